@@ -1,0 +1,371 @@
+"""Carries the ticked lines of checked work orders onto their sales orders, with the same intent protocol as all writes.
+
+AccountView's order lines have no reference, so the lines that stand on an order are read before any are added, and their
+ids kept with the intent: after an unclear outcome only lines outside that set count as ours (behaviour 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from avsync import problems
+from avsync.apply import Pipeline, payload_hash
+from avsync.context import ONE_RUN, Context
+from avsync.errors import AvsyncError, Malformed, TryLater
+from avsync.flows import invoice
+from avsync.flows.invoice import Line, LinePlan
+from avsync.flows.spec import LinkView, Remark
+from avsync.gather import mark_gone
+from avsync.model import ACCOUNTVIEW, CRAFTER, Record
+from avsync.outcomes import about_record
+from avsync.services.outcome import Done, Outcome, Rejected, Unknown
+from avsync.state.inbox import Entry
+from avsync.state.problems import Cause
+from avsync.state.store import Intent
+
+
+@dataclass(slots=True)
+class LineJob:
+    """The lines of one work order on their way to one sales order. `before`: the REC_IDs that stood there already;
+    `partial`: more must follow, because lines to change and lines to add never share a request."""
+
+    entry: Entry
+    order: LinkView
+    plan: LinePlan
+    before: tuple[str, ...] = ()
+    partial: bool = False
+    intent: int = 0
+    mark: str = ""
+    outcome: Outcome | None = None
+    error: AvsyncError | None = None
+
+    @property
+    def record(self) -> Record:
+        """The work order's lines."""
+        return self.entry.record
+
+
+def sync_lines(context: Context) -> None:
+    """Plan and send the lines of every checked work order that changed or still has a problem."""
+    if _one_round(context):
+        _one_round(context)
+
+
+def _one_round(context: Context) -> bool:
+    """Everything once; says whether some work orders have lines left to add after a change."""
+    held = context.store.held(invoice.KIND)
+    after, until = 0, context.store.inbox.newest()
+    saver, partial = _Saver(context), False
+    with _LinePipeline(context, ACCOUNTVIEW, saver) as pipe:
+        while entries := context.store.inbox.page(invoice.KIND, CRAFTER, 0, after, until, ONE_RUN):
+            after = entries[-1].seq
+            jobs = _plan_page(context, [one for one in entries if _may_plan(context, one, held)])
+            partial = partial or any(job.partial for job in jobs)
+            pipe.add(jobs)
+    for job in saver.refused:
+        _one_by_one(context, job)
+    return partial
+
+
+def _may_plan(context: Context, entry: Entry, held: set[Any]) -> bool:
+    if (CRAFTER, entry.record.id) in held:
+        context.count(invoice.FLOW).unknown += 1
+        return False
+    return context.wanted(entry.record.key, entry.record.id)
+
+
+def _plan_page(context: Context, entries: list[Entry]) -> list[LineJob]:
+    orders = context.store.links.by_side("order", CRAFTER, [one.record.id for one in entries])
+    jobs = []
+    for entry in entries:
+        job = _plan(context, entry, orders.get(entry.record.id))
+        if job is not None:
+            jobs.append(job)
+    return jobs
+
+
+def _plan(context: Context, entry: Entry, order: LinkView | None) -> LineJob | None:
+    """Plan one work order; None when nothing has to be written."""
+    record = entry.record
+    if order is None or not order.accountview:
+        _without_order(context, entry)
+        return None
+    if order.gone:
+        _reject(context, record, "order_closed", {"order": order.accountview})
+        return None
+    links = context.store.links.by_parent(invoice.KIND, [record.id])
+    articles = context.lookups.articles(invoice.wanted_articles(record, links))
+    known = context.known([])
+    plan = invoice.plan_lines(record, replace(order, adopted=False), links, (), articles, known)
+    if not plan.writes:
+        _finish(context, LineJob(entry, order, plan))
+        return None
+    try:
+        standing = _standing(context, order.accountview)
+    except Malformed as fault:
+        _reject(context, record, "unreadable", {"field": fault.field, "found": fault.found})
+        return None
+    if standing is None:
+        with context.store.transaction():
+            mark_gone(context.store, order)
+        _reject(context, record, "order_closed", {"order": order.accountview})
+        return None
+    plan = invoice.plan_lines(record, order, links, standing, articles, known)
+    before = tuple(line.id for line in standing)
+    if plan.change and plan.add and not context.dry:
+        return LineJob(entry, order, LinePlan(change=plan.change), before, partial=True)
+    job = LineJob(entry, order, plan, before)
+    if plan.writes:
+        return job
+    _finish(context, job)
+    return None
+
+
+def _standing(context: Context, number: str) -> list[Line] | None:
+    """The lines on a sales order; None when the order is not there (any more)."""
+    if context.dry and number.startswith("DRY"):
+        return []
+    rows = context.accountview.order_lines(number)
+    return None if rows is None else [invoice.read_standing(row) for row in rows]
+
+
+def _without_order(context: Context, entry: Entry) -> None:
+    """Older than start_date: nothing travels. Else somebody must see to it that there is an order (behaviour 21)."""
+    record = entry.record
+    if record.extra["day"] < context.policy.start_date:
+        with context.store.transaction():
+            context.store.inbox.done([entry])
+        return
+    _reject(context, record, "order_not_linked", {})
+
+
+def _reject(context: Context, record: Record, code: str, params: Mapping[str, Any]) -> None:
+    context.count(invoice.FLOW).failed += 1
+    _report(context, record, "reject", code, ())
+    with context.store.transaction():
+        _tell(context, record, [Cause(code, problems.severity(code), params)])
+
+
+def _tell(context: Context, record: Record, causes: Sequence[Cause]) -> None:
+    context.store.problems.replace(about_record(context, invoice.FLOW, record, None), causes, context.now())
+
+
+def _report(context: Context, record: Record, verb: str, reason: str, fields: Sequence[str]) -> None:
+    if context.dry:
+        row = {
+            "flow": invoice.FLOW,
+            "direction": "export",
+            "kind": invoice.KIND,
+            "key": record.key,
+            "name": record.name,
+        }
+        context.plan.append({**row, "action": verb, "fields": list(fields), "reason": reason})
+
+
+class _LinePipeline(Pipeline[LineJob]):
+    """The pipeline of all writes, with the one PUT that carries lines."""
+
+    def intent(self, one: LineJob) -> Intent:
+        """What a look-up needs afterwards: what stood there before, and what was sent."""
+        record, plan = one.record, one.plan
+        detail = {"order": one.order.accountview, "before": list(one.before), "add": [_plain(line) for line in plan.add],
+                  "change": [[record_id, *_plain(line)] for record_id, line in plan.change]}  # fmt: skip
+        return Intent(
+            invoice.FLOW, invoice.KIND, ACCOUNTVIEW, "lines", CRAFTER, record.id, record.key, record.name,
+            one.order.accountview, payload_hash({"lines": str(detail)}), detail, one.order.id, self.context.now(),
+        )  # fmt: skip
+
+    def once(self, one: LineJob) -> Outcome:
+        """Send the lines; an answer without them is read back, because their ids are the only way to know them again."""
+        if self.context.dry:
+            return Done({"lines": []})
+        return send_lines(self.context, one)
+
+
+def send_lines(context: Context, job: LineJob) -> Outcome:
+    """One PUT with all lines of a work order. Never retried blindly."""
+    outcome = context.accountview.put_order_lines(job.order.accountview, wire_lines(job.plan))
+    if isinstance(outcome, Done) and not (outcome.row or {}).get("lines"):
+        try:
+            rows = context.accountview.order_lines(job.order.accountview)
+        except TryLater as error:
+            return Unknown(str(error))
+        return Done({"lines": rows or []})
+    return outcome
+
+
+def wire_lines(plan: LinePlan) -> list[dict[str, Any]]:
+    """Lines as the client takes them: with `id` changed, without it added (accountview.md, section 4)."""
+    changed = [{"id": record_id, **_values(line)} for record_id, line in plan.change]
+    return changed + [_values(line) for line in plan.add]
+
+
+def _values(line: Line) -> dict[str, Any]:
+    return {"article": line.article, "quantity": Decimal(line.quantity)}
+
+
+def _plain(line: Line) -> list[str]:
+    return [line.id, line.article, line.quantity]
+
+
+class _Saver:
+    """Brings what came of the lines into the state."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.refused: list[LineJob] = []
+
+    def __call__(self, results: Sequence[LineJob]) -> None:
+        """Save a batch of outcomes in one commit."""
+        with self.context.store.transaction():
+            for job in results:
+                self._save(job)
+
+    def _save(self, job: LineJob) -> None:
+        store, outcome = self.context.store, job.outcome
+        if isinstance(outcome, Done):
+            missing = [] if self.context.dry else link_lines(self.context, job, (outcome.row or {}).get("lines") or [])
+            if missing:
+                self._doubt(job, "stored, but not all lines show")
+                return
+            store.close_intents([job.intent])
+            _finish(self.context, job)
+        elif isinstance(outcome, Unknown):
+            self._doubt(job, outcome.reason)
+        else:
+            store.close_intents([job.intent])
+            if isinstance(outcome, Rejected):
+                self.refused.append(job)
+
+    def _doubt(self, job: LineJob, reason: str) -> None:
+        self.context.store.doubt(job.intent, reason)
+        self.context.count(invoice.FLOW).unknown += 1
+
+
+def link_lines(context: Context, job: LineJob, rows: Sequence[Mapping[str, Any]]) -> list[Line]:
+    """Link the lines that stand on the order now; returns those of ours that do not show."""
+    standing = [invoice.read_standing(row) for row in rows]
+    found = invoice.recognise(job.plan.add, set(job.before), standing)
+    for line in job.plan.add:
+        if line.id in found:
+            _link(context, job, found[line.id], line)
+    for record_id, line in job.plan.change:
+        _rebase(context, job, record_id, line)
+    return [line for line in job.plan.add if line.id not in found]
+
+
+def _link(context: Context, job: LineJob, record_id: str, line: Line) -> None:
+    base = {"article": line.article, "quantity": line.quantity}
+    key = invoice.line_key(job.order.accountview, record_id)
+    context.store.links.add(invoice.KIND, key, line.id, (base, base), CRAFTER, parent=job.record.id)
+
+
+def _rebase(context: Context, job: LineJob, record_id: str, line: Line) -> None:
+    key = invoice.line_key(job.order.accountview, record_id)
+    link = context.store.links.by_side(invoice.KIND, ACCOUNTVIEW, [key]).get(key)
+    if link is not None:
+        base = {"article": line.article, "quantity": line.quantity}
+        context.store.links.set_base(link.id, CRAFTER, base)
+        context.store.links.set_base(link.id, ACCOUNTVIEW, base)
+
+
+def _finish(context: Context, job: LineJob) -> None:
+    """All that could go has gone: adopt what stood there, count, and say what is left to say."""
+    plan, totals = job.plan, context.count(invoice.FLOW)
+    with context.store.transaction():
+        for record_id, line in plan.adopt:
+            _link(context, job, record_id, line)
+        causes = [_cause(remark) for remark in plan.remarks]
+        if not job.partial:
+            if not any(remark.again for remark in plan.remarks):
+                context.store.inbox.done([job.entry])
+            _tell(context, job.record, causes)
+    totals.created += len(plan.add)
+    totals.updated += len(plan.change)
+    totals.adopted += len(plan.adopt)
+    totals.unchanged += 0 if plan.writes or plan.adopt or plan.remarks else 1
+    totals.failed += sum(cause.severity == "error" for cause in causes)
+    if plan.writes or plan.adopt or plan.remarks:
+        verb = "create" if plan.add else "update" if plan.change else "adopt" if plan.adopt else "reject"
+        articles = [line.article for line in plan.add] + [line.article for _, line in plan.change]
+        _report(context, job.record, verb, "checked" if plan.writes else "remarks", articles)
+
+
+def _cause(remark: Remark) -> Cause:
+    slot = str(remark.params.get("line") or remark.params.get("article") or remark.params.get("detail") or "")
+    return Cause(remark.code, problems.severity(remark.code), remark.params, slot)
+
+
+def _one_by_one(context: Context, job: LineJob) -> None:
+    """The order refused the lines together: each goes by itself, so that one bad line does not hold back the others."""
+    number, plan = job.order.accountview, job.plan
+    if _standing(context, number) is None:
+        with context.store.transaction():
+            mark_gone(context.store, job.order)
+        _reject(context, job.record, "order_closed", {"order": number})
+        return
+    parts = [LinePlan(add=(line,)) for line in plan.add] + [LinePlan(change=(one,)) for one in plan.change]
+    if len(parts) == 1:
+        _reject(context, job.record, "lines_rejected", _words(job))
+        return
+    saver = _Saver(context)
+    for part in parts:
+        standing = _standing(context, number) or []
+        with _LinePipeline(context, ACCOUNTVIEW, saver) as pipe:
+            pipe.add([LineJob(job.entry, job.order, part, tuple(line.id for line in standing))])
+    causes = [_cause(remark) for remark in plan.remarks]
+    causes += [replace(_refusal(one), slot=str(index)) for index, one in enumerate(saver.refused)]
+    with context.store.transaction():
+        if saver.refused:
+            context.store.inbox.put(job.record, "plan")
+        _tell(context, job.record, causes)
+    context.count(invoice.FLOW).failed += len(saver.refused)
+
+
+def _words(job: LineJob) -> dict[str, str]:
+    message = job.outcome.message if isinstance(job.outcome, Rejected) else ""
+    lines = [*job.plan.add, *(line for _, line in job.plan.change)]
+    return {
+        "order": job.order.accountview,
+        "message": message or "-",
+        "articles": ", ".join(line.article for line in lines),
+    }
+
+
+def _refusal(job: LineJob) -> Cause:
+    return Cause("lines_rejected", "error", _words(job))
+
+
+def settle_lines(context: Context) -> None:
+    """Lines whose outcome nobody saw: what shows on the order is linked; the rest may go again after the grace time."""
+    for intent in context.store.intents(invoice.KIND):
+        number, detail = str(intent.detail["order"]), intent.detail
+        standing = _standing(context, number) or []
+        plan = LinePlan(
+            tuple(Line(*one) for one in detail["add"]), tuple((one[0], Line(*one[1:])) for one in detail["change"])
+        )
+        found = invoice.recognise(plan.add, set(detail["before"]), standing)
+        changed = {line.id: line for line in standing}
+        shows = len(found) == len(plan.add) and all(
+            record_id in changed and changed[record_id].quantity == line.quantity for record_id, line in plan.change
+        )
+        if shows or context.old_enough(intent.sent_at):
+            _settled(context, intent, plan, found, shows)
+
+
+def _settled(context: Context, intent: Intent, plan: LinePlan, found: Mapping[str, str], shows: bool) -> None:
+    order = context.store.links.by_id(intent.link or 0)
+    with context.store.transaction():
+        context.store.close_intents([intent.id])
+        if order is None:
+            return
+        record = Record(invoice.KIND, CRAFTER, intent.record, intent.key, intent.name, {}, parent=intent.record)
+        job = LineJob(Entry(0, "plan", record), order, plan)
+        for line in plan.add:
+            if line.id in found:
+                _link(context, job, found[line.id], line)
+        for record_id, line in plan.change if shows else ():
+            _rebase(context, job, record_id, line)

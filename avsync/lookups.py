@@ -1,0 +1,237 @@
+"""Looks up what records refer to, so that planning itself can stay pure: links first, then the services.
+
+What comes from a service is remembered for the run; what comes from the links is asked each time, because links grow.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from avsync.errors import Malformed
+from avsync.flows import customers, projects
+from avsync.flows.spec import Need, Parent, Policy
+from avsync.model import ACCOUNTVIEW, CRAFTER, Record, Side, code, squeeze, text
+from avsync.services.accountview.client import AccountView
+from avsync.services.crafter.client import Crafter
+from avsync.state.store import Store
+
+_MISSING = Parent("missing")
+_LINKED = ("customer", "project", "project_type")
+
+
+class Lookups:
+    """Answers needs. `counted` AccountView kinds: those the schema gate found, so that asking them makes sense."""
+
+    def __init__(self, store: Store, accountview: AccountView, crafter: Crafter, policy: Policy) -> None:
+        self.store, self.accountview, self.crafter, self.policy = store, accountview, crafter, policy
+        self.employees = False
+        self._users: list[dict[str, Any]] | None = None
+        self._work_types: dict[str, str] | None = None
+        self._remembered: dict[Need, Parent] = {}
+        self._articles: dict[str, bool] = {}
+        self._ask: dict[str, Callable[[Side, str], Parent]] = {
+            "user": self._user,
+            "work_type": self._work_type,
+            "order_project": self._order_project,
+            "main_location": self._main_location,
+            "customer": self._customer,
+            "project": self._project,
+            "project_type": self._project_type,
+        }
+
+    def answer(self, needs: Iterable[Need]) -> dict[Need, Parent]:
+        """A parent for every need."""
+        answers: dict[Need, Parent] = {}
+        groups: dict[tuple[str, Side], set[str]] = defaultdict(set)
+        for kind, side, key in needs:
+            groups[kind, side].add(key)
+        for (kind, side), keys in groups.items():
+            linked = self._linked(kind, side, sorted(keys)) if kind in _LINKED else {}
+            for key in keys:
+                parent = linked.get(key)
+                answers[kind, side, key] = parent if parent else self._other(kind, side, key)
+        return answers
+
+    def _linked(self, kind: str, side: Side, keys: Sequence[str]) -> dict[str, Parent]:
+        links = self.store.links.by_side(kind, side, keys)
+        return {
+            key: Parent("gone" if link.gone else "linked", link.accountview, link.crafter, _name(link.accountview_base))
+            for key, link in links.items()
+            if link.crafter or link.gone
+        }
+
+    def _other(self, kind: str, side: Side, key: str) -> Parent:
+        need = (kind, side, key)
+        if need in self._remembered:
+            return self._remembered[need]
+        parent = self._ask[kind](side, key)
+        if parent.state == "found" and kind not in ("main_location", "order_project"):
+            self._remembered[need] = parent
+        return parent
+
+    def _waiting(self, kind: str, side: Side, key: str) -> Record | None:
+        entry = self.store.inbox.get(kind, side, [key]).get(key)
+        return entry.record if entry else None
+
+    # customers
+
+    def _customer(self, side: Side, key: str) -> Parent:
+        """Not linked: with the flow on it is still to come; without it, both sides are asked by number."""
+        if self.policy.flows["customers"] != "off":
+            return self._customer_to_come(side, key)
+        if side == ACCOUNTVIEW:
+            rows = self.crafter.find("customer", {"customer_number": key})
+            return Parent("found", key, str(rows[0]["id"])) if len(rows) == 1 else Parent("missing", key)
+        row = self.crafter.get("customer", key)
+        number = code(row.get("customer_number"), "customer_number") if row else None
+        known = self.accountview.by_key("customer", number) if number else None
+        name = text(row.get("name"), "name") or "" if row else ""
+        return Parent("found", number or "", key, name) if known else Parent("missing", number or "", key, name)
+
+    def _customer_to_come(self, side: Side, key: str) -> Parent:
+        record = self._waiting("customer", side, key)
+        if record is None:
+            return Parent("missing", key if side == ACCOUNTVIEW else "")
+        return Parent("missing", record.key, name=record.name)
+
+    def _main_location(self, side: Side, key: str) -> Parent:
+        """The main location of a Crafter customer, as the row tells it."""
+        for row in self.crafter.find("location", {"customer_id": key}):
+            try:
+                place = customers.read_crafter_location(row, self.policy)[0]
+            except Malformed:
+                continue
+            if place.fields["main"] == "true":
+                return Parent("found", crafter=place.id, extra=place.fields)
+        return _MISSING
+
+    # projects
+
+    def _project(self, side: Side, key: str) -> Parent:
+        return self._project_in_crafter(key) if side == ACCOUNTVIEW else self._project_in_accountview(key)
+
+    def _project_in_crafter(self, key: str) -> Parent:
+        """For an order that AccountView made: is the project still to come, or will it never be there (behaviour 19)?"""
+        if self.policy.imports("projects"):
+            record = self._waiting("project", ACCOUNTVIEW, key) or self._read_project(key)
+            state = "coming" if record is not None and record.extra.get("open") else "missing"
+            return Parent(state, key, name=record.name if record else "")
+        rows = self.crafter.find("project", {"project_code": key})
+        return Parent("found", key, str(rows[0]["id"])) if len(rows) == 1 else Parent("missing", key)
+
+    def _read_project(self, key: str) -> Record | None:
+        row = self.accountview.by_key("project", key)
+        try:
+            return projects.read_accountview_project(row, self.policy)[0] if row else None
+        except Malformed:
+            return None
+
+    def _project_in_accountview(self, key: str) -> Parent:
+        """A Crafter project without a link is looked up by code, open or closed, and linked (behaviour 19)."""
+        record = self._waiting("project", CRAFTER, key) or self._crafter_project(key)
+        if record is None:
+            return _MISSING
+        if self.policy.exports("projects"):
+            return Parent("coming", record.key, key, record.name)
+        there = self._read_project(record.key)
+        if there is None:
+            return Parent("missing", record.key, key, record.name)
+        self._link(there, record)
+        return Parent("found", there.id, key, record.name)
+
+    def _crafter_project(self, key: str) -> Record | None:
+        row = self.crafter.get("project", key)
+        try:
+            return projects.read_crafter_project(row, self.policy)[0] if row else None
+        except Malformed:
+            return None
+
+    def _link(self, there: Record, here: Record) -> None:
+        taken = self.store.links.by_side("project", ACCOUNTVIEW, [there.id])
+        if self.policy.flows["projects"] == "off" or taken:
+            return
+        with self.store.transaction():
+            self.store.links.add("project", there.id, here.id, (None, here.fields), ACCOUNTVIEW)
+            self.store.inbox.put(there, "plan")
+            self.store.inbox.remove("project", CRAFTER, here.id)
+
+    def _project_type(self, side: Side, key: str) -> Parent:
+        if side == ACCOUNTVIEW:
+            rows = self.crafter.find("project_type", {"code": key})
+            return Parent("found", key, str(rows[0]["id"])) if len(rows) == 1 else _MISSING
+        row = self.crafter.get("project_type", key)
+        found = code(row.get("code"), "code") if row else None
+        return Parent("found", found, key) if found else _MISSING
+
+    # look-ups: read, never linked
+
+    def _user(self, side: Side, key: str) -> Parent:
+        if side == CRAFTER:
+            return self._user_of_line(key)
+        matching = [one for one in self._all_users() if one["active"] and one["code"] == key]
+        if len(matching) > 1:
+            return Parent("several", key)
+        return Parent("found", key, matching[0]["id"], matching[0]["name"]) if matching else Parent("missing", key)
+
+    def _user_of_line(self, key: str) -> Parent:
+        """Also a user who has left: his hours were worked."""
+        user = next((one for one in self._all_users() if one["id"] == key), None)
+        if user is None:
+            return _MISSING
+        extra = {"employee": "missing"} if self.employees and not self._employee(user["code"]) else {}
+        return Parent("found", user["code"], key, user["name"], extra)
+
+    def _employee(self, number: str) -> bool:
+        return not number or self.accountview.by_key("employee", number) is not None
+
+    def _all_users(self) -> list[dict[str, Any]]:
+        if self._users is None:
+            rows = [row for page in self.crafter.pages("user", include_deleted=False) for row in page.rows]
+            self._users = [user for user in map(_read_user, rows) if user]
+        return self._users
+
+    def _work_type(self, side: Side, key: str) -> Parent:
+        """By name, ignoring case and spacing (behaviour 18); AccountView's side is COMMENT2's text."""
+        if self._work_types is None:
+            rows = [row for page in self.crafter.pages("work_type", include_deleted=False) for row in page.rows]
+            self._work_types = {str(row.get("id")): str(row.get("name") or "") for row in rows if row.get("id")}
+        if side == CRAFTER:
+            name = self._work_types.get(key, "")
+            return Parent("found", name, key, name) if name else _MISSING
+        for identity, name in self._work_types.items():
+            if squeeze(name) == squeeze(key):
+                return Parent("found", key, identity, name)
+        return _MISSING
+
+    def _order_project(self, side: Side, key: str) -> Parent:
+        """The Crafter project of a work order, for its hours (behaviour 24)."""
+        link = self.store.links.by_side("order", CRAFTER, [key]).get(key)
+        if link is not None and link.crafter_base is not None and "project" in link.crafter_base:
+            return Parent("found", extra={"project": link.crafter_base["project"]})
+        record = self._waiting("order", CRAFTER, key)
+        if record is not None:
+            return Parent("found", extra={"project": record.fields["project"]})
+        row = self.crafter.get("order", key)
+        return Parent("found", extra={"project": text(row.get("project_id"), "project_id")}) if row else _MISSING
+
+    def articles(self, numbers: Iterable[str]) -> set[str]:
+        """Which of these articles AccountView knows."""
+        for number in numbers:
+            if number not in self._articles:
+                self._articles[number] = self.accountview.by_key("article", number) is not None
+        return {number for number in numbers if self._articles[number]}
+
+
+def _read_user(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    try:
+        identity, name = text(row.get("id"), "id"), text(row.get("name"), "name")
+        number = code(row.get("unique_code"), "unique_code")
+    except Malformed:
+        return None
+    return {"id": identity, "name": name or "", "code": number or "", "active": row.get("active") is not False}
+
+
+def _name(base: Mapping[str, Any] | None) -> str:
+    return str((base or {}).get("name") or "")

@@ -1,0 +1,194 @@
+"""The neutral records and the one canonical text form of everything in them.
+
+A value is `str | None`: trimmed text, a plain date `YYYY-MM-DD`, or a decimal such as `7.5`; never a float and never a
+second spelling of the same thing, so that values can be compared, hashed and stored as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from avsync.errors import Malformed as Malformed
+
+Side = Literal["accountview", "crafter"]
+ACCOUNTVIEW: Side = "accountview"
+CRAFTER: Side = "crafter"
+Canonical = str | None
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d{1,12})?\Z")
+_LONGEST_TEXT = 100_000
+
+
+def other(side: Side) -> Side:
+    """The side across."""
+    return CRAFTER if side == ACCOUNTVIEW else ACCOUNTVIEW
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing as one side tells it. References in `fields` hold that side's own key of the parent.
+
+    `id` is the AccountView key or the Crafter id; `key` is what people know it by (upper case); `match` is the natural
+    key for a first meeting; `parent` the id of its customer or work order; `extra` what planning needs and no side stores.
+    """
+
+    kind: str
+    side: Side
+    id: str
+    key: str
+    name: str
+    fields: Mapping[str, Canonical]
+    reference: str = ""
+    match: str = ""
+    parent: str = ""
+    changed_at: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def text(value: object, name: str) -> Canonical:
+    """Trimmed text in NFC with `\\n` line breaks and no control characters; empty is None. Anything else is Malformed."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Malformed(name, _describe(value))
+    if len(value) > _LONGEST_TEXT:
+        raise Malformed(name, f"{len(value)} characters")
+    if not value.isascii():
+        value = unicodedata.normalize("NFC", value)
+        if any("\ud800" <= char <= "\udfff" for char in value):
+            raise Malformed(name, "half a character")
+    if not value.isprintable():
+        value = _CONTROL.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
+    return value.strip() or None
+
+
+def required(value: object, name: str) -> str:
+    """As `text`, but it must be there."""
+    result = text(value, name)
+    if result is None:
+        raise Malformed(name, "-")
+    return result
+
+
+def code(value: object, name: str) -> Canonical:
+    """A key: text in upper case, leading zeros kept (behaviour 1)."""
+    result = text(value, name)
+    return result.upper() if result else None
+
+
+def required_code(value: object, name: str) -> str:
+    """As `code`, but it must be there."""
+    return required(value, name).upper()
+
+
+def quantity(value: object, name: str) -> Canonical:
+    """A decimal in its one spelling: `7.50` and `7.5` are both `7.5`. Accepts decimal text, int and Decimal, not float."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+        raise Malformed(name, _describe(value))
+    if isinstance(value, str) and not _DECIMAL.match(value.strip()):
+        raise Malformed(name, _describe(value))
+    try:
+        number = Decimal(value)
+    except InvalidOperation as error:
+        raise Malformed(name, _describe(value)) from error
+    if not number.is_finite() or abs(number) >= Decimal(10) ** 12:
+        raise Malformed(name, _describe(value))
+    return decimal_text(number)
+
+
+def decimal_text(number: Decimal) -> str:
+    """The canonical spelling of a decimal: no exponent, no trailing zeros, no minus zero."""
+    if not number:
+        return "0"
+    plain = format(number, "f")
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+def day(value: object, name: str) -> Canonical:
+    """A plain date `YYYY-MM-DD`. `""`, null and years before 1901 are no date (accountview.md, section 3).
+
+    A moment with a zone becomes the day in Europe/Amsterdam; one without is already local time.
+    """
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise Malformed(name, _describe(value))
+    try:
+        if len(value) == 10:
+            found = date.fromisoformat(value)
+        else:
+            moment = datetime.fromisoformat(value.strip())
+            found = (moment.astimezone(AMSTERDAM) if moment.tzinfo else moment).date()
+    except (ValueError, OverflowError) as error:
+        raise Malformed(name, _describe(value)) from error
+    return found.isoformat() if found.year >= 1901 else None
+
+
+def utc_moment(value: object, name: str) -> str:
+    """A Crafter moment as `YYYY-MM-DDTHH:MM:SS.ffffffZ`, which sorts as text (crafter.md, transport)."""
+    if not isinstance(value, str):
+        raise Malformed(name, _describe(value))
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise Malformed(name, _describe(value)) from error
+    if moment.tzinfo is None:
+        raise Malformed(name, _describe(value))
+    return format_utc(moment)
+
+
+def format_utc(moment: datetime) -> str:
+    """The one spelling of a UTC moment."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def local_moment(value: object, name: str) -> str:
+    """An AccountView moment as naive local `YYYY-MM-DDTHH:MM:SS`, or empty where there is none (accountview.md, section 3)."""
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str):
+        raise Malformed(name, _describe(value))
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError as error:
+        raise Malformed(name, _describe(value)) from error
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(AMSTERDAM)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S") if moment.year >= 1901 else ""
+
+
+def amsterdam_day(moment: str) -> str:
+    """The day on which a UTC moment falls in the Netherlands."""
+    return datetime.fromisoformat(moment).astimezone(AMSTERDAM).date().isoformat()
+
+
+def reference(kind: str, crafter_id: str) -> str:
+    """What avsync leaves in AccountView to find its own record again; fits EXT_ID (behaviour 2)."""
+    return "avs" + hashlib.sha256(f"{kind}:{crafter_id}".encode()).hexdigest()[:24]
+
+
+def crafter_reference(kind: str, accountview_key: str) -> str:
+    """What avsync leaves in Crafter's `external_ref` (behaviour 2)."""
+    return f"av:{kind}:{accountview_key}"
+
+
+def squeeze(value: Canonical) -> str:
+    """For comparing names and postal codes: without case, spacing and width (first meeting)."""
+    return "".join((value or "").casefold().split())
+
+
+def _describe(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."

@@ -1,0 +1,107 @@
+"""The one table of what can go wrong, read from problems.yaml: who must act, how bad it is, and what to say.
+
+A code that is not in the table, or a parameter that a sentence lacks, still gives a readable message: telling somebody
+that something is wrong must never itself go wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_FILE = Path(__file__).with_name("problems.yaml")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: who must act, the severity, and (sentence, next step) per language."""
+
+    who: str
+    severity: str
+    texts: Mapping[str, tuple[str, str]]
+
+
+@cache
+def table() -> Mapping[str, Row]:
+    """All rows by code."""
+    raw = yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_LOADER) or {}  # noqa: S506 - a safe loader, in C
+    return {
+        code: Row(
+            row["who"], row["severity"], {language: (row[language][0], row[language][1]) for language in ("nl", "en")}
+        )
+        for code, row in raw.items()
+    }
+
+
+def row(code: str) -> Row:
+    """The row of a code."""
+    fallback = (code, "-")
+    return table().get(code, Row("support", "error", {"nl": fallback, "en": fallback}))
+
+
+def severity(code: str) -> str:
+    """`error`, `warning` or `waiting` (behaviour 27)."""
+    return row(code).severity
+
+
+class _Params(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return f"{{{key}}}"
+
+
+def text(code: str, language: str, params: Mapping[str, Any]) -> tuple[str, str]:
+    """(sentence, next step) in a language, with what was filled in cut to a readable length."""
+    shown = _Params({name: _short(_word(language, name, value)) for name, value in params.items()})
+    sentence, step = row(code).texts[language if language in ("nl", "en") else "nl"]
+    return sentence.format_map(shown), step.format_map(shown)
+
+
+def _short(value: object) -> str:
+    plain = str(value)
+    return plain if len(plain) <= _LONGEST or "\n" in plain else plain[: _LONGEST - 1] + "…"
+
+
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "nl": {
+        "customer": "klant", "location": "werklocatie", "contact": "contactpersoon", "project_type": "projecttype",
+        "project": "project", "order": "werkbon", "order_line": "werkbonregels", "hour": "urenregel", "user": "gebruiker",
+        "flow": "onderdeel", "number": "nummer", "name": "naam", "phone": "telefoon", "email": "e-mail", "street": "straat",
+        "postal_code": "postcode", "city": "plaats", "country": "land", "description": "omschrijving",
+        "target_date": "richtdatum", "work_type": "type werkzaamheid", "start_date": "begindatum", "end_date": "einddatum",
+        "employee": "medewerker", "quantity": "aantal", "code": "code", "date": "datum", "status": "status", "id": "id",
+        "type": "projecttype", "first_name": "voornaam", "last_name": "achternaam", "salutation": "aanhef",
+        "mobile": "mobiel", "lines": "regels", "kind": "soort", "hours": "uren", "time_code": "uursoort",
+        "customer_id": "klant", "updated_at": "wijzigingsmoment", "changed_at": "wijzigingsmoment",
+        "delivery_date": "leverdatum", "order_date": "orderdatum", "order_number": "ordernummer",
+        "project_code": "projectcode", "customer_number": "klantnummer", "user_id": "gebruiker",
+    },
+    "en": {
+        "customer": "customer", "location": "work location", "contact": "contact person", "project_type": "project type",
+        "order": "work order", "order_line": "work order lines", "hour": "hours line", "flow": "flow",
+    },
+}  # fmt: skip
+
+
+def _word(language: str, name: str, value: object) -> object:
+    """Kinds and fields are shown by the words people use for them."""
+    if name in ("field", "parent_kind") and isinstance(value, str):
+        return WORDS.get(language, {}).get(value, value.replace("_", " "))
+    return "-" if value is None or value == "" else value
+
+
+def kind_word(language: str, kind: str) -> str:
+    """What people call a kind."""
+    return WORDS.get(language, {}).get(kind, kind.replace("_", " "))
+
+
+def about(language: str, kind: str, key: str, name: str) -> str:
+    """A record as a sentence starts with it: its kind, number and name."""
+    named = f" ({name})" if name and name != key else ""
+    return f"{kind_word(language, kind).capitalize()} {key}{named}"

@@ -1,0 +1,185 @@
+"""Tables and JSON for people and for programs: totals, plans, problems, status, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tabulate import tabulate
+
+from avsync import __version__, problems
+
+if TYPE_CHECKING:
+    from avsync.state.problems import Problem
+    from avsync.state.store import Store
+
+_WORDS: Mapping[str, tuple[str, str]] = {
+    "flow": ("Onderdeel", "Flow"), "read": ("gelezen", "read"), "created": ("nieuw", "created"),
+    "updated": ("bijgewerkt", "updated"), "adopted": ("gekoppeld", "adopted"), "unchanged": ("gelijk", "unchanged"),
+    "waiting": ("wacht", "waiting"), "failed": ("fout", "failed"), "unknown": ("onzeker", "unknown"),
+    "customers": ("klanten", "customers"), "projects": ("projecten", "projects"), "orders": ("orders", "orders"),
+    "invoice": ("factuurregels", "invoice"), "hours": ("uren", "hours"),
+    "id": ("Nr", "Id"), "what": ("Wat", "What"), "problem": ("Wat is er", "Problem"), "next": ("Wat te doen", "Next step"),
+    "who": ("Wie", "Who"), "since": ("Sinds", "Since"), "tries": ("Keer", "Tries"), "direction": ("Richting", "Direction"),
+    "action": ("Actie", "Action"), "key": ("Nummer", "Key"), "name": ("Naam", "Name"), "fields": ("Velden", "Fields"),
+    "reason": ("Reden", "Reason"), "none": ("Er zijn geen openstaande fouten.", "There are no open errors."),
+    "nothing": ("Er is niets te doen: alles is gelijk.", "Nothing to do: everything is in step."),
+    "check": ("Onderdeel", "Check"), "result": ("Resultaat", "Result"), "ok": ("goed", "ok"), "wrong": ("FOUT", "WRONG"),
+    "operator": ("beheerder", "operator"), "bookkeeper": ("boekhouding", "bookkeeper"), "planner": ("planner", "planner"),
+    "support": ("support", "support"), "nobody": ("niemand", "nobody"),
+    "no_run": ("Er is nog niet gesynchroniseerd.", "Nothing has been synchronised yet."),
+    "last_run": ("Laatste run", "Last run"), "finished": ("klaar", "finished"), "unfinished": ("niet afgemaakt", "unfinished"),
+    "last_ok": ("Laatst goed", "Last ok"), "watermark": ("Gelezen tot", "Read up to"),
+    "open_problems": ("Open", "Open"), "intents": ("Schrijfacties met onbekende afloop", "Writes with unknown outcome"),
+    "token": ("Aanmelding AccountView", "AccountView login"), "present": ("aanwezig", "present"),
+    "absent": ("ontbreekt: voer `avsync login` uit", "missing: run `avsync login`"),
+    "expires": ("toegang geldig tot", "access valid until"), "error": ("fout", "error"),
+    "warning": ("waarschuwing", "warning"), "ignored": ("genegeerd", "ignored"),
+    "import": ("import", "import"), "export": ("export", "export"), "create": ("nieuw", "create"),
+    "update": ("bijwerken", "update"), "adopt": ("koppelen", "adopt"), "wait": ("wachten", "wait"),
+    "reject": ("kan niet", "reject"), "skip": ("overslaan", "skip"),
+    "new_in_accountview": ("nieuw in AccountView", "new in AccountView"), "new_in_crafter": ("nieuw in Crafter", "new in Crafter"),
+    "changed_in_accountview": ("gewijzigd in AccountView", "changed in AccountView"),
+    "changed_in_crafter": ("gewijzigd in Crafter", "changed in Crafter"),
+    "changed_on_both": ("aan beide kanten gewijzigd", "changed on both sides"),
+    "first_meeting": ("bestaat aan beide kanten", "exists on both sides"), "checked": ("gecontroleerd", "checked"),
+    "skipped": ("{count} overgeslagen: ouder dan de start_date.", "{count} skipped: older than start_date."),
+}  # fmt: skip
+
+
+def word(name: str, language: str) -> str:
+    """A heading or a value in a language."""
+    pair = _WORDS.get(name)
+    return pair[language == "en"] if pair else name
+
+
+def totals_table(flows: Mapping[str, Mapping[str, int]], language: str) -> str:
+    """What each flow did."""
+    names = ("read", "created", "updated", "adopted", "unchanged", "waiting", "failed", "unknown")
+    rows = [[word(flow, language), *(counts[name] for name in names)] for flow, counts in flows.items()]
+    return tabulate(rows, [word(name, language) for name in ("flow", *names)], tablefmt="simple")
+
+
+def plan_table(rows: Sequence[Mapping[str, Any]], skipped: int, language: str) -> str:
+    """What a run would do, per record: direction, action, fields, reason."""
+    names = ("direction", "action", "what", "key", "name", "fields", "reason")
+    body = [
+        [word(row["direction"], language), word(row["action"], language), problems.kind_word(language, row["kind"]),
+         row["key"], row["name"], _few(row["fields"]), _reason(row["reason"], language)]
+        for row in rows
+    ]  # fmt: skip
+    widths = [None, None, None, None, 32, 36, 48]
+    table = tabulate(
+        body, [word(name, language) for name in names], tablefmt="simple", maxcolwidths=widths, disable_numparse=True
+    )
+    said = table if body else word("nothing", language)
+    return said + ("\n" + word("skipped", language).format(count=skipped) if skipped else "")
+
+
+def _few(fields: Sequence[str]) -> str:
+    return ", ".join(fields)
+
+
+def _reason(reason: str, language: str) -> str:
+    return (
+        word(reason, language)
+        if reason in _WORDS
+        else problems.text(reason, language, {})[0].split("{")[0].strip() or reason
+    )
+
+
+def problem_json(problem: Problem, language: str) -> dict[str, Any]:
+    """One open problem in the shape that others build on (design: commands)."""
+    about, cause = problem.about, problem.cause
+    message, hint = problems.text(cause.code, language, cause.params)
+    return {
+        "id": problem.id, "flow": about.flow, "kind": about.kind, "key": about.key, "name": about.name, "code": cause.code,
+        "who": problems.row(cause.code).who, "message": message, "hint": hint, "severity": cause.severity,
+        "first_seen": problem.first_seen, "last_seen": problem.last_seen, "attempts": problem.attempts,
+    }  # fmt: skip
+
+
+def problems_table(found: Sequence[Mapping[str, Any]], language: str) -> str:
+    """Open problems, each with what to do."""
+    if not found:
+        return word("none", language)
+    names = ("id", "flow", "what", "problem", "next", "who", "since", "tries")
+    rows = [
+        [one["id"], word(one["flow"], language), _what(one, language), one["message"], one["hint"], word(one["who"], language),
+         one["first_seen"][:16].replace("T", " "), one["attempts"]]
+        for one in found
+    ]  # fmt: skip
+    widths = [None, None, 26, 44, 44, None, 10, None]
+    return tabulate(rows, [word(name, language) for name in names], tablefmt="grid", maxcolwidths=widths)
+
+
+def _what(one: Mapping[str, Any], language: str) -> str:
+    return problems.about(language, one["kind"], one["key"], one["name"])
+
+
+def status_json(store: Store, token: Mapping[str, Any]) -> dict[str, Any]:
+    """The shape of behaviour.md; `watermarks` per flow and listing."""
+    from avsync.sources import FLOW_OF, SOURCES
+
+    marks, ok = store.watermarks(), store.flows_ok()
+    flows: dict[str, dict[str, Any]] = {}
+    for flow in ("customers", "projects", "orders", "invoice", "hours"):
+        names = [one.name for one in SOURCES if flow in {FLOW_OF[kind] for kind in one.makes}]
+        flows[flow] = {
+            "watermarks": {name: marks[name].newest for name in names if name in marks},
+            "last_ok": ok.get(flow),
+        }
+    return {
+        "last_run": store.last_run(), "flows": flows, "open": store.problems.counts(), "intents": len(store.intents()),
+        "token": dict(token), "version": __version__,
+    }  # fmt: skip
+
+
+def status_table(shape: Mapping[str, Any], language: str) -> str:
+    """The same for people."""
+    last = shape["last_run"]
+    lines = [f"avsync {shape['version']}"]
+    if last is None:
+        lines.append(word("no_run", language))
+    else:
+        done = f"{word('finished', language)} {_minute(last['finished'])}, exit {last['exit']}"
+        ending = done if last["finished"] else word("unfinished", language)
+        lines.append(
+            f"{word('last_run', language)} {last['run']} ({last['command']}): {_minute(last['started'])}, {ending}"
+        )
+        lines += ["", totals_table(last["flows"], language)] if last["flows"] else []
+    rows = [
+        [word(flow, language), _minute(one["last_ok"]), "\n".join(f"{k} {v}" for k, v in one["watermarks"].items())]
+        for flow, one in shape["flows"].items()
+    ]
+    lines += [
+        "",
+        tabulate(rows, [word(name, language) for name in ("flow", "last_ok", "watermark")], tablefmt="simple"),
+        "",
+    ]
+    counts = ", ".join(f"{count} {word(name, language)}" for name, count in shape["open"].items())
+    lines.append(f"{word('open_problems', language)}: {counts}")
+    lines.append(f"{word('intents', language)}: {shape['intents']}")
+    token = shape["token"]
+    said = word("present" if token["present"] else "absent", language)
+    expires = f", {word('expires', language)} {token['expires_at']}" if token.get("expires_at") else ""
+    lines.append(f"{word('token', language)}: {said}{expires}")
+    return "\n".join(lines)
+
+
+def _minute(moment: str | None) -> str:
+    return moment[:16].replace("T", " ") if moment else "-"
+
+
+def checks_table(checks: Sequence[Mapping[str, Any]], language: str) -> str:
+    """What `check` found, each with the next step."""
+    rows = [
+        [
+            one["name"],
+            word("ok" if one["ok"] else "wrong", language),
+            "\n".join(filter(None, (one["message"], one["hint"]))),
+        ]
+        for one in checks
+    ]
+    headers = [word("check", language), word("result", language), ""]
+    return tabulate(rows, headers, tablefmt="simple", maxcolwidths=[None, None, 90])

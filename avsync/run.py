@@ -1,0 +1,322 @@
+"""One run: lock, read, settle, the safety stop, the flows in order, the timelines, the totals and the exit code.
+
+A record is the unit of failure, a flow of isolation, a run of reporting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from avsync import company, safety
+from avsync.config import Config
+from avsync.context import Context
+from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook
+from avsync.flows.spec import Policy
+from avsync.gate import Gate, pass_gate
+from avsync.gather import Gathered, Reading, gather, recover
+from avsync.housekeeping import close_stale, flow_problem
+from avsync.invoicing import settle_lines, sync_lines
+from avsync.lookups import Lookups
+from avsync.model import ACCOUNTVIEW, format_utc
+from avsync.services.accountview.client import AccountView
+from avsync.services.crafter.client import Crafter
+from avsync.settle import settle
+from avsync.sources import FLOW_KINDS, FLOW_OF, HOURS_IN_ACCOUNTVIEW, KINDS, Source, wanted
+from avsync.state.store import Store
+from avsync.sync import sync_kind
+from avsync.timeline import tell_timelines
+
+log = logging.getLogger(__name__)
+FLOWS = ("customers", "projects", "orders", "invoice", "hours")
+_FIRST_OF = (5, 3, 2, 4, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for: which flows, a full pass, one record only, on in spite of a safety stop, or no writing at all."""
+
+    flows: tuple[str, ...] = FLOWS
+    command: str = "run-all"
+    full: bool = False
+    force: bool = False
+    dry: bool = False
+    only: frozenset[str] | None = None
+
+
+@dataclass(slots=True)
+class Result:
+    """What a run did. `errors`: the flows that stopped, and why."""
+
+    run: int
+    exit: int
+    flows: dict[str, dict[str, int]]
+    requests: dict[str, int]
+    errors: dict[str, AvsyncError] = field(default_factory=dict)
+    plan: list[dict[str, Any]] | None = None
+    skipped: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape that others build on (design: commands)."""
+        shape = {"run": self.run, "exit": self.exit, "flows": self.flows, "requests": self.requests}
+        return shape if self.plan is None else {**shape, "dry_run": True, "plan": self.plan}
+
+
+@dataclass(slots=True)
+class Tools:
+    """The outside world as a run sees it; all of it can be handed in. `utc` is the clock."""
+
+    store: Store
+    accountview: AccountView
+    crafter: Crafter
+    utc: Callable[[], datetime]
+    pause: Callable[[float], None]
+    checkpoint: Callable[[str], None] = field(default=lambda where: None)
+    progress: Callable[[str, int], None] = field(default=lambda flow, count: None)
+
+
+def policy_of(config: Config, today: str) -> Policy:
+    """The config as planning sees it; `today` is a day in the Netherlands."""
+    codes = config.time_codes
+    return Policy(
+        flows=config.flows.model_dump(),
+        start_date=config.start_date.isoformat() if config.start_date else "",
+        today=today,
+        time_codes={"work": codes.work or "", "travel": codes.travel or ""},
+        open_statuses=frozenset(one.upper() for one in config.accountview.open_project_statuses),
+        debtor_account=config.accountview.debtor_account or "",
+        default_project_type=config.default_project_type or "",
+        new_project_status=config.accountview.new_project_status or "",
+    )
+
+
+def run(config: Config, tools: Tools, wish: Wish, today: str) -> Result:
+    """Do one run. What stops a flow ends in the result; what stops everything (login, safety) as well."""
+    return _Run(config, tools, wish, today).all()
+
+
+class _Run:
+    def __init__(self, config: Config, tools: Tools, wish: Wish, today: str) -> None:
+        self.config, self.tools, self.wish = config, tools, wish
+        self.store = tools.store
+        self.policy = policy_of(config, today)
+        self.on = [flow for flow in wish.flows if self.policy.flows[flow] != "off"]
+        self.errors: dict[str, AvsyncError] = {}
+        self.started = self.now()
+        self.gathered: dict[str, Gathered] = {}
+        self.context = Context(
+            self.store, tools.accountview, tools.crafter, self.policy,
+            Lookups(self.store, tools.accountview, tools.crafter, self.policy), self.now, tools.pause,
+            grace=config.settle_grace, dry=wish.dry, only=wish.only, checkpoint=tools.checkpoint, progress=tools.progress,
+            concurrency={"accountview": config.accountview.concurrency, "crafter": config.crafter.concurrency},
+        )  # fmt: skip
+        self.reading = self._reading()
+
+    def now(self) -> str:
+        """The UTC moment as text."""
+        return format_utc(self.tools.utc())
+
+    def _reading(self) -> Reading:
+        return Reading(
+            self.store, self.tools.accountview, self.tools.crafter, self.policy, self.started,
+            signature_of(self.config), self.wish.full, int(self.config.full_every),
+        )  # fmt: skip
+
+    def all(self) -> Result:
+        """The run from beginning to end; whatever happens, the totals and the exit code are written down."""
+        with self.store.transaction():
+            self.context.run = self.store.start_run(self.wish.command, self.started)
+        for flow in self.on:
+            self.context.count(flow)
+        try:
+            self._prepare()
+            self._flows()
+        except AvsyncError as error:
+            self._stop_all(error)
+        return self._finish()
+
+    def _prepare(self) -> None:
+        """Everything that comes before the first write."""
+        self.tools.accountview.company_id = self._company()
+        gate = self._gate()
+        self._gather(gate)
+        self._settle(before=True)
+        if not (self.wish.force or self.wish.dry) and not self.errors.keys() >= set(self.on):
+            safety.check(self.config.safety, self.context, self._plan_on_a_copy)
+
+    def _company(self) -> str:
+        """The opaque id behind the company code; people never see it, and it does not change."""
+        key = f"company:{self.config.company}"
+        known = self.store.cached(key, self._yesterday())
+        if known is not None:
+            return str(known)
+        found = str(company.pick(self.tools.accountview.companies(), self.config.company)["Id"])
+        with self.store.transaction():
+            self.store.cache(key, found, self.started)
+        return found
+
+    def _yesterday(self) -> str:
+        return format_utc(datetime.fromisoformat(self.started) - timedelta(days=1))
+
+    def _gate(self) -> Gate:
+        gate = pass_gate(
+            self.tools.accountview, self.store, self.policy.flows, self.on, self._yesterday(), self.started
+        )
+        self.errors.update(gate.refused)
+        self.context.columns = gate.column
+        self.context.lookups.employees = "hours" in self.on and "hours" not in gate.refused
+        return gate
+
+    def _running(self) -> list[str]:
+        return [flow for flow in self.on if flow not in self.errors]
+
+    def _gather(self, gate: Gate) -> None:
+        """Read every listing that a running flow needs; one that breaks off stops the flows that need it."""
+        for source in wanted(self.policy, self._running()):
+            if source.kind == "contact" and source.side == ACCOUNTVIEW and not gate.contacts:
+                continue
+            self._read(source)
+        if "hours" in self._running() and self.store.inbox.unlinked("hour", "crafter"):
+            self._read(HOURS_IN_ACCOUNTVIEW)
+        lost = [link for one in self.gathered.values() for link in one.lost]
+        for flow in self._running():
+            order = FLOW_KINDS[flow]
+            with _stops(self, flow):
+                recover(
+                    sorted((one for one in lost if one.kind in order), key=lambda one: order.index(one.kind)),
+                    self.reading,
+                )
+
+    def _read(self, source: Source) -> None:
+        flows = [flow for flow in dict.fromkeys(FLOW_OF[kind] for kind in source.makes) if flow in self._running()]
+        if not flows:
+            return
+        try:
+            got = gather(source, self.reading)
+        except (LoginNeeded, OutOfTime, PersonMustLook):
+            raise
+        except AvsyncError as error:
+            for flow in flows:
+                self.errors[flow] = error
+            return
+        self.gathered[source.name] = got
+        totals = self.context.count(flows[0])
+        totals.read += got.read
+        totals.unchanged += got.unchanged
+
+    def _settle(self, before: bool) -> None:
+        """Look for what an earlier write, or one of this run, has left: as far as its service answers."""
+        if self.context.dry:
+            return
+        for flow in self._running() if before else self.on:
+            with _stops(self, flow):
+                for kind in FLOW_KINDS[flow]:
+                    settle_lines(self.context) if kind == "order_line" else settle(self.context, kind)
+
+    def _flows(self) -> None:
+        for flow in self.on:
+            if flow in self.errors:
+                continue
+            with _stops(self, flow):
+                self._check_codes(flow)
+                self._flow(flow)
+        self._settle(before=False)
+
+    def _flow(self, flow: str) -> None:
+        for kind in FLOW_KINDS[flow]:
+            if kind == "order_line":
+                sync_lines(self.context)
+            else:
+                sync_kind(self.context, KINDS[kind], self.reading)
+        with self.store.transaction():
+            close_stale(self.store, flow, FLOW_KINDS[flow], self.context.user_problems, self.wish.only is None)
+            if not self.wish.only:
+                self.store.set_flow_ok(flow, self.now())
+
+    def _check_codes(self, flow: str) -> None:
+        """Time codes that AccountView does not know would be refused line by line: say it once (exit 2)."""
+        if flow == "hours" and self.store.inbox.waiting("hour", "crafter"):
+            safety.check_time_codes(self.context, self.store, self._yesterday())
+
+    def _plan_on_a_copy(self) -> list[dict[str, Any]]:
+        """What this run would do, worked out on a copy of the state."""
+        copy = safety.copy_of(self.store)
+        try:
+            tools = Tools(copy, self.tools.accountview, self.tools.crafter, self.tools.utc, self.tools.pause)
+            trial = _Run(
+                self.config, tools, Wish(self.wish.flows, "trial", dry=True, only=self.wish.only), self.policy.today
+            )
+            trial.context.columns, trial.errors = self.context.columns, dict(self.errors)
+            trial.context.lookups.employees = self.context.lookups.employees
+            trial._flows()
+            return trial.context.plan
+        finally:
+            copy.close()
+
+    def _stop_all(self, error: AvsyncError) -> None:
+        for flow in self.on:
+            self.errors.setdefault(flow, error)
+
+    def _finish(self) -> Result:
+        with self.store.transaction():
+            for flow in self.on:
+                flow_problem(self.store, flow, self.errors.get(flow), self.now())
+            self.store.problems.expire("conflict", format_utc(datetime.fromisoformat(self.started) - timedelta(days=7)))
+        self._timelines()
+        code = self._exit()
+        flows = {flow: self.context.count(flow).as_dict() for flow in self.on}
+        requests = {"accountview": self.tools.accountview.http.requests, "crafter": self.tools.crafter.http.requests}
+        with self.store.transaction():
+            self.store.finish_run(self.context.run, self.now(), code, flows, requests)
+        skipped = sum(one.skipped_old for one in self.gathered.values())
+        plan = self.context.plan if self.wish.dry else None
+        return Result(self.context.run, code, flows, requests, self.errors, plan, skipped)
+
+    def _timelines(self) -> None:
+        """Telling must never turn a good run into a bad one: what cannot be told now is told by the next run."""
+        if any(isinstance(error, LoginNeeded) and error.code.startswith("crafter") for error in self.errors.values()):
+            return
+        try:
+            tell_timelines(self.context, self.config.language)
+        except AvsyncError as error:
+            log.warning("the timelines could not be brought up to date: %s", error)
+
+    def _exit(self) -> int:
+        codes = {error.exit_code for error in self.errors.values()}
+        if self.store.problems.needing_attention(self.on):
+            codes.add(1)
+        return next((code for code in _FIRST_OF if code in codes), 0)
+
+
+class _stops:  # noqa: N801 - reads as a sentence: with _stops(run, flow)
+    """What goes wrong in one flow stops that flow; what concerns everything goes on up."""
+
+    def __init__(self, run: _Run, flow: str) -> None:
+        self.run, self.flow = run, flow
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, (LoginNeeded, OutOfTime, PersonMustLook)) or not isinstance(error, AvsyncError):
+            return False
+        self.run.errors.setdefault(self.flow, error)
+        return True
+
+
+def signature_of(config: Config) -> str:
+    """A mark of every setting that changes what a row means; another mark makes the next run read everything anew."""
+    shown = config.model_dump(mode="json", exclude={"accountview": {"client_secret"}, "crafter": {"api_key"}})
+    keys = ("company", "start_date", "flows", "time_codes", "default_project_type")
+    settings = {key: shown.get(key) for key in keys}
+    for side in ("accountview", "crafter"):
+        part = dict(shown[side])
+        for unrelated in ("base_url", "authorize_url", "client_id", "redirect_uri", "concurrency"):
+            part.pop(unrelated, None)
+        settings[side] = part
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]

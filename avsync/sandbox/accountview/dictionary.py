@@ -1,0 +1,264 @@
+"""The data dictionary: contract section 5 as data, under the names of one installation."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from avsync.sandbox.accountview.names import OTHER
+from avsync.sandbox.accountview.options import Options
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `name` is the sandbox's own name (as in the contract), `wire` what this installation calls it.
+
+    `type` is a dictionary letter (C, N, L, D, T, M); `hidden` columns are kept in the store but never on the wire.
+    """
+
+    name: str
+    wire: str
+    type: str
+    length: int
+    decimals: int
+    mandatory: bool
+    upper: bool
+    read_only: bool
+    hidden: bool
+    references: str
+    description: str
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One table. A detail table names its header table in `parent` and is reached through its business object."""
+
+    name: str
+    wire: str
+    code: str
+    description: str
+    key: str
+    columns: dict[str, Column]
+    parent: str = ""
+    child: str = ""
+
+    @property
+    def visible(self) -> list[Column]:
+        """The columns that exist on the wire."""
+        return [column for column in self.columns.values() if not column.hidden]
+
+
+# A column is "name notation [>table referred to] description"; in the notation * = mandatory, ^ = upper case,
+# - = read only, # = not on the wire. The first column is the key.
+_TABLES: list[tuple[str, str, str, str, str]] = [
+    (
+        "CONTACT",
+        "AR1",
+        "",
+        "Debiteuren",
+        """
+        SUB_NR C10*^ Debiteurnummer
+        ACCT_NAME C40* Naam
+        SRC_CODE C10*^ Zoekcode
+        ACCT_NR C10^ Verzamelrekening
+        TEL_BUS C20 Telefoon zakelijk
+        MAIL_BUS C50 E-mail zakelijk
+        ADDRESS1 C80 Bezoekadres
+        POST_CODE C10^ Postcode bezoekadres
+        CITY C35 Plaats bezoekadres
+        CNT_CODE C2^ Landcode
+        PO_BOX C80 Postadres
+        PO_CODE C10^ Postcode postadres
+        PO_CITY C35 Plaats postadres
+        REC_BLK L Geblokkeerd
+        BLK_SP L Geblokkeerd voor orders
+        CNG_DATE T- Gewijzigd op
+        INP_DATE T- Ingevoerd op
+        """,
+    ),
+    (
+        "CNT_PERS",
+        "PP1",
+        "",
+        "Contactpersonen",
+        """
+        PP_CODE C10*^ Code contactpersoon
+        SUB_NR C10*^ >CONTACT Debiteurnummer
+        PP_DEAR C40 Aanhef
+        FRST_NAME C40 Voornaam
+        LAST_NAME C40 Achternaam
+        MAIL_PRIV C50 E-mail
+        TEL_BUS C20 Telefoon zakelijk
+        TEL_MOB C20 Telefoon mobiel
+        CNG_DATE T- Gewijzigd op
+        """,
+    ),
+    (
+        "PROJECTS",
+        "PJ1",
+        "",
+        "Projecten",
+        """
+        PROJ_CODE C10*^ Projectcode
+        PROJ_DESC C40* Omschrijving
+        SUB_NR C10^ >CONTACT Debiteurnummer
+        BEG_DATE D Begindatum
+        END_DATE D Einddatum
+        PRO_STAT C2 Projectstatus
+        PRO_TYPE C10^ >PRO_TYPE Projecttype
+        EMP_NR C10^ >EMPLOYEE Verantwoordelijke medewerker
+        COMMENT1 M Opmerking
+        CNG_DATE T- Gewijzigd op
+        """,
+    ),
+    ("PRO_TYPE", "PT1", "", "Projecttypen", "PT_CODE C10*^ Projecttype\nPT_DESC C40* Omschrijving"),
+    (
+        "EMPLOYEE",
+        "EM1",
+        "",
+        "Medewerkers",
+        "EMP_NR C10*^ Medewerkernummer\nEMP_NAME C40* Naam\nREC_BLK L Geblokkeerd",
+    ),
+    (
+        "ARTICLE",
+        "AK1",
+        "",
+        "Artikelen",
+        """
+        ART_CODE C15*^ Artikelcode
+        ART_DESC1 C40* Omschrijving
+        REC_BLK L Geblokkeerd
+        CNG_DATE T- Gewijzigd op
+        PRICE N13.2# Verkoopprijs
+        """,
+    ),
+    (
+        "SO_HDR",
+        "SO1",
+        "",
+        "Verkooporders",
+        """
+        ORD_NR C10*^ Ordernummer
+        RPL_DEL C10*^ >CONTACT Afleverdebiteur
+        RPL_INV C10^ >CONTACT Factuurdebiteur
+        ORD_DATE D Orderdatum
+        DEL_DATE D Leverdatum
+        COMMENT1 C40 Omschrijving
+        COMMENT2 M Externe opmerking
+        PROJ_CODE C10^ >PROJECTS Projectcode
+        EXT_ID C32 Referentie extern systeem
+        CNG_DATE T- Gewijzigd op
+        CLOSED L# Gefactureerd
+        """,
+    ),
+    (
+        "SO_LINE",
+        "SO1",
+        "SO_HDR",
+        "Verkooporderregels",
+        """
+        REC_ID C10^ Regelnummer
+        ART_CODE C15*^ >ARTICLE Artikelcode
+        ORD_QTY N13.4 Aantal besteld
+        ART_PX N13.2 Prijs
+        DEL_DATE D Leverdatum
+        ORD_NR C10*^# Ordernummer
+        """,
+    ),
+    (
+        "HRS_LINE",
+        "HR1",
+        "",
+        "Urenregels",
+        """
+        REC_ID C10^ Regelnummer
+        EMP_NR C10*^ >EMPLOYEE Medewerkernummer
+        PROJ_CODE C10^ >PROJECTS Projectcode
+        HRS_CODE C10*^ >HRS_CODE Uursoort
+        HRS_DATE D* Datum
+        HRS_DESC C40 Omschrijving
+        HRS_QTY N9.2 Aantal uren
+        EXT_ID C32 Referentie extern systeem
+        CNG_DATE T- Gewijzigd op
+        """,
+    ),
+    ("HRS_CODE", "HC1", "", "Uursoorten", "HRS_CODE C10*^ Uursoort\nHRS_DESC C40* Omschrijving"),
+]
+
+_NOTATION = re.compile(r"(\w+) ([CNLDTM])(\d*)(?:\.(\d+))?([*^#-]*)(?: >(\w+))? (.+)")
+_LENGTHS = {"D": 8, "T": 8, "L": 1, "M": 4}
+
+
+def _column(text: str) -> Column:
+    match = _NOTATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"column notation: {text!r}")
+    name, letter, length, decimals, flags, references, description = match.groups()
+    return Column(
+        name=name,
+        wire=name,
+        type=letter,
+        length=_LENGTHS.get(letter) or int(length),
+        decimals=int(decimals or 0),
+        mandatory="*" in flags,
+        upper="^" in flags,
+        read_only="-" in flags,
+        hidden="#" in flags,
+        references=references or "",
+        description=description,
+    )
+
+
+def _plain_tables() -> list[TableSpec]:
+    tables = []
+    children = {parent: name for name, _, parent, _, _ in _TABLES if parent}
+    for name, code, parent, description, text in _TABLES:
+        columns = [_column(line) for line in text.strip().splitlines()]
+        by_name = {column.name: column for column in columns}
+        child = children.get(name, "")
+        tables.append(TableSpec(name, name, code, description, columns[0].name, by_name, parent, child))
+    return tables
+
+
+def _renamed(table: TableSpec) -> TableSpec:
+    code, wire, names = OTHER.get(table.name, (table.code, table.wire, {}))
+    columns = {name: replace(column, wire=names.get(name, name)) for name, column in table.columns.items()}
+    return replace(table, code=code, wire=wire, columns=columns)
+
+
+def _adapted(table: TableSpec, options: Options) -> TableSpec:
+    columns = dict(table.columns)
+    if not options.ext_id and "EXT_ID" in columns:
+        columns["EXT_ID"] = replace(columns["EXT_ID"], hidden=True)
+    if table.name == "HRS_LINE" and options.project_on_hours:
+        columns["PROJ_CODE"] = replace(columns["PROJ_CODE"], mandatory=True)
+    return replace(table, columns=columns)
+
+
+class Dictionary:
+    """All tables by the sandbox's own name in `tables`; those that this installation shows in `shown`.
+
+    Look-ups by wire name ignore case.
+    """
+
+    def __init__(self, options: Options) -> None:
+        specs = [_adapted(table, options) for table in _plain_tables()]
+        if options.names == "other":
+            specs = [_renamed(table) for table in specs]
+        self.tables = {table.name: table for table in specs}
+        self.shown = [table for table in specs if options.contacts_module or table.name != "CNT_PERS"]
+        self._objects = {table.code.lower(): table for table in self.shown if not table.parent}
+        self._columns = {table.name: {column.wire.lower(): column for column in table.visible} for table in specs}
+
+    @property
+    def objects(self) -> list[TableSpec]:
+        """The header tables, one for each business object."""
+        return list(self._objects.values())
+
+    def by_object(self, code: str) -> TableSpec | None:
+        """The table of a business object, None when this installation lacks it."""
+        return self._objects.get(code.lower())
+
+    def column(self, table: TableSpec, wire: str) -> Column | None:
+        """A column by its name on the wire."""
+        return self._columns[table.name].get(wire.strip().lower())

@@ -1,0 +1,123 @@
+"""The names of another installation, and the words avsync has for them (contract section 5, marks I and U)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# table -> (business object there, table there, {column: column there})
+OTHER: dict[str, tuple[str, str, dict[str, str]]] = {
+    "CNT_PERS": (
+        "CP1",
+        "CONTPERS",
+        {
+            "PP_CODE": "CP_NR",
+            "SUB_NR": "CP_DEB",
+            "PP_DEAR": "CP_AANHEF",
+            "FRST_NAME": "CP_VOORN",
+            "LAST_NAME": "CP_ACHTERN",
+            "MAIL_PRIV": "CP_MAIL",
+            "TEL_BUS": "CP_TEL",
+            "TEL_MOB": "CP_MOBIEL",
+            "CNG_DATE": "WYZ_DATUM",
+        },
+    ),
+    "PROJECTS": (
+        "PJ1",
+        "PROJECTS",
+        {
+            "PRO_STAT": "PJ_STATUS",
+            "PRO_TYPE": "PJ_SOORT",
+            "EMP_NR": "PJ_LEIDER",
+            "COMMENT1": "PJ_MEMO",
+            "CNG_DATE": "WYZ_DATUM",
+        },
+    ),
+    "PRO_TYPE": ("TY1", "PRJSOORT", {"PT_CODE": "SRT_CODE", "PT_DESC": "SRT_OMS"}),
+    "EMPLOYEE": ("MW1", "MEDEWERK", {"EMP_NAME": "MW_NAAM", "REC_BLK": "MW_BLOK"}),
+    "SO_HDR": (
+        "SO1",
+        "SO_HDR",
+        {"ORD_NR": "VO_NUMMER", "PROJ_CODE": "VO_PROJECT", "EXT_ID": "EXT_REF", "CNG_DATE": "WYZ_DATUM"},
+    ),
+    "SO_LINE": ("SO1", "SO_LINE", {"REC_ID": "VR_ID"}),
+    "HRS_LINE": (
+        "UR1",
+        "UREN",
+        {
+            "REC_ID": "UUR_ID",
+            "EMP_NR": "UUR_MEDEW",
+            "PROJ_CODE": "UUR_PROJ",
+            "HRS_CODE": "UURSOORT",
+            "HRS_DATE": "UUR_DATUM",
+            "HRS_DESC": "UUR_OMS",
+            "HRS_QTY": "UUR_AANTAL",
+            "EXT_ID": "EXT_REF",
+            "CNG_DATE": "WYZ_DATUM",
+        },
+    ),
+    "HRS_CODE": ("US1", "UURSOORT", {"HRS_CODE": "US_CODE", "HRS_DESC": "US_OMS"}),
+}
+
+_KINDS: dict[str, tuple[str, dict[str, str]]] = {
+    "contact": (
+        "CNT_PERS",
+        {
+            "code": "PP_CODE",
+            "customer": "SUB_NR",
+            "salutation": "PP_DEAR",
+            "first_name": "FRST_NAME",
+            "last_name": "LAST_NAME",
+            "email": "MAIL_PRIV",
+            "phone": "TEL_BUS",
+            "mobile": "TEL_MOB",
+            "changed_at": "CNG_DATE",
+        },
+    ),
+    "project": (
+        "PROJECTS",
+        {
+            "status": "PRO_STAT",
+            "type": "PRO_TYPE",
+            "employee": "EMP_NR",
+            "description": "COMMENT1",
+            "changed_at": "CNG_DATE",
+        },
+    ),
+    "project_type": ("PRO_TYPE", {"code": "PT_CODE", "name": "PT_DESC"}),
+    "employee": ("EMPLOYEE", {"name": "EMP_NAME", "blocked": "REC_BLK"}),
+    "order": (
+        "SO_HDR",
+        {"number": "ORD_NR", "project": "PROJ_CODE", "reference": "EXT_ID", "changed_at": "CNG_DATE"},
+    ),
+    "order_line": ("SO_LINE", {"id": "REC_ID"}),
+    "hour": (
+        "HRS_LINE",
+        {
+            "id": "REC_ID",
+            "employee": "EMP_NR",
+            "project": "PROJ_CODE",
+            "time_code": "HRS_CODE",
+            "date": "HRS_DATE",
+            "description": "HRS_DESC",
+            "quantity": "HRS_QTY",
+            "reference": "EXT_ID",
+            "changed_at": "CNG_DATE",
+        },
+    ),
+    "time_code": ("HRS_CODE", {"code": "HRS_CODE", "name": "HRS_DESC"}),
+}
+
+
+def overrides(names: str) -> dict[str, Any]:
+    """The `accountview.schema` of a config that fits the sandbox with these names; empty for the default ones."""
+    if names != "other":
+        return {}
+    schema: dict[str, Any] = {}
+    for kind, (table, columns) in _KINDS.items():
+        code, there, renamed = OTHER[table]
+        schema[kind] = {
+            "business_object": code,
+            "table": there,
+            "columns": {neutral: renamed[column] for neutral, column in columns.items()},
+        }
+    return schema

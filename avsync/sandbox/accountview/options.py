@@ -1,0 +1,49 @@
+"""What can differ between AccountView installations, as switches of the sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+Company = dict[str, str]
+
+
+def _companies() -> list[Company]:
+    return [
+        {"Id": "7c1e-0001-demo", "Code": "DEMO", "Description": "Demo Installatietechniek B.V."},
+        {"Id": "7c1e-0002-oud", "Code": "OUD", "Description": "Oude administratie"},
+    ]
+
+
+@dataclass
+class Options:
+    """Switches of one AccountView; the first four are read once, at the start.
+
+    `names`: "default" as in contract section 5, "other" renames all that nobody could confirm. `rights`: table
+    name -> letters out of "riu" (read, insert, update); a table that is not named has all three. `no_rows`: how a
+    read without rows answers: "json" (404 with JSON), "empty" (404 without body) or "list" (200, empty list).
+    `clock_shift`: hours that the customer's server is off. Only the first company holds data, the user has no
+    rights on the others.
+    """
+
+    names: str = "default"
+    contacts_module: bool = True
+    ext_id: bool = True
+    project_on_hours: bool = False
+    rights: dict[str, str] = field(default_factory=dict)
+    nest_details: bool = False
+    bare_single: bool = False
+    no_rows: str = "json"
+    empty_write_body: bool = False
+    error_in_2xx: bool = False
+    silent_errors: bool = False
+    clock_shift: float = 0.0
+    ignore_filter_time: bool = False
+    token_lifetime: int = 3600
+    send_expires_in: bool = True
+    ledger_accounts: tuple[str, ...] = ("1300", "1310")
+    closed_statuses: tuple[str, ...] = ("90", "C")
+    companies: list[Company] = field(default_factory=_companies)
+
+    def allowed(self, table: str, right: str) -> bool:
+        """Whether the user who consented may do this ("r", "i" or "u") with the table."""
+        return right in self.rights.get(table, "riu")

@@ -1,0 +1,230 @@
+"""Reads as a client may ask for them (contract section 3): the parameters, the conditions, and the page of rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from avsync.sandbox.accountview.dictionary import Column, Dictionary, TableSpec
+from avsync.sandbox.accountview.store import Table
+from avsync.sandbox.accountview.values import RefusedError, Row
+
+_OPERATORS = ("Equal", "NotEqual", "Contains", "DateOnOrAfterDate")
+_FILTER_TYPES = {"C": "C", "M": "C", "N": "N", "D": "DT", "T": "DT", "L": ""}
+_DATE = re.compile(r"\{\^(\d{4}-\d\d-\d\d)(?: (\d\d:\d\d:\d\d))?\}")
+_CONDITION_PARTS = ("filtercontrolsource", "filteroperator", "filtervaluetype", "filtervalue", "filterislistofvalues")
+_PARAMETERS = {
+    "businessobject",
+    "pagesize",
+    "lastkey",
+    "fields",
+    "matchanyfilter",
+    "sortfields",
+    "sortorder",
+    "bookdate",
+    *(f"{part}{number}" for part in _CONDITION_PARTS for number in (1, 2)),
+}
+_MAX_PAGE = 1000
+_FEW_CHANGES = 1000
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One filter condition on a column of the header table; `value` is held as the column holds it."""
+
+    column: Column
+    operator: str
+    value: Any
+
+    def holds(self, row: Row) -> bool:
+        """Whether a row meets the condition."""
+        found = row[self.column.name]
+        if self.operator == "Equal":
+            return bool(found == self.value)
+        if self.operator == "NotEqual":
+            return bool(found != self.value)
+        if self.operator == "Contains":
+            return self.value.lower() in str(found).lower()
+        return str(found) >= str(self.value)
+
+    def keys(self, table: Table) -> list[str] | None:
+        """The keys of the rows that meet it when an index knows them, else None."""
+        if self.operator == "Equal":
+            name = self.column.name
+            if name == table.spec.key:
+                return [self.value] if self.value in table.rows else []
+            return table.equal(name, self.value)
+        if self.operator == "DateOnOrAfterDate" and self.column.name == "CNG_DATE":
+            return table.changed_since(self.value, _FEW_CHANGES)
+        return None
+
+
+@dataclass(frozen=True)
+class Query:
+    """A checked read. `lines` are the columns asked of the detail table, empty when none were."""
+
+    spec: TableSpec
+    columns: list[Column]
+    lines: list[Column]
+    conditions: list[Condition]
+    match_any: bool
+    size: int
+    last_key: str
+    sort: Column
+    descending: bool
+
+
+def parse(parameters: Mapping[str, str], dictionary: Dictionary, ignore_time: bool) -> Query:
+    """The read that query parameters (names in lower case) ask for; RefusedError for what nobody has seen working."""
+    unknown = set(parameters) - _PARAMETERS
+    if unknown:
+        raise RefusedError(f"Parameter wordt niet ondersteund: {', '.join(sorted(unknown))}.")
+    spec = dictionary.by_object(parameters.get("businessobject", ""))
+    if spec is None:
+        raise RefusedError(f"Onbekend business object: {parameters.get('businessobject', '')!r}.")
+    check_book_date(parameters.get("bookdate"))
+    columns, lines = _fields(parameters.get("fields", ""), spec, dictionary)
+    found = [_condition(parameters, number, spec, dictionary, ignore_time) for number in (1, 2)]
+    return Query(
+        spec=spec,
+        columns=columns,
+        lines=lines,
+        conditions=[condition for condition in found if condition],
+        match_any=parameters.get("matchanyfilter", "").lower() == "true",
+        size=page_size(parameters.get("pagesize", "200"), _MAX_PAGE),
+        last_key=parameters.get("lastkey", "").strip().upper(),
+        sort=_header_column(parameters.get("sortfields") or spec.columns[spec.key].wire, spec, dictionary),
+        descending=_descending(parameters.get("sortorder", "Ascending")),
+    )
+
+
+def check_book_date(value: object) -> None:
+    """RefusedError unless a book date is missing or starts with a date."""
+    if value is None:
+        return
+    try:
+        datetime.fromisoformat(str(value)[:10])
+    except ValueError as error:
+        raise RefusedError(f"Ongeldige boekdatum: {value!r}.") from error
+
+
+def page_size(text: str, at_most: int) -> int:
+    """The page size asked for; RefusedError when it is no number or out of bounds."""
+    if not text.isdecimal() or not 1 <= int(text) <= at_most:
+        raise RefusedError(f"PageSize moet tussen 1 en {at_most} liggen, niet {text!r}.")
+    return int(text)
+
+
+def _descending(text: str) -> bool:
+    if text.lower() not in ("ascending", "descending"):
+        raise RefusedError(f"Onbekende SortOrder: {text!r}.")
+    return text.lower() == "descending"
+
+
+def _fields(text: str, spec: TableSpec, dictionary: Dictionary) -> tuple[list[Column], list[Column]]:
+    if not text.strip():
+        return [column for column in spec.visible if column.type == "C"][:4], []
+    columns: list[Column] = []
+    lines: list[Column] = []
+    child = dictionary.tables.get(spec.child)
+    for name in text.split(","):
+        table, _, wire = name.strip().rpartition(".")
+        if child and table.lower() == child.wire.lower():
+            lines.append(_known(dictionary.column(child, wire), name))
+        else:
+            columns.append(_header_column(name, spec, dictionary))
+    return columns, lines
+
+
+def _header_column(name: str, spec: TableSpec, dictionary: Dictionary) -> Column:
+    table, _, wire = name.strip().rpartition(".")
+    column = dictionary.column(spec, wire) if table.lower() in ("", spec.wire.lower()) else None
+    return _known(column, name)
+
+
+def _known(column: Column | None, name: str) -> Column:
+    if column is None:
+        raise RefusedError(f"Onbekende kolom: {name.strip()!r}.")
+    return column
+
+
+def _condition(
+    parameters: Mapping[str, str], number: int, spec: TableSpec, dictionary: Dictionary, ignore_time: bool
+) -> Condition | None:
+    parts = [parameters.get(f"{part}{number}") for part in _CONDITION_PARTS]
+    source, operator, letter, value, is_list = parts
+    if source is None:
+        if any(part is not None for part in parts):
+            raise RefusedError(f"FilterControlSource{number} ontbreekt.")
+        return None
+    column = _header_column(source, spec, dictionary)
+    if (is_list or "false").lower() != "false":
+        raise RefusedError("Een lijst van waarden wordt niet ondersteund.")
+    if operator not in _OPERATORS:
+        raise RefusedError(f"Onbekende FilterOperator{number}: {operator!r}.")
+    if letter not in ("C", "N", "D", "T") or letter not in _FILTER_TYPES[column.type] or value is None:
+        raise RefusedError(f"FilterValueType{number} {letter!r} past niet bij kolom {column.wire} ({column.type}).")
+    if (operator == "DateOnOrAfterDate") > (letter in "DT") or (operator == "Contains") > (letter == "C"):
+        raise RefusedError(f"Operator {operator} past niet bij kolom {column.wire} ({column.type}).")
+    return Condition(column, operator, _literal(column, letter, value, ignore_time))
+
+
+def _literal(column: Column, letter: str, text: str, ignore_time: bool) -> Any:
+    if letter == "C":
+        return text.rstrip()
+    if letter == "N":
+        try:
+            return Decimal(text)
+        except InvalidOperation as error:
+            raise RefusedError(f"Ongeldig getal in filter: {text!r}.") from error
+    match = _DATE.fullmatch(text)
+    if match is None:
+        raise RefusedError(f"Ongeldige datum in filter: {text!r}.")
+    day, time = match.groups()
+    if column.type == "D" or ignore_time:
+        return day
+    return f"{day}T{time or '00:00:00'}"
+
+
+def select(table: Table, query: Query) -> list[Row]:
+    """The rows of one page. Unfiltered reads, keys and recent changes go by index; the rest looks at every row."""
+    keys = _candidates(table, query)
+    if query.sort.name == table.spec.key and not query.descending:
+        return _page(table, keys, table.after(keys, query.last_key), _test(query), query.size)
+    fits = _test(query)
+    chosen = [key for key in keys if fits(table.rows[key])]
+    chosen.sort(key=lambda key: (table.rows[key][query.sort.name], key), reverse=query.descending)
+    start = chosen.index(query.last_key) + 1 if query.last_key in chosen else 0
+    return [table.rows[key] for key in chosen[start : start + query.size]]
+
+
+def _candidates(table: Table, query: Query) -> list[str]:
+    known = [condition.keys(table) for condition in query.conditions]
+    listed = [keys for keys in known if keys is not None]
+    if not listed or (query.match_any and len(listed) < len(known)):
+        return table.keys
+    if query.match_any:
+        return sorted(set().union(*listed))
+    return min(listed, key=len)
+
+
+def _test(query: Query) -> Callable[[Row], bool]:
+    if not query.conditions:
+        return lambda _: True
+    together: Callable[[Iterable[bool]], bool] = any if query.match_any else all
+    return lambda row: together(condition.holds(row) for condition in query.conditions)
+
+
+def _page(table: Table, keys: list[str], start: int, fits: Callable[[Row], bool], size: int) -> list[Row]:
+    rows: list[Row] = []
+    for position in range(start, len(keys)):
+        row = table.rows[keys[position]]
+        if fits(row):
+            rows.append(row)
+            if len(rows) == size:
+                break
+    return rows

@@ -1,0 +1,186 @@
+"""Crafter's web service over a CrafterStore, exactly as contract crafter.md assumes it, under /api/v1."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from avsync.sandbox.crafter_fields import RESOURCES, RefusedError
+from avsync.sandbox.crafter_store import CrafterStore, moment
+
+BASE = "/api/v1"
+MAX_LIMIT = 200
+LISTING = ("limit", "cursor", "updated_since", "include_deleted")
+
+
+def create_app(store: CrafterStore) -> Flask:
+    """The Flask app; the pages and the fault script are put around it by the server."""
+    app = Flask(__name__)
+    api = _Api(store)
+    app.add_url_rule(f"{BASE}/me", "me", api.me, methods=["GET"])
+    app.add_url_rule(f"{BASE}/<resource>", "many", api.many, methods=["GET", "POST"])
+    app.add_url_rule(f"{BASE}/<resource>/<record_id>", "one", api.one, methods=["GET", "PATCH"])
+    app.register_error_handler(RefusedError, _refused)
+    app.register_error_handler(HTTPException, _failed)
+    app.before_request(api.admit)
+    app.after_request(api.date)
+    return app
+
+
+class _Api:
+    """The views; each holds only what HTTP adds to the store."""
+
+    def __init__(self, store: CrafterStore) -> None:
+        self.store = store
+
+    def admit(self) -> Response | None:
+        if not _is_api(request.path):
+            return None
+        given, wanted = request.headers.get("Authorization", ""), f"Bearer {self.store.api_key}"
+        if not hmac.compare_digest(given.encode(), wanted.encode()):
+            return _error(RefusedError(401, "unauthorized", "the api key is not valid"))
+        resource = (request.view_args or {}).get("resource", "")
+        if resource in RESOURCES and resource not in self.store.features:
+            return _error(RefusedError(403, "feature_off", f"{resource} is switched off for this account"))
+        return None
+
+    def date(self, response: Response) -> Response:
+        response.headers["Date"] = format_datetime(self.store.server_time().astimezone(UTC), usegmt=True)
+        return response
+
+    def me(self) -> Response:
+        on = [name for name in RESOURCES if name in self.store.features]
+        return _json({"account_name": self.store.account_name, "features": on})
+
+    def many(self, resource: str) -> Response:
+        _known(resource)
+        if request.method == "GET":
+            return self._list(resource)
+        _writable(resource, RESOURCES[resource].writable)
+        status, record = self.store.create(resource, _body(), request.headers.get("Idempotency-Key", ""))
+        return _json(self.store.ugly.dress(record), status)
+
+    def one(self, resource: str, record_id: str) -> Response:
+        _known(resource)
+        if request.method == "PATCH":
+            _writable(resource, RESOURCES[resource].writable and RESOURCES[resource].patchable)
+            return _json(self.store.ugly.dress(self.store.update(resource, record_id, _body())))
+        record = self.store.get(resource, record_id)
+        if record is None:
+            raise RefusedError(404, "not_found", "there is no such record")
+        return _json(self.store.ugly.dress(record))
+
+    def _list(self, resource: str) -> Response:
+        filters = {name: value for name, value in request.args.items() if name not in LISTING}
+        unknown = [name for name in filters if name not in RESOURCES[resource].filters]
+        if unknown:
+            raise _bad_parameters(*unknown)
+        records, place = self.store.page(
+            resource,
+            limit=_limit(),
+            since=_since(),
+            after=_place(),
+            filters=filters,
+            include_deleted=request.args.get("include_deleted") == "true",
+        )
+        dress = self.store.ugly.dress
+        return _json({"data": [dress(record) for record in records], "next_cursor": _cursor(place)})
+
+
+def _is_api(path: str) -> bool:
+    return path.startswith("/api/")
+
+
+def _known(resource: str) -> None:
+    if resource not in RESOURCES:
+        raise RefusedError(404, "not_found", "there is no such resource")
+
+
+def _writable(resource: str, allowed: bool) -> None:
+    if not allowed:
+        raise RefusedError(405, "read_only", f"{resource} does not take {request.method}")
+
+
+def _body() -> dict[str, Any]:
+    try:
+        body = json.loads(request.get_data())
+    except ValueError:
+        raise RefusedError(400, "bad_request", "the body is not JSON") from None
+    if not isinstance(body, dict):
+        raise RefusedError(400, "bad_request", "the body is not an object")
+    return body
+
+
+def _limit() -> int:
+    text = request.args.get("limit", "50")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_LIMIT:
+        raise _bad_parameters("limit")
+    return int(text)
+
+
+def _since() -> str:
+    text = request.args.get("updated_since")
+    if text is None:
+        return ""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise _bad_parameters("updated_since") from None
+    if at.tzinfo is None:
+        raise _bad_parameters("updated_since")
+    return moment(at)
+
+
+def _cursor(place: tuple[str, str] | None) -> str | None:
+    return None if place is None else base64.urlsafe_b64encode(" ".join(place).encode()).decode()
+
+
+def _place() -> tuple[str, str] | None:
+    cursor = request.args.get("cursor")
+    if cursor is None:
+        return None
+    try:
+        at, found = base64.urlsafe_b64decode(cursor.encode()).decode().split(" ", 1)
+    except (binascii.Error, UnicodeError, ValueError):
+        raise _bad_parameters("cursor") from None
+    return at, found
+
+
+def _bad_parameters(*names: str) -> RefusedError:
+    return RefusedError(
+        422, "invalid_parameter", "a parameter was not accepted", [(name, "not accepted") for name in names]
+    )
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, status, mimetype="application/json")
+
+
+def _error(refused: RefusedError) -> Response:
+    fields = [{"name": name, "message": message} for name, message in refused.fields]
+    error = {
+        "code": refused.code,
+        "message": refused.message,
+        "fields": fields,
+        "existing_id": refused.existing_id,
+    }
+    return _json({"error": error}, refused.status)
+
+
+def _refused(refused: RefusedError) -> Response:
+    return _error(refused)
+
+
+def _failed(error: HTTPException) -> Response | HTTPException:
+    if not _is_api(request.path):
+        return error
+    return _error(RefusedError(error.code or 500, "failed", error.description or error.name))

@@ -1,0 +1,37 @@
+"""The oddities of a real server, as switches on the sandbox (contract crafter.md, last section)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from avsync.sandbox.crafter_table import Record
+
+
+@dataclass
+class Ugly:
+    """What a server may do that avsync must survive. All off by default; may be changed while it runs."""
+
+    repeat_across_pages: bool = False  # a page starts with the last record of the page before
+    move_while_paging: bool = (
+        False  # the first record of a listing changes once its first page has been served
+    )
+    ignore_idempotency: bool = False  # Idempotency-Key has no effect
+    extra_fields: Mapping[str, Any] = field(default_factory=dict)  # added to every record in an answer
+    enum_values: Mapping[str, str] = field(default_factory=dict)  # {"planned": "ingepland"}: shown instead
+    null_fields: frozenset[str] = frozenset()  # shown as null whatever they hold
+    tick: timedelta = timedelta(0)  # a coarse clock: moments rounded down to it, so that records share one
+    clock_shift: timedelta = timedelta(0)  # the server's clock is wrong by this much
+
+    def dress(self, record: Record) -> Record:
+        """A record as an answer shows it."""
+        if not (self.extra_fields or self.enum_values or self.null_fields):
+            return record
+        shown = dict(record)
+        for name in ("status", "kind"):
+            if name in shown:
+                shown[name] = self.enum_values.get(shown[name], shown[name])
+        shown.update((name, None) for name in self.null_fields if name in shown)
+        return {**shown, **self.extra_fields}

@@ -1,0 +1,297 @@
+"""Faults by script: a WSGI layer around both services that fails, stalls, cuts and delays when a rule says so.
+
+It also keeps the log of requests. Rules look like this in a YAML or JSON file (a list of them):
+
+    - {side: accountview, method: POST, path: accountviewdata, nth: 2, times: 1, do: commit_drop}
+
+`path` and `body` are substrings (of path and query, of the request body); `nth` is the first matching request that
+the rule hits, `times` how many from there on (0 = all). What `do` means stands at ACTIONS. `seconds` belongs to 429
+(Retry-After), hang, slow, drip (per byte) and late; `after` = the bytes that cut and drip send at full speed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+SIDES = ("accountview", "crafter")
+_HTML = b"<!doctype html><html><body><h1>502 Bad Gateway</h1><p>The relay got no answer.</p></body></html>"
+_SECONDS = {"429": 1.0, "hang": 30.0, "slow": 1.0, "drip": 0.02, "late": 1.0}
+
+
+class DroppedError(Exception):
+    """The server must close this connection without a (further) answer."""
+
+
+class Request(NamedTuple):
+    """One line of the request log; `status` is what the client was sent, 0 = no answer at all."""
+
+    side: str
+    method: str
+    path: str
+    query: str
+    status: int
+    body: str
+    time: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of a service, or of a fault in its place."""
+
+    status: str
+    headers: list[tuple[str, str]]
+    body: Iterable[bytes]
+
+
+@dataclass
+class Rule:
+    """One rule of the script; `seen` counts the requests that matched, `hits` those it struck."""
+
+    do: str
+    side: str | None = None
+    method: str | None = None
+    path: str = ""
+    body: str = ""
+    nth: int = 1
+    times: int = 1
+    seconds: float | None = None
+    after: int | None = None
+    seen: int = field(default=0, compare=False)
+    hits: int = field(default=0, compare=False)
+
+    def __post_init__(self) -> None:
+        self.do = str(self.do)
+        if self.do not in ACTIONS:
+            raise ValueError(f"unknown fault {self.do!r}; known: {', '.join(ACTIONS)}")
+        if self.side not in (None, *SIDES):
+            raise ValueError(f"unknown side {self.side!r}")
+
+    @property
+    def pause(self) -> float:
+        """The seconds of this rule, or what is usual for its fault."""
+        return _SECONDS.get(self.do, 0.0) if self.seconds is None else self.seconds
+
+    def strikes(self, side: str, method: str, target: str, body: str) -> bool:
+        """Count a request when it matches; whether the rule hits it."""
+        if self.side not in (None, side) or (self.method or method).upper() != method:
+            return False
+        if self.path.lower() not in target.lower() or self.body not in body:
+            return False
+        self.seen += 1
+        hit = self.seen >= self.nth and (self.times == 0 or self.seen < self.nth + self.times)
+        self.hits += hit
+        return hit
+
+
+class Faults:
+    """The script and the request log of one sandbox, shared by its two services."""
+
+    def __init__(self, latency: float = 0.0) -> None:
+        self.latency = latency
+        self.rules: list[Rule] = []
+        self.requests: list[Request] = []
+        self._mutex = threading.Lock()
+        self._stopping = threading.Event()
+        self._timers: list[threading.Timer] = []
+
+    def add(self, **rule: Any) -> Rule:
+        """Add a rule (fields of `Rule`); ValueError or TypeError when it is not one."""
+        added = Rule(**rule)
+        with self._mutex:
+            self.rules.append(added)
+        return added
+
+    def extend(self, rules: Iterable[Mapping[str, Any]]) -> None:
+        """Add several rules."""
+        for rule in rules:
+            self.add(**rule)
+
+    def load(self, path: Path) -> None:
+        """Add the rules of a YAML or JSON file."""
+        self.extend(yaml.safe_load(path.read_text(encoding="utf-8")) or [])
+
+    def clear(self) -> None:
+        """Forget all rules; requests that were put off (`late`) still come."""
+        with self._mutex:
+            self.rules.clear()
+
+    def stop(self) -> None:
+        """Wake up everything that hangs and cancel what was put off."""
+        self._stopping.set()
+        for timer in self._timers:
+            timer.cancel()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but not beyond the end of the sandbox."""
+        self._stopping.wait(seconds)
+
+    def later(self, seconds: float, call: Callable[[], Answer]) -> None:
+        """Apply a request after some seconds; nobody gets its answer."""
+        timer = threading.Timer(seconds, call)
+        timer.daemon = True
+        self._timers.append(timer)
+        timer.start()
+
+    def wrap(self, side: str, app: WsgiApp) -> WsgiApp:
+        """The service `app` with latency, faults and log; its web pages and control endpoints go untouched."""
+
+        def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            if not environ["PATH_INFO"].lower().startswith(("/api/", "/ams/")):
+                return app(environ, start_response)
+            return self._serve(side, app, environ, start_response)
+
+        return guarded
+
+    def _serve(
+        self, side: str, app: WsgiApp, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        started, raw = time.time(), environ["wsgi.input"].read()
+        body = raw.decode("utf-8", "replace")
+        method, path, query = environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("QUERY_STRING", "")
+        rule = self._match(side, method, f"{path}?{query}", body)
+        call = _caller(app, environ, raw)
+        status = 0
+        try:
+            if self.latency:
+                self.wait(self.latency)
+            answer = ACTIONS[rule.do](self, rule, call) if rule else call()
+            status = int(answer.status[:3])
+        finally:
+            self.requests.append(Request(side, method, path, query, status, body, started))
+        start_response(answer.status, answer.headers)
+        return answer.body
+
+    def _match(self, side: str, method: str, target: str, body: str) -> Rule | None:
+        with self._mutex:
+            hits = [rule for rule in self.rules if rule.strikes(side, method, target, body)]
+        return hits[0] if hits else None
+
+
+def _caller(app: WsgiApp, environ: dict[str, Any], body: bytes) -> Callable[[], Answer]:
+    def call() -> Answer:
+        started: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+            started[:] = [status, headers]
+
+        # The server may have finished with the request by the time that a `late` one is applied.
+        fresh = {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        content = b"".join(app(fresh, start_response))
+        return Answer(started[0], started[1], [content])
+
+    return call
+
+
+def _plain(status: str, content: bytes, kind: str, **headers: str) -> Answer:
+    named = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    return Answer(status, [("Content-Type", kind), ("Content-Length", str(len(content))), *named], [content])
+
+
+Call = Callable[[], Answer]
+
+
+def _error_500(faults: Faults, rule: Rule, call: Call) -> Answer:
+    return _plain("500 Internal Server Error", b"Internal Server Error", "text/plain")
+
+
+def _throttled(faults: Faults, rule: Rule, call: Call) -> Answer:
+    return _plain("429 Too Many Requests", b"{}", "application/json", Retry_After=f"{rule.pause:g}")
+
+
+def _html(faults: Faults, rule: Rule, call: Call) -> Answer:
+    return _plain("502 Bad Gateway", _HTML, "text/html; charset=utf-8")
+
+
+def _error_in_2xx(faults: Faults, rule: Rule, call: Call) -> Answer:
+    error = {"ErrorType": "AccountViewError", "ErrorNumbers": None, "ErrorMessage": "Onbekende fout."}
+    return _plain("200 OK", json.dumps(error).encode(), "application/json")
+
+
+def _drop(faults: Faults, rule: Rule, call: Call) -> Answer:
+    raise DroppedError
+
+
+def _commit_drop(faults: Faults, rule: Rule, call: Call) -> Answer:
+    call()
+    raise DroppedError
+
+
+def _commit_500(faults: Faults, rule: Rule, call: Call) -> Answer:
+    call()
+    return _error_500(faults, rule, call)
+
+
+def _hang(faults: Faults, rule: Rule, call: Call) -> Answer:
+    faults.wait(rule.pause)
+    raise DroppedError
+
+
+def _commit_hang(faults: Faults, rule: Rule, call: Call) -> Answer:
+    call()
+    return _hang(faults, rule, call)
+
+
+def _slow(faults: Faults, rule: Rule, call: Call) -> Answer:
+    faults.wait(rule.pause)
+    return call()
+
+
+def _late(faults: Faults, rule: Rule, call: Call) -> Answer:
+    faults.later(rule.pause, call)
+    raise DroppedError
+
+
+def _cut(faults: Faults, rule: Rule, call: Call) -> Answer:
+    answer = call()
+    content = b"".join(answer.body)
+    end = len(content) // 2 if rule.after is None else rule.after
+
+    def part() -> Iterator[bytes]:
+        yield content[:end]
+        raise DroppedError
+
+    return Answer(answer.status, answer.headers, part())
+
+
+def _drip(faults: Faults, rule: Rule, call: Call) -> Answer:
+    answer = call()
+    content = b"".join(answer.body)
+    start = rule.after or 0
+
+    def drops() -> Iterator[bytes]:
+        yield content[:start]
+        for position in range(start, len(content)):
+            faults.wait(rule.pause)
+            yield content[position : position + 1]
+
+    return Answer(answer.status, answer.headers, drops())
+
+
+# Before processing: 500, 429, html (502), error_in_2xx (AccountViewError with status 200), drop, hang (then drop).
+# After processing: commit_500, commit_drop, commit_hang, cut (half an answer), drip (byte by byte).
+# slow: a pause, then as usual. late: dropped at once, processed after some seconds.
+ACTIONS: dict[str, Callable[[Faults, Rule, Call], Answer]] = {
+    "500": _error_500,
+    "429": _throttled,
+    "html": _html,
+    "error_in_2xx": _error_in_2xx,
+    "drop": _drop,
+    "hang": _hang,
+    "commit_500": _commit_500,
+    "commit_drop": _commit_drop,
+    "commit_hang": _commit_hang,
+    "cut": _cut,
+    "drip": _drip,
+    "slow": _slow,
+    "late": _late,
+}

@@ -1,0 +1,242 @@
+"""The sandbox as a whole: both services on loopback ports, in threads of this process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self
+from urllib.parse import urlencode
+
+from flask import Flask
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import create_server
+from waitress.task import WSGITask
+
+from avsync.sandbox import accountview, control, pages
+from avsync.sandbox.accountview.oauth import Authority
+from avsync.sandbox.accountview.options import Options
+from avsync.sandbox.accountview.store import AccountViewStore
+from avsync.sandbox.crafter import create_app as create_crafter
+from avsync.sandbox.crafter_fields import RESOURCES
+from avsync.sandbox.crafter_store import CrafterStore
+from avsync.sandbox.faults import DroppedError, Faults, Request, WsgiApp
+
+_THREADS = 16
+_QUIET = {"waitress": logging.ERROR, "waitress.queue": logging.ERROR}
+
+
+class World(Protocol):
+    """What fills the two stores at the start."""
+
+    def fill(self, box: Any) -> None: ...
+
+
+class _Task(WSGITask):  # type: ignore[misc]
+    """Closes the connection when the fault script asks for it, where waitress would send a 500."""
+
+    def service(self) -> None:
+        try:
+            super().service()
+        except DroppedError:
+            self.close_on_finish = True
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    task_class = _Task
+
+
+class _Service:
+    """One web server with keep-alive in a thread of its own."""
+
+    def __init__(self, app: WsgiApp, port: int) -> None:
+        self._map: dict[int, Any] = {}
+        self._server = create_server(
+            app,
+            map=self._map,
+            host="127.0.0.1",
+            port=port,
+            threads=_THREADS,
+            connection_limit=1000,
+            log_socket_errors=False,
+            ident="sandbox",
+        )
+        self._server.channel_class = _Channel
+        self.port: int = self._server.socket.getsockname()[1]
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=f"sandbox-{self.port}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping = True
+        if self._thread.is_alive():
+            self._server.pull_trigger()
+            self._thread.join()
+        self._server.task_dispatcher.shutdown(timeout=1)
+        wasyncore.close_all(self._map)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            wasyncore.loop(timeout=1, use_poll=True, map=self._map, count=1)
+
+
+class Sandbox:
+    """AccountView and Crafter on loopback, empty or filled with a world.
+
+    `options` are those of `accountview.options.Options`; `faults` are rules as `Faults.add` takes them. A port of 0 is
+    any free one. Both ports listen once the constructor is done, and answer between `start` and `stop`.
+    """
+
+    def __init__(
+        self,
+        world: World | None = None,
+        *,
+        latency: float = 0.0,
+        accountview_port: int = 0,
+        crafter_port: int = 0,
+        faults: Iterable[Mapping[str, Any]] = (),
+        **options: Any,
+    ) -> None:
+        for name, level in _QUIET.items():
+            logging.getLogger(name).setLevel(level)
+        self.options = Options(**options)
+        self.accountview = AccountViewStore(self.options)
+        self.crafter = CrafterStore()
+        self.authority = Authority(self.options)
+        self.faults = Faults(latency)
+        self.faults.extend(faults)
+        if world:
+            world.fill(self)
+        apps = {
+            "accountview": accountview.create_app(self.accountview, self.authority),
+            "crafter": create_crafter(self.crafter),
+        }
+        ports = {"accountview": accountview_port, "crafter": crafter_port}
+        self._add_pages(apps)
+        self._services = {
+            side: _Service(self.faults.wrap(side, app.wsgi_app), ports[side]) for side, app in apps.items()
+        }
+
+    def _add_pages(self, apps: Mapping[str, Flask]) -> None:
+        for app in apps.values():
+            app.register_blueprint(control.routes(self))
+        apps["accountview"].register_blueprint(pages.accountview_pages(self))
+        apps["crafter"].register_blueprint(pages.crafter_pages(self))
+
+    def start(self) -> None:
+        """Answer requests from now on."""
+        for service in self._services.values():
+            service.start()
+
+    def stop(self) -> None:
+        """Close both ports and end all threads."""
+        self.faults.stop()
+        for service in self._services.values():
+            service.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def home(self, side: str) -> str:
+        """The address of a side's web pages."""
+        return f"http://127.0.0.1:{self._services[side].port}"
+
+    @property
+    def accountview_url(self) -> str:
+        return f"{self.home('accountview')}/api/v3"
+
+    @property
+    def authorize_url(self) -> str:
+        return f"{self.home('accountview')}/ams/authorize.aspx"
+
+    @property
+    def crafter_url(self) -> str:
+        return f"{self.home('crafter')}/api/v1"
+
+    @property
+    def client_id(self) -> str:
+        return self.authority.client_id
+
+    @property
+    def client_secret(self) -> str:
+        return self.authority.client_secret
+
+    @property
+    def company(self) -> str:
+        """The Code of the administration that holds the data."""
+        return self.options.companies[0]["Code"]
+
+    @property
+    def company_id(self) -> str:
+        """Its Id, as the x-company header takes it."""
+        return self.options.companies[0]["Id"]
+
+    @property
+    def api_key(self) -> str:
+        return self.crafter.api_key
+
+    @property
+    def requests(self) -> list[Request]:
+        """The request log; `.clear()` empties it."""
+        return self.faults.requests
+
+    @property
+    def token_lifetime(self) -> int:
+        """Seconds that a token given out from now on is valid."""
+        return self.options.token_lifetime
+
+    @token_lifetime.setter
+    def token_lifetime(self, seconds: int) -> None:
+        self.options.token_lifetime = seconds
+
+    @property
+    def token_refreshes(self) -> int:
+        """How often a refresh token was traded for a new pair."""
+        return self.authority.refreshes
+
+    def grant(self) -> dict[str, Any]:
+        """A valid token (with `expires_at`), as if a person had consented."""
+        return self.authority.grant()
+
+    def expire_tokens(self) -> None:
+        """Let every access token expire; refresh tokens stay good."""
+        self.authority.expire()
+
+    def revoke_tokens(self) -> None:
+        """Let every token and refresh token die, so that a person must log in again."""
+        self.authority.revoke()
+
+    def approve(self, url: str, decision: str = "approve") -> str:
+        """Decide on an authorise URL without a browser; the redirect. ValueError when the request is wrong."""
+        return self.authority.decide_url(url, decision == "approve")
+
+    def login_url(self, redirect_uri: str, state: str = "s") -> str:
+        """An authorise URL as a client would make it."""
+        query = {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": redirect_uri,
+            "scope": "readaccountviewdata updateaccountviewdata",
+            "state": state,
+        }
+        return f"{self.authorize_url}?{urlencode(query)}"
+
+    def state(self) -> dict[str, Any]:
+        """Everything in both stores, and the number of requests and refreshes so far."""
+        return {
+            "accountview": {name: self.accountview.rows(name) for name in self.accountview.tables},
+            "crafter": {name: self.crafter.records(name) for name in RESOURCES}
+            | {"timeline": list(self.crafter.timeline)},
+            "requests": len(self.requests),
+            "token_refreshes": self.token_refreshes,
+        }

@@ -1,0 +1,242 @@
+"""AccountView's data: complete listings, look-ups, and writes whose outcome is a value (contract, sections 2 to 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from avsync.errors import LoginNeeded, TryLater
+from avsync.services.accountview import query, rows
+from avsync.services.accountview.document import Rows, Value, document
+from avsync.services.accountview.rows import Names, Row
+from avsync.services.accountview.schema import TableSchema
+from avsync.services.answer import Answer, Flaw
+from avsync.services.answer import Page as Page
+from avsync.services.http import Auth, Http
+from avsync.services.outcome import Done, NotSent, Outcome, Rejected, Unknown
+
+DATA = "/accountviewdata"
+PAGE_SIZE = 400
+LOOK_UP_SIZE = 200
+
+T = TypeVar("T")
+
+
+def _today() -> date:
+    return datetime.now(ZoneInfo("Europe/Amsterdam")).date()
+
+
+class AccountView:
+    """One company's data. `auth` gives the bearer token, `today` the book date of writes (Europe/Amsterdam).
+
+    `absent` holds (kind, neutral column) that this installation lacks: never asked for, never sent. `types` holds the
+    dictionary's type letters where they are known. Reads raise TryLater, LoginNeeded or OutOfTime; a write that raises
+    one of these was not stored.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        schema: Mapping[str, TableSchema],
+        company_id: str,
+        *,
+        auth: Auth | None = None,
+        today: Callable[[], date] = _today,
+    ) -> None:
+        self.http = http
+        self.schema = schema
+        self.company_id = company_id
+        self.absent: set[tuple[str, str]] = set()
+        self.types: dict[tuple[str, str], str] = {}
+        self._auth = auth
+        self._today = today
+        self._names = {kind: Names(table) for kind, table in schema.items()}
+
+    def companies(self) -> list[dict[str, Any]]:
+        """What the consenting user may enter: `Id` (for the header), `Code` (what people know), `Description`."""
+        found = self.fetch("/companies", None, rows.as_list)[0] or []
+        names = ("Id", "Code", "Description")
+        return [
+            {name: str(rows.field(row, name) or "").strip() for name in names} for row in found if isinstance(row, dict)
+        ]
+
+    def pages(self, kind: str, *, since: str | None = None, page_size: int = PAGE_SIZE) -> Iterator[Page]:
+        """All rows, or those changed since a naive local moment `YYYY-MM-DDTHH:MM:SS`; complete, or it raises.
+
+        A kind without a column of changes is read whole. The first page comes even when it is empty.
+        """
+        changed = "changed_at" in self._asked(kind)
+        conditions = query.changed_since(self.schema[kind].columns["changed_at"], since) if since and changed else {}
+        return self._listing(kind, conditions, page_size)
+
+    def by_key(self, kind: str, key: str) -> dict[str, Any] | None:
+        """The row with that key, None when there is none."""
+        if not key.strip():
+            return None
+        return next(iter(self.find(kind, {self.schema[kind].key: key})), None)
+
+    def find(self, kind: str, conditions: Mapping[str, str], any_: bool = False) -> list[dict[str, Any]]:
+        """The rows that equal one or two conditions (neutral name -> text, ISO date or number), both or `any_` of them.
+
+        Malformed for a value that cannot stand in such a column.
+        """
+        if not 1 <= len(conditions) <= 2:
+            raise ValueError("one or two conditions")
+        table = self.schema[kind]
+        wanted = {name: (self._type(kind, name), value) for name, value in conditions.items()}
+        params: dict[str, str] = {"MatchAnyFilter": "true"} if any_ and len(wanted) == 2 else {}
+        for number, (name, (letter, value)) in enumerate(wanted.items(), 1):
+            params.update(query.equal(number, name, table.columns[name], letter, value))
+        pages = self._listing(kind, params, LOOK_UP_SIZE)
+        return [row for page in pages for row in page.rows if query.fits(row, wanted, any_)]
+
+    def order_lines(self, number: str) -> list[dict[str, Any]] | None:
+        """The lines of one sales order, None when there is no such order."""
+        order, line = self.schema["order"], self.schema["order_line"]
+        fields = [order.key_column, *(f"{line.table}.{line.columns[name]}" for name in self._asked("order_line"))]
+        letter = self._type("order", order.key)
+        params = self._params(order, fields, LOOK_UP_SIZE)
+        params |= query.equal(1, order.key, order.key_column, letter, number)
+
+        def pick(data: Any) -> list[Row] | None:
+            headers = rows.table(data, order.table)
+            for header in headers:
+                if isinstance(header, dict) and query.same(letter, rows.field(header, order.key_column), number):
+                    found = rows.details(data, headers, header, order.table, line.table)
+                    return rows.neutral_rows(found, self._names["order_line"])
+            return None
+
+        return self.fetch(DATA, params, pick)[0]
+
+    def create(self, kind: str, values: Mapping[str, Value]) -> Outcome:
+        """A new record. A None is left out: that leaves the column empty."""
+        given = {name: value for name, value in self._sendable(kind, values).items() if value is not None}
+        table = self.schema[kind]
+        return self._write("POST", table, document(table, self._today(), Rows(table, self.types, [given])))
+
+    def update(self, kind: str, key: str, values: Mapping[str, Value]) -> Outcome:
+        """Change what is named; None clears, a name that is not there stays as it is."""
+        table = self.schema[kind]
+        header = Rows(table, self.types, [self._sendable(kind, values)])
+        return self._write("PUT", table, document(table, self._today(), header, key=key))
+
+    def put_order_lines(self, number: str, lines: Sequence[Mapping[str, Value]]) -> Outcome:
+        """Change the lines with an `id`, add those without; lines that are not mentioned stay (section 4, mark U).
+
+        All lines must name the same columns (`id` aside), because the format is positional. Done.row is
+        `{"lines": [...]}` with what the answer told of the order's lines, or None.
+        """
+        order, line = self.schema["order"], self.schema["order_line"]
+        sent = [self._sendable("order_line", one) for one in lines]
+        if len({frozenset(one.keys() - {line.key}) for one in sent}) != 1:
+            raise ValueError("order lines with the same columns each")
+        header = Rows(order, self.types, [{order.key: number}])
+        body = document(order, self._today(), header, Rows(line, self.types, sent), key=number)
+        return self._write("PUT", order, body, self._echoed_lines)
+
+    def fetch(
+        self, path: str, params: Mapping[str, str] | None, pick: Callable[[Any], T]
+    ) -> tuple[T | None, datetime | None]:
+        """What `pick` makes of a read's JSON, None for a 404 that can be believed; and the server's clock."""
+
+        def accept(answer: Answer) -> tuple[T | None, datetime | None]:
+            if answer.status == 401:
+                raise LoginNeeded("login_needed")
+            data = answer.json()
+            if answer.status == 404:
+                return None, answer.server_time
+            message = rows.failure(data)
+            if message is not None:
+                raise Flaw("accountview_read_error", message=message)
+            if not answer.ok:
+                raise Flaw(detail=f"HTTP {answer.status}")
+            return pick(data), answer.server_time
+
+        headers = {} if path == "/companies" else {"x-company": self.company_id}
+        return self.http.get(path, params, accept, headers=headers, auth=self._auth)
+
+    def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int) -> Iterator[Page]:
+        """Keyset paging: ends with a page that is not full, or when LastKey does not move (section 3)."""
+        table, names = self.schema[kind], self._names[kind]
+        params = {**self._params(table, self._fields(kind), page_size), **conditions}
+        last: str | None = None
+        passed: set[str] = set()
+        while True:
+            answer, when = self.fetch(DATA, params, lambda data: rows.table(data, table.table))
+            found = answer or []
+            key = rows.last_key(found, table.key_column)
+            moved = last is None or (bool(found) and key != last)
+            if moved:
+                yield Page(rows.neutral_rows(found, names), when)
+            if len(found) < page_size or not moved:
+                return
+            if key is None or key in passed:
+                raise TryLater("listing_broken", service=self.http.service, listing=table.table)
+            passed.add(key)
+            params["LastKey"] = last = key
+
+    def _params(self, table: TableSchema, fields: Sequence[str], page_size: int) -> dict[str, str]:
+        return {
+            "BusinessObject": table.business_object,
+            "PageSize": str(page_size),
+            "Fields": ",".join(fields),
+        }
+
+    def _asked(self, kind: str) -> list[str]:
+        """The neutral columns that exist here, the key first."""
+        table = self.schema[kind]
+        others = [name for name in table.columns if name != table.key and (kind, name) not in self.absent]
+        return [table.key, *others]
+
+    def _fields(self, kind: str) -> list[str]:
+        return [self.schema[kind].columns[name] for name in self._asked(kind)]
+
+    def _type(self, kind: str, neutral: str) -> str:
+        return self.types.get((kind, neutral)) or self.schema[kind].type(neutral)
+
+    def _sendable(self, kind: str, values: Mapping[str, Value]) -> dict[str, Value]:
+        return {name: value for name, value in values.items() if (kind, name) not in self.absent}
+
+    def _write(
+        self,
+        method: str,
+        table: TableSchema,
+        body: Mapping[str, Any],
+        echoed: Callable[[Any, TableSchema], Row | None] | None = None,
+    ) -> Outcome:
+        reply = self.http.send(method, DATA, body, headers={"x-company": self.company_id}, auth=self._auth)
+        if isinstance(reply, (NotSent, Unknown)):
+            return reply
+        if reply.status == 401:
+            raise LoginNeeded("login_needed")
+        data, missing = reply.json(), reply.status == 404 and method == "PUT"
+        message = rows.failure(data)
+        if message is not None:
+            return Rejected(message, reply.status, missing)
+        if not reply.ok:
+            return Rejected(_words(data), reply.status, missing)
+        try:
+            return Done((echoed or self._echoed_row)(data, table))
+        except Flaw:  # stored, but the answer does not show it
+            return Done(None)
+
+    def _echoed_row(self, data: Any, table: TableSchema) -> Row | None:
+        found = [row for row in rows.table(data, table.table) if isinstance(row, dict)]
+        return rows.neutral_rows(found[:1], self._names[table.kind])[0] if found else None
+
+    def _echoed_lines(self, data: Any, table: TableSchema) -> Row | None:
+        line = self.schema["order_line"]
+        headers = [row for row in rows.table(data, table.table) if isinstance(row, dict)]
+        if not headers:
+            return None
+        found = rows.details(data, headers, headers[0], table.table, line.table)
+        return {"lines": rows.neutral_rows(found, self._names["order_line"])} if found else None
+
+
+def _words(data: Any) -> str:
+    """What a refusal without an AccountViewError says."""
+    if not isinstance(data, dict):
+        return ""
+    return str(rows.field(data, "Message") or rows.field(data, "error") or "")

@@ -1,0 +1,89 @@
+"""AccountView's names as data: `schema.yaml` with the operator's overrides (contract accountview.md, section 5).
+
+Overrides are taken as the config has checked them: known kinds, known neutral names, plain identifiers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from avsync.errors import ConfigError
+
+_FILE = Path(__file__).with_name("schema.yaml")
+_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """The names of one kind. `columns`: neutral name -> column; `types`: neutral name -> dictionary letter, if not C.
+
+    `decimals`: neutral name -> how many a number has where the dictionary does not tell.
+    `words` and `described` are Dutch words by which the object and its columns can be recognised in the dictionary.
+    """
+
+    kind: str
+    business_object: str
+    table: str
+    key: str
+    columns: Mapping[str, str]
+    optional: frozenset[str] = frozenset()
+    types: Mapping[str, str] = field(default_factory=dict)
+    decimals: Mapping[str, int] = field(default_factory=dict)
+    parent: str | None = None
+    words: tuple[str, ...] = ()
+    described: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def key_column(self) -> str:
+        """The column behind `key`."""
+        return self.columns[self.key]
+
+    @cached_property
+    def neutral(self) -> dict[str, str]:
+        """Column in lower case -> neutral name: column names are case-insensitive (section 3)."""
+        return {column.lower(): neutral for neutral, column in self.columns.items()}
+
+    def type(self, neutral: str) -> str:
+        """The dictionary letter this column is expected to have."""
+        return self.types.get(neutral, "C")
+
+
+def load_schema(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, TableSchema]:
+    """All kinds, overridden by e.g. `{"hour": {"table": "HRS_X", "columns": {"time_code": "UURSOORT"}}}`.
+
+    Two neutral names on one column of a kind are a ConfigError: one of the two values would be lost.
+    """
+    kinds = yaml.load(_FILE.read_text("utf-8"), _LOADER)  # noqa: S506 - a safe loader
+    return {kind: _table(kind, parts, (overrides or {}).get(kind, {})) for kind, parts in kinds.items()}
+
+
+def _table(kind: str, parts: Mapping[str, Any], override: Mapping[str, Any]) -> TableSchema:
+    columns: dict[str, str] = {**parts["columns"], **override.get("columns", {})}
+    _refuse_doubles(kind, columns)
+    return TableSchema(
+        kind=kind,
+        business_object=override.get("business_object", parts["business_object"]),
+        table=override.get("table", parts["table"]),
+        key=parts["key"],
+        columns=columns,
+        optional=frozenset(parts.get("optional", ())),
+        types=parts.get("types", {}),
+        decimals=parts.get("decimals", {}),
+        parent=parts.get("parent"),
+        words=tuple(parts["object"]),
+        described={neutral: tuple(words) for neutral, words in parts["describe"].items()},
+    )
+
+
+def _refuse_doubles(kind: str, columns: Mapping[str, str]) -> None:
+    seen: dict[str, str] = {}
+    for neutral, column in columns.items():
+        other = seen.setdefault(column.lower(), neutral)
+        if other != neutral:
+            raise ConfigError("schema_column_twice", kind=kind, column=column, first=other, second=neutral)

@@ -1,0 +1,264 @@
+"""Crafter's records: complete listings, look-ups, and writes whose outcome is a value (contract crafter.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import yaml
+
+from avsync.errors import FeatureOff, LoginNeeded, Malformed, TryLater
+from avsync.services.answer import Answer, Flaw
+from avsync.services.answer import Page as Page
+from avsync.services.http import Auth, Http
+from avsync.services.outcome import Done, NotSent, Outcome, Rejected, Unknown
+
+LIMIT = 200
+_FILE = Path(__file__).with_name("schema.yaml")
+_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """The names of one kind. `fields`: neutral name -> field; `lines.x` is field x of the entries in `lines`."""
+
+    kind: str
+    path: str
+    fields: Mapping[str, str]
+
+    @cached_property
+    def neutral(self) -> dict[str, str]:
+        """Field -> neutral name."""
+        return {wire: name for name, wire in self.fields.items() if "." not in name}
+
+    @cached_property
+    def nested(self) -> dict[str, dict[str, str]]:
+        """Neutral name of a list -> field of its entries -> neutral name."""
+        found: dict[str, dict[str, str]] = {}
+        for name, wire in self.fields.items():
+            outer, dot, inner = name.partition(".")
+            if dot:
+                found.setdefault(outer, {})[wire] = inner
+        return found
+
+    def row(self, record: Any) -> Row:
+        """A record under neutral names, values as they came; what is no record becomes `{"_broken": its text}`."""
+        if not isinstance(record, dict):
+            return {"_broken": repr(record)}
+        names = self.neutral
+        row = {names[wire]: value for wire, value in record.items() if wire in names}
+        for outer, inner in self.nested.items():
+            if isinstance(row.get(outer), list):
+                row[outer] = [_renamed(entry, inner) for entry in row[outer]]
+        return row
+
+
+def _renamed(entry: Any, names: Mapping[str, str]) -> Row:
+    if not isinstance(entry, dict):
+        return {"_broken": repr(entry)}
+    return {names[wire]: value for wire, value in entry.items() if wire in names}
+
+
+def load_schema(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Resource]:
+    """All kinds, overridden by e.g. `{"customer": {"path": "/klanten", "fields": {"name": "bedrijfsnaam"}}}`.
+
+    Overrides are taken as the config has checked them.
+    """
+    kinds = yaml.load(_FILE.read_text("utf-8"), _LOADER)  # noqa: S506 - a safe loader
+    found = {}
+    for kind, parts in kinds.items():
+        override = (overrides or {}).get(kind, {})
+        fields = {**parts["fields"], **override.get("fields", {})}
+        found[kind] = Resource(kind, override.get("path", parts["path"]), fields)
+    return found
+
+
+class Crafter:
+    """One account's records, by neutral kinds and names. `auth` gives the header with the API key.
+
+    Reads raise TryLater, OutOfTime, LoginNeeded (401) and FeatureOff (403); a write that raises one of these was not
+    stored.
+    """
+
+    def __init__(self, http: Http, schema: Mapping[str, Resource], *, auth: Auth | None = None) -> None:
+        self.http = http
+        self.schema = schema
+        self._auth = auth
+
+    def pages(
+        self,
+        kind: str,
+        *,
+        since: str | None = None,
+        include_deleted: bool = True,
+        filters: Mapping[str, str] | None = None,
+    ) -> Iterator[Page]:
+        """All records, or those changed at or after a moment (RFC 3339); complete, or it raises.
+
+        A record may come twice when it moves while we page. `filters` are neutral names -> exact values.
+        """
+        params = {"limit": str(LIMIT), **self._filters(kind, filters or {})}
+        if since:
+            params["updated_since"] = since
+        if include_deleted:
+            params["include_deleted"] = "true"
+        resource = self.schema[kind]
+        passed: set[str] = set()
+        while True:
+            records, cursor, page = self._page(kind, params)
+            yield Page([resource.row(record) for record in records], page.server_time)
+            if not cursor:
+                return
+            if cursor in passed:
+                raise TryLater("listing_broken", service=self.http.service, listing=resource.path)
+            passed.add(cursor)
+            params["cursor"] = cursor
+
+    def get(self, kind: str, id: str) -> Row | None:  # noqa: A002 - the contract's own word
+        """One record, None when it does not exist or was deleted."""
+        found = self._read(kind, self._path(kind, id), None)
+        return None if found is None else self.schema[kind].row(found[0])
+
+    def find(self, kind: str, filters: Mapping[str, str]) -> list[Row]:
+        """The records that equal all filters (neutral names, case-sensitive); deleted ones are left out."""
+        return [
+            row
+            for page in self.pages(kind, include_deleted=False, filters=filters)
+            for row in page.rows
+            if not row.get("deleted_at") and all(_equals(row.get(name), value) for name, value in filters.items())
+        ]
+
+    def create(self, kind: str, values: Mapping[str, Any], idempotency_key: str) -> Outcome:
+        """A new record."""
+        headers = {"Idempotency-Key": idempotency_key}
+        return self._write("POST", kind, self.schema[kind].path, values, headers)
+
+    def update(self, kind: str, id: str, values: Mapping[str, Any]) -> Outcome:  # noqa: A002 - as in get
+        """Change what is named."""
+        return self._write("PATCH", kind, self._path(kind, id), values, {})
+
+    def post_timeline(self, values: Mapping[str, Any], idempotency_key: str) -> Outcome:
+        """An entry in the timeline; the same `dedupe_key` changes the entry that is there."""
+        return self.create("timeline", values, idempotency_key)
+
+    def me(self) -> Row:
+        """The account: `account_name` and `features`."""
+        found = self._read("me", self.schema["me"].path, None)
+        if found is None:
+            raise TryLater("service_unreachable", service=self.http.service, detail="HTTP 404")
+        return self.schema["me"].row(found[0])
+
+    def _path(self, kind: str, id: str) -> str:  # noqa: A002 - as in get
+        if id in ("", ".", ".."):
+            raise Malformed("id", repr(id))
+        return f"{self.schema[kind].path}/{quote(id, safe='')}"
+
+    def _filters(self, kind: str, filters: Mapping[str, str]) -> dict[str, str]:
+        return {self.schema[kind].fields[name]: value for name, value in filters.items()}
+
+    def _page(self, kind: str, params: Mapping[str, str]) -> tuple[list[Any], str | None, Answer]:
+        """Records, next cursor, and the answer they came in."""
+
+        def accept(answer: Answer) -> tuple[list[Any], str | None, Answer]:
+            data = self._data(kind, answer)
+            if answer.status == 404:
+                raise Flaw(detail="HTTP 404")
+            if not isinstance(data, dict) or not isinstance(data.get("data"), list):
+                raise Flaw(detail="a listing without data")
+            cursor = data.get("next_cursor")
+            return data["data"], None if cursor is None else str(cursor), answer
+
+        return self.http.get(self.schema[kind].path, params, accept, auth=self._auth)
+
+    def _read(self, kind: str, path: str, params: Mapping[str, str] | None) -> tuple[Row] | None:
+        """One record as it came, None for a 404."""
+
+        def accept(answer: Answer) -> tuple[Row] | None:
+            data = self._data(kind, answer)
+            if answer.status == 404:
+                return None
+            if not isinstance(data, dict):
+                raise Flaw(detail="an answer without a record")
+            return (data,)
+
+        return self.http.get(path, params, accept, auth=self._auth)
+
+    def _data(self, kind: str, answer: Answer) -> Any:
+        """The JSON of a 2xx or 404; Flaw for what may pass, an error for what a person must change."""
+        self._refuse(kind, answer)
+        data = answer.json()
+        if not answer.ok and answer.status != 404:
+            words = _error(data)["message"]
+            raise Flaw(detail=f"HTTP {answer.status} {words}".rstrip())
+        return data
+
+    def _refuse(self, kind: str, answer: Answer) -> None:
+        if answer.status == 401:
+            raise LoginNeeded("crafter_key_refused")
+        if answer.status == 403:
+            answer.json()
+            raise FeatureOff("crafter_feature_off", resource=kind)
+
+    def _write(
+        self, method: str, kind: str, path: str, values: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> Outcome:
+        resource = self.schema[kind]
+        body = {resource.fields[name]: _plain(value) for name, value in values.items()}
+        reply = self.http.send(method, path, body, headers=headers, auth=self._auth)
+        if isinstance(reply, (NotSent, Unknown)):
+            return reply
+        self._refuse(kind, reply)
+        data = reply.json()
+        if not reply.ok:
+            return self._rejected(resource, reply.status, data, method)
+        if isinstance(data, dict) and resource.fields["id"] in data:
+            return Done(resource.row(data))
+        words = _error(data)["message"]
+        return Unknown(f"HTTP {reply.status} {words}") if words else Done(None)
+
+    def _rejected(self, resource: Resource, status: int, data: Any, method: str) -> Rejected:
+        error = _error(data)
+        existing = error["existing_id"]
+        return Rejected(
+            error["message"],
+            status,
+            missing=status == 404 and method == "PATCH",
+            existing_id=str(existing) if status == 409 and existing else None,
+            fields=tuple((resource.neutral.get(name, name), message) for name, message in error["fields"]),
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Dates as YYYY-MM-DD, quantities as decimal strings (contract, transport)."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _equals(found: Any, value: str) -> bool:
+    return found is not None and str(found) == value
+
+
+def _error(data: Any) -> dict[str, Any]:
+    """The parts of an error body, whatever is missing from it."""
+    error = data.get("error") if isinstance(data, dict) else None
+    if not isinstance(error, dict):
+        return {"message": str(error or ""), "existing_id": None, "fields": []}
+    fields = error.get("fields")
+    return {
+        "message": str(error.get("message") or error.get("code") or ""),
+        "existing_id": error.get("existing_id"),
+        "fields": [
+            (str(one.get("name") or ""), str(one.get("message") or ""))
+            for one in (fields if isinstance(fields, list) else [])
+            if isinstance(one, dict)
+        ],
+    }

@@ -1,0 +1,106 @@
+"""The inbox: the newest version of every record that still has to be planned, or is kept as a candidate for matching.
+
+A version stands here from the moment it was read until it is in step, so a crash, a budget that is gone, a problem or a
+missing parent loses nothing and costs no second read; the watermark may move as soon as a listing is complete.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlite_utils import Database
+
+from avsync.model import Record, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A version in the inbox; `seq` grows with every newer version."""
+
+    seq: int
+    fate: str
+    record: Record
+
+
+class Inbox:
+    """Reads and writes the table `inbox`."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    def put(self, record: Record, fate: str) -> None:
+        """Take in a version; an older one of the same record gives way."""
+        rank = 0 if record.fields.get("main") != "false" else 1
+        self.db.execute(
+            "INSERT OR REPLACE INTO inbox (side, kind, id, key, match, reference, parent, rank, fate, record)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [record.side, record.kind, record.id, record.key, record.match, record.reference, record.parent, rank, fate,
+             json.dumps(asdict(record), ensure_ascii=False)],
+        )  # fmt: skip
+
+    def page(self, kind: str, side: Side, rank: int, after: int, until: int, size: int) -> list[Entry]:
+        """The next versions to plan, oldest first."""
+        sql = (
+            "SELECT seq, fate, record FROM inbox WHERE kind = ? AND side = ? AND rank = ? AND seq > ? AND seq <= ?"
+            " AND fate = 'plan' ORDER BY seq LIMIT ?"
+        )
+        return [_entry(row) for row in self.db.execute(sql, [kind, side, rank, after, until, size])]
+
+    def newest(self) -> int:
+        """The highest sequence number so far."""
+        return int(self.db.execute("SELECT coalesce(max(seq), 0) FROM inbox").fetchone()[0])
+
+    def get(self, kind: str, side: Side, ids: Sequence[str]) -> dict[str, Entry]:
+        """The versions of these records that are here."""
+        return {entry.record.id: entry for entry in self._where("id", kind, side, ids)}
+
+    def by(self, column: str, kind: str, side: Side, value: str) -> list[Entry]:
+        """Versions by key, match, reference or parent."""
+        return self._where(column, kind, side, [value]) if value else []
+
+    def _where(self, column: str, kind: str, side: Side, values: Sequence[str]) -> list[Entry]:
+        found: list[Entry] = []
+        for start in range(0, len(values), 500):
+            part = values[start : start + 500]
+            marks = ",".join("?" * len(part))
+            sql = f"SELECT seq, fate, record FROM inbox WHERE kind = ? AND side = ? AND {column} IN ({marks})"
+            found += [_entry(row) for row in self.db.execute(sql, [kind, side, *part])]
+        return found
+
+    def done(self, entries: Iterable[Entry]) -> None:
+        """These versions are in step; a newer version that came meanwhile stays."""
+        self.db.conn.executemany("DELETE FROM inbox WHERE seq = ?", [(entry.seq,) for entry in entries])
+
+    def remove(self, kind: str, side: Side, identity: str) -> None:
+        """The record is no longer there."""
+        self.db.execute("DELETE FROM inbox WHERE kind = ? AND side = ? AND id = ?", [kind, side, identity])
+
+    def set_fate(self, seq: int, fate: str) -> None:
+        """Plan a kept version, or keep a planned one."""
+        self.db.execute("UPDATE inbox SET fate = ? WHERE seq = ?", [fate, seq])
+
+    def waiting(self, kind: str, side: Side) -> int:
+        """How many versions of a kind wait to be planned."""
+        sql = "SELECT count(*) FROM inbox WHERE kind = ? AND side = ? AND fate = 'plan'"
+        return int(self.db.execute(sql, [kind, side]).fetchone()[0])
+
+    def unlinked(self, kind: str, side: Side) -> int:
+        """How many of those are not linked yet: at most so many can be created."""
+        sql = (
+            "SELECT count(*) FROM inbox WHERE kind = ? AND side = ? AND fate = 'plan'"
+            f" AND id NOT IN (SELECT {side} FROM links WHERE kind = inbox.kind AND {side} IS NOT NULL)"
+        )
+        return int(self.db.execute(sql, [kind, side]).fetchone()[0])
+
+    def drop_unseen(self, kind: str, side: Side) -> None:
+        """After a full listing: versions of records that it did not show are of records that are gone."""
+        sql = "DELETE FROM inbox WHERE kind = ? AND side = ? AND id NOT IN (SELECT id FROM temp.seen)"
+        self.db.execute(sql, [kind, side])
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    seq, fate, raw = row
+    return Entry(seq, fate, Record(**json.loads(raw)))

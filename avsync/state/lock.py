@@ -1,0 +1,68 @@
+"""One run at a time: a kernel lock, which dies with the process, and in its file who holds it and how far it came."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from avsync.errors import AvsyncError
+
+FILE_NAME = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """What the lock file says: the process, when it started (UTC), which state.db it used and the last run's number.
+
+    The last two outlive the run: a state.db that is older than they say was put back from a backup.
+    """
+
+    pid: int = 0
+    started: str = ""
+    identity: str = ""
+    run: int = 0
+
+
+class RunLock:
+    """The lock of one state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+        self._file: int | None = None
+
+    def take(self) -> bool:
+        """Take the lock; False when another run has it."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o640)
+        except OSError as error:
+            raise AvsyncError("state_unwritable", path=str(self.path), detail=error.strerror or str(error)) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.release()
+            return False
+        return True
+
+    def holder(self) -> Holder:
+        """Who holds it, or held it last; empty when that cannot be read."""
+        try:
+            return Holder(**json.loads(self.path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return Holder()
+
+    def write(self, holder: Holder) -> None:
+        """Say who holds it."""
+        assert self._file is not None  # noqa: S101 - only after `take`
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, json.dumps(asdict(holder)).encode(), 0)
+        os.fsync(self._file)
+
+    def release(self) -> None:
+        """Let it go."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

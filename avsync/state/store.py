@@ -1,0 +1,232 @@
+"""Everything avsync remembers, behind one object; with its neighbours in this folder the only SQL of the project."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlite_utils import Database
+
+from avsync.errors import PersonMustLook
+from avsync.model import Side
+from avsync.state.inbox import Inbox
+from avsync.state.links import Links
+from avsync.state.problems import Problems
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A write that was announced before it was sent. `record_side` and `record` name the version it was made from."""
+
+    flow: str
+    kind: str
+    side: Side
+    verb: str
+    record_side: Side
+    record: str
+    key: str
+    name: str
+    reference: str
+    payload_hash: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    link: int | None = None
+    sent_at: str = ""
+    reason: str = ""
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """How far a listing was read: the newest moment seen, where the next one starts, the last full pass, the config's mark."""
+
+    newest: str = ""
+    since: str = ""
+    full_at: str = ""
+    signature: str = ""
+
+
+class Store:
+    """The state of avsync. One thread uses it."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.links = Links(db)
+        self.inbox = Inbox(db)
+        self.problems = Problems(db)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing. Never with a network call inside. A damaged page is exit 5."""
+        try:
+            with self.db.atomic():
+                yield
+        except sqlite3.DatabaseError as error:
+            if "malformed" in str(error) or "not a database" in str(error):
+                raise PersonMustLook("state_damaged", path="state.db", detail=str(error)) from error
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self.db.close()
+
+    # intents
+
+    def announce(self, intents: Sequence[Intent], run: int) -> list[int]:
+        """Write down what is about to be sent; the caller commits before it sends."""
+        return [self._announce(intent, run) for intent in intents]
+
+    def _announce(self, intent: Intent, run: int) -> int:
+        cursor = self.db.execute(
+            "INSERT INTO intents (run, flow, kind, side, verb, record_side, record, key, name, reference, payload_hash,"
+            " detail, link, sent_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [run, intent.flow, intent.kind, intent.side, intent.verb, intent.record_side, intent.record, intent.key,
+             intent.name, intent.reference, intent.payload_hash, json.dumps(dict(intent.detail), ensure_ascii=False),
+             intent.link, intent.sent_at],
+        )  # fmt: skip
+        return int(cursor.lastrowid or 0)
+
+    def close_intents(self, ids: Iterable[int]) -> None:
+        """The outcome of these writes is known."""
+        self.db.conn.executemany("DELETE FROM intents WHERE id = ?", [(one,) for one in ids])
+
+    def doubt(self, identity: int, reason: str) -> None:
+        """The outcome of this write is unknown; it stays until a look-up settles it."""
+        self.db.execute("UPDATE intents SET reason = ? WHERE id = ?", [reason, identity])
+
+    def intents(self, kind: str | None = None) -> list[Intent]:
+        """Writes whose outcome is not known, oldest first."""
+        sql = (
+            "SELECT flow, kind, side, verb, record_side, record, key, name, reference, payload_hash, detail, link,"
+            " sent_at, reason, id FROM intents"
+        )
+        rows = self.db.execute(
+            f"{sql} WHERE kind = ? ORDER BY id" if kind else f"{sql} ORDER BY id", [kind] if kind else []
+        )
+        return [_intent(row) for row in rows]
+
+    def held(self, kind: str) -> set[tuple[Side, str]]:
+        """Records with an open intent: they are not planned before it is settled."""
+        rows = self.db.execute("SELECT record_side, record FROM intents WHERE kind = ?", [kind])
+        return {(row[0], row[1]) for row in rows}
+
+    # listings
+
+    def watermark(self, source: str) -> Watermark:
+        """How far a source was read; empty when never."""
+        row = self.db.execute(
+            "SELECT newest, since, full_at, signature FROM watermarks WHERE source = ?", [source]
+        ).fetchone()
+        return Watermark(*row) if row else Watermark()
+
+    def set_watermark(self, source: str, mark: Watermark) -> None:
+        """Only after a complete listing."""
+        self.db.execute(
+            "INSERT OR REPLACE INTO watermarks (source, newest, since, full_at, signature) VALUES (?, ?, ?, ?, ?)",
+            [source, mark.newest, mark.since, mark.full_at, mark.signature],
+        )
+
+    def watermarks(self) -> dict[str, Watermark]:
+        """Of every source."""
+        rows = self.db.execute("SELECT source, newest, since, full_at, signature FROM watermarks")
+        return {row[0]: Watermark(*row[1:]) for row in rows}
+
+    def start_seen(self) -> None:
+        """Begin a full listing: an empty temporary table of the ids it shows."""
+        self.db.execute("CREATE TEMP TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
+        self.db.execute("DELETE FROM temp.seen")
+
+    def saw(self, ids: Iterable[str]) -> None:
+        """Ids on a page of a full listing."""
+        self.db.conn.executemany("INSERT OR IGNORE INTO temp.seen (id) VALUES (?)", [(one,) for one in ids])
+
+    def seen_count(self) -> int:
+        """How many the full listing showed."""
+        return int(self.db.execute("SELECT count(*) FROM temp.seen").fetchone()[0])
+
+    # runs
+
+    def start_run(self, command: str, now: str) -> int:
+        """Number of the new run."""
+        cursor = self.db.execute("INSERT INTO runs (command, started) VALUES (?, ?)", [command, now])
+        self.db.execute("DELETE FROM runs WHERE id <= ?", [int(cursor.lastrowid or 0) - 5000])
+        return int(cursor.lastrowid or 0)
+
+    def finish_run(self, run: int, now: str, code: int, flows: Mapping[str, Any], requests: Mapping[str, int]) -> None:
+        """Its result."""
+        self.db.execute(
+            "UPDATE runs SET finished = ?, exit = ?, flows = ?, requests = ? WHERE id = ?",
+            [now, code, json.dumps(flows), json.dumps(requests), run],
+        )
+
+    def last_run(self) -> dict[str, Any] | None:
+        """The newest run, in the shape of `run-all --json` plus its times."""
+        row = self.db.execute(
+            "SELECT id, command, started, finished, exit, flows, requests FROM runs ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return None
+        flows, requests = json.loads(row[5] or "{}"), json.loads(row[6] or "{}")
+        return {"run": row[0], "exit": row[4], "flows": flows, "requests": requests, "command": row[1],
+                "started": row[2], "finished": row[3]}  # fmt: skip
+
+    def last_run_number(self) -> int:
+        """The highest run number ever given, 0 before the first."""
+        row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'runs'").fetchone()
+        return int(row[0]) if row else 0
+
+    def skip_runs(self, number: int) -> None:
+        """Give later runs higher numbers than this one."""
+        self.db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'runs'", [number])
+
+    def set_flow_ok(self, flow: str, now: str) -> None:
+        """The flow went through without stopping."""
+        self.db.execute("INSERT OR REPLACE INTO flow_state (flow, last_ok) VALUES (?, ?)", [flow, now])
+
+    def flows_ok(self) -> dict[str, str]:
+        """When each flow last went through."""
+        return dict(self.db.execute("SELECT flow, last_ok FROM flow_state").fetchall())
+
+    # cache
+
+    def cached(self, key: str, not_before: str) -> Any | None:
+        """A value fetched at or after a moment, else None."""
+        row = self.db.execute("SELECT value FROM cache WHERE key = ? AND fetched_at >= ?", [key, not_before]).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def cache(self, key: str, value: Any, now: str) -> None:
+        """Keep a value (never a secret)."""
+        self.db.execute(
+            "INSERT OR REPLACE INTO cache (key, value, fetched_at) VALUES (?, ?, ?)", [key, json.dumps(value), now]
+        )
+
+    def uncache(self, key: str) -> None:
+        """Forget a value."""
+        self.db.execute("DELETE FROM cache WHERE key = ?", [key])
+
+
+def _intent(row: Sequence[Any]) -> Intent:
+    (
+        flow,
+        kind,
+        side,
+        verb,
+        record_side,
+        record,
+        key,
+        name,
+        reference,
+        payload_hash,
+        detail,
+        link,
+        sent,
+        reason,
+        number,
+    ) = row
+    return Intent(
+        flow, kind, side, verb, record_side, record, key, name, reference, payload_hash, json.loads(detail), link, sent,
+        reason, number,
+    )  # fmt: skip

@@ -1,0 +1,283 @@
+"""Takes one kind of record from the inbox through planning to the services, a page at a time, until nothing new comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from avsync.apply import Job, RecordPipeline, Sent
+from avsync.context import ONE_RUN, Context
+from avsync.flows import orders
+from avsync.flows.recognise import Match, recognise
+from avsync.flows.spec import Kind, LinkView, Need, Refuse, WaitFor
+from avsync.gather import Reading, recover
+from avsync.model import ACCOUNTVIEW, CRAFTER, Record, Side, other
+from avsync.outcomes import Outcomes, finish, look_after, tell
+from avsync.plan import Action, Verb, Write, plan_linked, plan_new
+from avsync.sources import fate
+from avsync.state.inbox import Entry
+from avsync.state.problems import About, Cause
+
+_ROUNDS = 4
+
+
+def sync_kind(context: Context, kind: Kind, reading: Reading) -> None:
+    """Plan and apply everything of a kind; what that brings to light (write-backs, records to make again) as well."""
+    planned_until = 0
+    for _ in range(_ROUNDS):
+        until = context.store.inbox.newest()
+        if until <= planned_until:
+            return
+        outcomes = Outcomes(context)
+        for rank in (0, 1):
+            for side in (ACCOUNTVIEW, CRAFTER):
+                _one_pass(context, kind, side, rank, (planned_until, until), outcomes)
+        planned_until = until
+        recover(look_after(context, outcomes.after), reading)
+
+
+def _one_pass(context: Context, kind: Kind, side: Side, rank: int, span: tuple[int, int], outcomes: Outcomes) -> None:
+    """One side's versions; records already handled together with their partner are no longer there."""
+    held = context.store.held(kind.name)
+    after, until = span
+    with ExitStack() as stack:
+        pipes: dict[Side, RecordPipeline] = {}
+
+        def pipe(target: Side) -> RecordPipeline:
+            if target not in pipes:
+                pipes[target] = stack.enter_context(RecordPipeline(context, target, outcomes))
+            return pipes[target]
+
+        while entries := context.store.inbox.page(kind.name, side, rank, after, until, ONE_RUN):
+            after = entries[-1].seq
+            chosen = [one for one in entries if _may_plan(context, one, held, kind)]
+            jobs = Planner(context, kind, side, chosen).jobs()
+            for target in (ACCOUNTVIEW, CRAFTER):
+                sent = [Sent(job, write) for job in jobs for write in job.action.writes if write.side == target]
+                if sent:
+                    pipe(target).add(sent)
+
+
+def _may_plan(context: Context, entry: Entry, held: set[tuple[Side, str]], kind: Kind) -> bool:
+    record = entry.record
+    if (record.side, record.id) in held:
+        context.count(kind.flow).unknown += 1
+        return False
+    return context.wanted(record.key, record.id, record.name)
+
+
+class Planner:
+    """Plans one page of versions of one kind and side."""
+
+    def __init__(self, context: Context, kind: Kind, side: Side, entries: list[Entry]) -> None:
+        self.context, self.kind, self.side, self.entries = context, kind, side, entries
+        self.store = context.store
+        ids = [entry.record.id for entry in entries]
+        self.links = self.store.links.by_side(kind.name, side, ids)
+        across = [_end(link, other(side)) for link in self.links.values()]
+        self.partners = self.store.inbox.get(kind.name, other(side), [one for one in across if one])
+        self.numbered = self._typed_numbers()
+        self.known = context.known(self._needs())
+        self.troubled = self.store.problems.records(kind.name, side, ids) if ids else set()
+
+    def _needs(self) -> list[Need]:
+        needs: list[Need] = []
+        records = [entry.record for entry in (*self.entries, *self.partners.values())]
+        for record in [*records, *(one for one in self.numbered.values() if one)]:
+            needs += self.kind.needs(record)
+        for link in self.links.values():
+            needs += self.kind.link_needs(link)
+        return needs
+
+    def _typed_numbers(self) -> dict[str, Record | None]:
+        """Orders whose number a user typed: AccountView's order of that number, if it has one (behaviour 18)."""
+        if self.kind.name != "order" or self.side != CRAFTER:
+            return {}
+        found: dict[str, Record | None] = {}
+        for entry in self.entries:
+            number = entry.record.fields["number"]
+            if number and entry.record.id not in self.links:
+                row = self.context.accountview.by_key("order", number.upper())
+                found[entry.record.id] = orders.read_accountview(row, self.context.policy)[0] if row else None
+        return found
+
+    def jobs(self) -> list[Job]:
+        """Decide every version; returns those that need a write. Links, settled values and problems are saved at once."""
+        jobs = []
+        with self.store.transaction():
+            for entry in self.entries:
+                action, entries = self._decide(entry)
+                job = Job(action, entries, open=len(action.writes))
+                self._note(action)
+                if action.writes:
+                    self._settle_bases(action)
+                    jobs.append(job)
+                else:
+                    self._without_write(job)
+        return jobs
+
+    def _decide(self, entry: Entry) -> tuple[Action, tuple[Entry, ...]]:
+        record, link = entry.record, self.links.get(entry.record.id)
+        if link is not None and link.crafter and link.accountview:
+            partner = self.partners.get(_end(link, other(self.side)))
+            return self._linked(link, entry, partner)
+        if fate(record, self.context.policy) != "plan":
+            if link is not None:
+                self.store.links.remove(link.id)
+            return Action(Verb.SKIP, self.kind, record, "not_wanted"), (entry,)
+        if link is not None and link.gone:
+            return Action(Verb.SKIP, self.kind, record, "gone", link), (entry,)
+        return self._unlinked(entry, link)
+
+    def _linked(self, link: LinkView, entry: Entry, partner: Entry | None) -> tuple[Action, tuple[Entry, ...]]:
+        mine, theirs = entry.record, partner.record if partner else None
+        av, cr = (mine, theirs) if self.side == ACCOUNTVIEW else (theirs, mine)
+        action = replace(plan_linked(self.kind, link, av, cr, self.known), partner=theirs)
+        return action, (entry, partner) if partner else (entry,)
+
+    def _unlinked(self, entry: Entry, link: LinkView | None) -> tuple[Action, tuple[Entry, ...]]:
+        record = entry.record
+        match = self._match(record)
+        if len(match.candidates) == 1 and not self._claimed_twice(match, record):
+            return self._adopt(entry, match.candidates[0], link)
+        if match.candidates:
+            shown = ", ".join(one.key or one.name or one.id for one in (*match.candidates,))
+            params = {"candidates": shown, "by": match.by}
+            return Action(Verb.REJECT, self.kind, record, "several_candidates", link, params=params), (entry,)
+        try:
+            there = self._by_typed_number(record)
+        except Refuse as refusal:
+            return Action(Verb.REJECT, self.kind, record, refusal.code, params=refusal.params), (entry,)
+        except WaitFor as parent:
+            params = {"parent_kind": parent.kind, "parent": parent.key or parent.name, "parent_name": parent.name}
+            return Action(Verb.WAIT, self.kind, record, "waiting_for_parent", params=params), (entry,)
+        if there is not None:
+            self.store.inbox.put(there, "keep")
+            return self._adopt(entry, there, link)
+        return plan_new(self.kind, record, self.known, link), (entry,)
+
+    def _match(self, record: Record) -> Match:
+        return recognise(self.kind, record, self._look, self.known)
+
+    def _claimed_twice(self, match: Match, record: Record) -> bool:
+        """By name alone the choice must be the only one from either side (behaviour 6)."""
+        if match.by != "name" or self.kind.name != "customer":
+            return False
+        back = recognise(self.kind, match.candidates[0], self._look, self.known)
+        return {one.id for one in back.candidates} != {record.id}
+
+    def _look(self, kind: str, side: str, column: str, value: str) -> list[Record]:
+        """Free records only; on an adoption of the page itself the links have grown, so they are asked anew."""
+        where: Side = ACCOUNTVIEW if side == ACCOUNTVIEW else CRAFTER
+        found = [entry.record for entry in self.store.inbox.by(column, kind, where, value)]
+        linked = self.store.links.by_side(kind, where, [record.id for record in found])
+        return [record for record in found if record.id not in linked]
+
+    def _by_typed_number(self, record: Record) -> Record | None:
+        if record.id not in self.numbered:
+            return None
+        there, number = self.numbered[record.id], record.fields["number"]
+        if there is None:
+            raise Refuse("order_number_unknown", order=number)
+        if self.store.links.by_side("order", ACCOUNTVIEW, [there.id]):
+            raise Refuse("order_number_taken", order=number)
+        mine = self.kind.to_accountview(self.kind.field("customer"), record, self.known).value
+        if mine != there.fields["customer"]:
+            raise Refuse("order_number_other_customer", order=number, customer=there.fields["customer"] or "-")
+        return there
+
+    def _adopt(self, entry: Entry, there: Record, link: LinkView | None) -> tuple[Action, tuple[Entry, ...]]:
+        """Link the two; the leading side then counts as edited in every field, so its values win (behaviour 6)."""
+        mine = entry.record
+        av, cr = (mine, there) if self.side == ACCOUNTVIEW else (there, mine)
+        leads = CRAFTER if self.context.policy.flows[self.kind.flow] == "export" else ACCOUNTVIEW
+        bases = (None, cr.fields) if leads == ACCOUNTVIEW else (av.fields, None)
+        if link is not None:
+            self.store.links.remove(link.id)
+        number = self.store.links.add(
+            self.kind.name, av.id, cr.id, bases, leads, adopted=True, parent=cr.parent or mine.parent
+        )
+        new = self.store.links.by_id(number)
+        assert new is not None  # noqa: S101 - added a line above
+        partner = self.store.inbox.get(self.kind.name, there.side, [there.id]).get(there.id)
+        action = replace(plan_linked(self.kind, new, av, cr, self.known), partner=there)
+        if action.verb in (Verb.UPDATE, Verb.SKIP):
+            action = replace(action, verb=Verb.ADOPT, reason="first_meeting")
+        return action, (entry, partner) if partner else (entry,)
+
+    def _settle_bases(self, action: Action) -> None:
+        if action.link is None:
+            return
+        if action.accountview_base:
+            self.store.links.set_base(action.link.id, ACCOUNTVIEW, action.accountview_base)
+        if action.crafter_base:
+            self.store.links.set_base(action.link.id, CRAFTER, action.crafter_base)
+
+    def _without_write(self, job: Job) -> None:
+        action = job.action
+        totals = self.context.count(self.kind.flow)
+        if action.verb == Verb.REJECT:
+            totals.failed += 1
+            self._problem(action, "error")
+        elif action.verb == Verb.WAIT:
+            totals.waiting += 1
+            self._problem(action, "waiting")
+        elif action.verb == Verb.ADOPT:
+            self._settle_bases(action)
+            finish(self.context, job, wrote=False)
+        else:
+            self._settle_bases(action)
+            totals.unchanged += 1
+            if not action.again:
+                self.store.inbox.done(job.entries)
+            if action.remarks or action.record.id in self.troubled or action.partner:
+                tell(self.context, action, causes_of(action))
+
+    def _problem(self, action: Action, severity: str) -> None:
+        about = action.params.get("about_kind")
+        if about:
+            tell(self.context, action, [])
+            self._user_problem(action)
+        else:
+            tell(self.context, action, [Cause(action.reason, severity, action.params)])
+
+    def _user_problem(self, action: Action) -> None:
+        """One problem that names the user, however many lines wait for it."""
+        identity, name = str(action.params["about_id"]), str(action.params["about_name"])
+        if identity not in self.context.user_problems:
+            self.context.user_problems.add(identity)
+            about = About(self.kind.flow, "user", CRAFTER, identity, str(action.params.get("employee") or name), name)
+            self.store.problems.replace(about, [Cause(action.reason, "error", action.params)], self.context.now())
+
+    def _note(self, action: Action) -> None:
+        """What a dry run reports."""
+        if self.context.dry and (action.verb != Verb.SKIP or action.remarks):
+            self.context.plan += list(report_rows(action, self.kind.flow))
+
+
+def causes_of(action: Action) -> list[Cause]:
+    """A record's remarks as warnings."""
+    return [
+        Cause(one.code, "warning", one.params, str(one.params.get("field") or one.params.get("article") or ""))
+        for one in action.remarks
+    ]
+
+
+def report_rows(action: Action, flow: str) -> Iterable[dict[str, Any]]:
+    """An action as rows of the plan, one per direction in which something would be written."""
+    record = action.record
+    row: dict[str, Any] = {"flow": flow, "direction": "import" if record.side == ACCOUNTVIEW else "export", "kind": record.kind,
+           "key": record.key or record.id, "name": record.name, "action": str(action.verb), "fields": [],
+           "reason": action.reason}  # fmt: skip
+    writes: tuple[Write, ...] = action.writes
+    if not writes:
+        yield row
+    for write in writes:
+        direction = "import" if write.side == CRAFTER else "export"
+        yield {**row, "direction": direction, "fields": list(write.fields)}
+
+
+def _end(link: LinkView, side: Side) -> str:
+    return link.accountview if side == ACCOUNTVIEW else link.crafter
