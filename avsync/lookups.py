@@ -158,9 +158,9 @@ class Lookups:
             self.store.inbox.remove("project", CRAFTER, here.id)
 
     def _project_type(self, side: Side, key: str) -> Parent:
+        """A type without a link: on import AccountView does not list it either, on export Crafter tells its code."""
         if side == ACCOUNTVIEW:
-            rows = self.crafter.find("project_type", {"code": key})
-            return Parent("found", key, str(rows[0]["id"])) if len(rows) == 1 else _MISSING
+            return _MISSING
         row = self.crafter.get("project_type", key)
         found = code(row.get("code"), "code") if row else None
         return Parent("found", found, key) if found else _MISSING
