@@ -1,7 +1,7 @@
 """Carries out actions with the intent protocol: commit the intent, send, then commit what came of it.
 
-Writes run in a small pool; everything that touches SQLite happens in the caller's thread. Intents are committed a batch at
-a time before the batch is sent, and outcomes a batch at a time as they come in.
+Writes run in a small pool; everything that touches SQLite happens in the caller's thread. Intents are committed a batch
+at a time before the batch is sent, and outcomes a batch at a time as they come in.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ S = TypeVar("S", bound=Sendable)
 
 
 class Pipeline(Generic[S]):
-    """Keeps `concurrency` writes to one side in flight; `save` gets what comes back. Leaving it waits for what is under way.
+    """Keeps `concurrency` writes to one side in flight; `save` gets what comes back.
 
-    A context manager, and the only road by which anything is written (the timeline, whose key makes repeating harmless,
-    apart).
+    A context manager, which waits for what is under way, and the only road by which anything is written (apart from the
+    timeline, whose key makes repeating harmless).
     """
 
     def __init__(self, context: Context, side: Side, save: Callable[[list[S]], None]) -> None:
@@ -231,7 +231,7 @@ def shown(value: Value) -> str | bool | None:
 
 
 def _pretend(kind: Kind, write: Write) -> Outcome:
-    """A dry run's answer: what the service would have stored, under a made-up id, so that children can be planned too."""
+    """A dry run's answer: what the service would have stored, under a made-up id, so that children can be planned."""
     if write.id is not None:
         return Done(None)
     number = f"DRY{next(_numbers)}"

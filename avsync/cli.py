@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -18,6 +19,7 @@ from avsync.errors import AvsyncError
 if TYPE_CHECKING:
     from avsync.config import Config
 
+_GLOBAL = ("config_path", "as_json", "quiet", "verbose")
 FLOWS = ("customers", "projects", "orders", "invoice", "hours")
 
 
@@ -67,29 +69,49 @@ def _fail(error: AvsyncError, language: str) -> NoReturn:
     raise SystemExit(error.exit_code)
 
 
+def _take_options(ctx: click.Context, given: dict[str, Any]) -> None:
+    """The global options may stand before or after the command; what stands after it goes before."""
+    options = ctx.find_root().obj
+    if not isinstance(options, Options):
+        options = ctx.find_root().obj = Options(None, False, False, 0)
+    options.config_path = given["config_path"] or options.config_path
+    options.as_json = given["as_json"] or options.as_json
+    options.quiet = given["quiet"] or options.quiet
+    options.verbose = max(given["verbose"], options.verbose)
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(options.verbose, 2)]
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("avsync").setLevel(logging.ERROR if options.quiet else level)
+
+
+def _global_options(command: Callable[..., None]) -> Callable[..., None]:
+    """-c, -v, -q and --json, for the group and for every command."""
+
+    @wraps(command)
+    def taken(*args: Any, **given: Any) -> None:
+        _take_options(click.get_current_context(), given)
+        command(*args, **{name: value for name, value in given.items() if name not in _GLOBAL})
+
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout."),
+        click.option("-q", "--quiet", is_flag=True, help="Only results and errors."),
+        click.option("-v", "--verbose", count=True, help="More log on stderr; twice for every request."),
+        click.option("-c", "--config", "config_path", metavar="FILE",
+                     help="The config (else AVSYNC_CONFIG, ./config.yaml, the user's own)."),
+    ):  # fmt: skip
+        taken = option(taken)
+    return taken
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="avsync")
-@click.option(
-    "-c",
-    "--config",
-    "config_path",
-    metavar="FILE",
-    help="The config (else AVSYNC_CONFIG, ./config.yaml, the user's own).",
-)
-@click.option("-v", "--verbose", count=True, help="More log on stderr; twice for every request.")
-@click.option("-q", "--quiet", is_flag=True, help="Only results and errors.")
-@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
-@click.pass_context
-def main(ctx: click.Context, config_path: str | None, verbose: int, quiet: bool, as_json: bool) -> None:
+@_global_options
+def main() -> None:
     """Keeps Crafter and AccountView in step: nothing twice, nothing lost."""
-    ctx.obj = Options(config_path, as_json, quiet, verbose)
-    level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("avsync").setLevel(level)
 
 
 @main.command()
 @click.option("--no-browser", is_flag=True, help="Also accept the pasted redirect URL on stdin.")
+@_global_options
 @click.pass_obj
 def login(options: Options, no_browser: bool) -> None:
     """Log in to AccountView, once."""
@@ -99,6 +121,7 @@ def login(options: Options, no_browser: bool) -> None:
 
 
 @main.command()
+@_global_options
 @click.pass_obj
 def check(options: Options) -> None:
     """Look at everything a run needs, and change nothing."""
@@ -125,6 +148,7 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @main.command("run-all")
 @_run_options
+@_global_options
 @click.pass_obj
 def run_all(options: Options, dry: bool, full: bool, force: bool) -> None:
     """Run every flow that is on; this is what cron calls."""
@@ -135,6 +159,7 @@ def run_all(options: Options, dry: bool, full: bool, force: bool) -> None:
 @click.argument("flow", type=click.Choice(FLOWS))
 @_run_options
 @click.option("--only", metavar="KEY", help="One record: a number, code, order number or Crafter id.")
+@_global_options
 @click.pass_obj
 def sync(options: Options, flow: str, dry: bool, full: bool, force: bool, only: str | None) -> None:
     """Run one flow."""
@@ -156,6 +181,7 @@ def _run(
 @click.option("--flow", type=click.Choice(FLOWS), help="Only of one flow.")
 @click.option("--retry", metavar="ID|all", help="Handle this record now (or all of them).")
 @click.option("--ignore", "ignore", type=int, metavar="ID", help="Leave it out until its record changes.")
+@_global_options
 @click.pass_obj
 def errors(options: Options, flow: str | None, retry: str | None, ignore: int | None) -> None:
     """What went wrong, and what to do about it."""
@@ -170,6 +196,7 @@ def errors(options: Options, flow: str | None, retry: str | None, ignore: int | 
 
 
 @main.command()
+@_global_options
 @click.pass_obj
 def status(options: Options) -> None:
     """The last runs, how far each flow has read, what is open."""

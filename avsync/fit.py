@@ -27,7 +27,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """`value` as the column can hold it. `remark` is a code of problems.yaml when something was given up, else empty."""
+    """`value` as the column can hold it. `remark` is a row of problems.yaml when something was given up, else empty."""
 
     value: Canonical
     remark: str = ""

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from avsync.flows.spec import LinkView, Policy
@@ -35,7 +35,7 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Everything a listing needs to know. `now` is a UTC moment, `signature` the config's mark on a source's meaning."""
+    """Everything a listing needs to know. `now` is a UTC moment, `signature` a mark of the config."""
 
     store: Store
     accountview: AccountView
@@ -48,13 +48,16 @@ class Reading:
 
 
 def gather(source: Source, reading: Reading) -> Gathered:
-    """Read one listing to its end. Raises TryLater when it breaks off; what was read by then is kept, the mark is not moved."""
+    """Read one listing to its end. Raises TryLater when it breaks off: what was read is kept, the mark not moved."""
     mark = reading.store.watermark(source.name)
     full = is_full(source, mark, reading)
+    since = "" if full else mark.since
+    if source.recent:
+        since, full = since or _some_time_before(reading.policy.start_date), False
     if full:
         reading.store.start_seen()
     listing = _Listing(source, reading, full)
-    for page in _ahead(_pages(source, reading, "" if full else mark.since)):
+    for page in _ahead(_pages(source, reading, since)):
         listing.page(page.rows, page.server_time)
     with reading.store.transaction():
         listing.finish(mark)
@@ -62,13 +65,18 @@ def gather(source: Source, reading: Reading) -> Gathered:
 
 
 def is_full(source: Source, mark: Watermark, reading: Reading) -> bool:
-    """Whether this listing starts from the beginning: asked for, never done, due, or the config means something else now."""
+    """Whether to read from the beginning: asked for, never done, due, or the config means something else now."""
     if reading.full or not mark.since or mark.signature != reading.signature or source.changed is None:
         return True
     if not reading.full_every:
         return False
     age = datetime.fromisoformat(reading.now) - datetime.fromisoformat(mark.full_at)
     return age.total_seconds() >= reading.full_every
+
+
+def _some_time_before(start_date: str) -> str:
+    """Hours may be entered ahead of the day they are for, though hardly a month."""
+    return (datetime.fromisoformat(start_date) - timedelta(days=31)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _pages(source: Source, reading: Reading, since: str) -> Iterator[Any]:
@@ -259,7 +267,7 @@ _NEVER = object()
 
 
 def mark_gone(store: Store, link: LinkView) -> None:
-    """Deleted in AccountView: nothing is sent for it again, here or for the addresses in the same row (behaviour 10)."""
+    """Deleted in AccountView: nothing is sent for it again, nor for the addresses in the same row (behaviour 10)."""
     store.links.set_gone(link.id, True)
     store.inbox.remove(link.kind, ACCOUNTVIEW, link.accountview)
     if link.kind == "customer":

@@ -1,7 +1,7 @@
 """Carries the ticked lines of checked work orders onto their sales orders, with the same intent protocol as all writes.
 
-AccountView's order lines have no reference, so the lines that stand on an order are read before any are added, and their
-ids kept with the intent: after an unclear outcome only lines outside that set count as ours (behaviour 4).
+AccountView's order lines have no reference, so the lines that stand on an order are read before any are added, and
+their ids kept with the intent: after an unclear outcome only lines outside that set count as ours (behaviour 4).
 """
 
 from __future__ import annotations
@@ -171,7 +171,8 @@ class _LinePipeline(Pipeline[LineJob]):
     def intent(self, one: LineJob) -> Intent:
         """What a look-up needs afterwards: what stood there before, and what was sent."""
         record, plan = one.record, one.plan
-        detail = {"order": one.order.accountview, "before": list(one.before), "add": [_plain(line) for line in plan.add],
+        detail = {"order": one.order.accountview, "before": list(one.before),
+                  "add": [_plain(line) for line in plan.add],
                   "change": [[record_id, *_plain(line)] for record_id, line in plan.change]}  # fmt: skip
         return Intent(
             invoice.FLOW, invoice.KIND, ACCOUNTVIEW, "lines", CRAFTER, record.id, record.key, record.name,
@@ -179,7 +180,7 @@ class _LinePipeline(Pipeline[LineJob]):
         )  # fmt: skip
 
     def once(self, one: LineJob) -> Outcome:
-        """Send the lines; an answer without them is read back, because their ids are the only way to know them again."""
+        """Send the lines; an answer without them is read back: their ids are the only way to know them again."""
         if self.context.dry:
             return Done({"lines": []})
         return send_lines(self.context, one)

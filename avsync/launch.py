@@ -40,7 +40,7 @@ class Talker(Protocol):
 
 
 class Budget:
-    """How long a run may still take. A signal ends it at once: then nothing new is sent and the record in hand is finished."""
+    """How long a run may still take. A signal ends it at once: nothing new is sent, the record in hand is finished."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._end = clock, clock() + seconds
@@ -161,7 +161,7 @@ def _progress(talker: Talker) -> Iterator[Callable[[str, int], None]]:
 
 
 def tell(result: Result, language: str, talker: Talker) -> None:
-    """The totals, and why a flow stopped. A quiet run with nothing new prints nothing when nobody looks (design: commands)."""
+    """The totals, and why a flow stopped; nothing new and nobody looking: nothing at all (design: commands)."""
     for flow, error in result.errors.items():
         message, hint = problems.text(error.code, language, error.params)
         click.echo(f"{report.word(flow, language)}: {message} {hint}", err=True)
@@ -176,5 +176,5 @@ def tell(result: Result, language: str, talker: Talker) -> None:
 
 
 def _news(result: Result) -> bool:
-    busy = ("created", "updated", "adopted", "waiting", "failed", "unknown")
-    return any(counts[name] for counts in result.flows.values() for name in busy)
+    busy = ("created", "updated", "adopted", "unknown")
+    return bool(result.new_problems) or any(counts[name] for counts in result.flows.values() for name in busy)

@@ -113,7 +113,7 @@ class Lookups:
         return self._project_in_crafter(key) if side == ACCOUNTVIEW else self._project_in_accountview(key)
 
     def _project_in_crafter(self, key: str) -> Parent:
-        """For an order that AccountView made: is the project still to come, or will it never be there (behaviour 19)?"""
+        """For an order that AccountView made: is the project still to come, or will it never be there?"""
         if self.policy.imports("projects"):
             record = self._waiting("project", ACCOUNTVIEW, key) or self._read_project(key)
             state = "coming" if record is not None and record.extra.get("open") else "missing"

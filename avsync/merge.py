@@ -52,8 +52,8 @@ Directions = Callable[[str], tuple[bool, bool]]
 def merge(
     names: tuple[str, ...], accountview: Versions, crafter: Versions, same: Same, may_write: Directions
 ) -> Merged:
-    """Decide each field. `same(name)`: both sides tell the same as far as either can hold it; `may_write(name)`: whether
-    (AccountView, Crafter) may be written. Changed on both: AccountView wins wherever Crafter may be written.
+    """Decide each field. `same(name)`: both sides tell the same as far as either can hold it; `may_write(name)`:
+    whether (AccountView, Crafter) may be written. Changed on both: AccountView wins wherever Crafter may be written.
     """
     result = Merged()
     for name in names:

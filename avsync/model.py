@@ -39,7 +39,7 @@ class Record:
     """One thing as one side tells it. References in `fields` hold that side's own key of the parent.
 
     `id` is the AccountView key or the Crafter id; `key` is what people know it by (upper case); `match` is the natural
-    key for a first meeting; `parent` the id of its customer or work order; `extra` what planning needs and no side stores.
+    key for a first meeting; `parent` the id of its customer or work order; `extra` what only planning needs.
     """
 
     kind: str
@@ -56,7 +56,7 @@ class Record:
 
 
 def text(value: object, name: str) -> Canonical:
-    """Trimmed text in NFC with `\\n` line breaks and no control characters; empty is None. Anything else is Malformed."""
+    """Trimmed text in NFC with `\\n` line breaks, without control characters; empty is None, else Malformed."""
     if value is None:
         return None
     if not isinstance(value, str):
@@ -92,7 +92,7 @@ def required_code(value: object, name: str) -> str:
 
 
 def quantity(value: object, name: str) -> Canonical:
-    """A decimal in its one spelling: `7.50` and `7.5` are both `7.5`. Accepts decimal text, int and Decimal, not float."""
+    """A decimal in its one spelling (`7.50` is `7.5`), from decimal text, int or Decimal, never from a float."""
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
@@ -155,7 +155,7 @@ def format_utc(moment: datetime) -> str:
 
 
 def local_moment(value: object, name: str) -> str:
-    """An AccountView moment as naive local `YYYY-MM-DDTHH:MM:SS`, or empty where there is none (accountview.md, section 3)."""
+    """An AccountView moment as naive local `YYYY-MM-DDTHH:MM:SS`, empty where there is none (accountview.md 3)."""
     if value is None or value == "":
         return ""
     if not isinstance(value, str):

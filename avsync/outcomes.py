@@ -173,7 +173,11 @@ def _slot(params: Mapping[str, Any]) -> str:
 
 def tell(context: Context, action: Action, causes: Sequence[Cause]) -> None:
     """The record now has exactly these problems."""
-    about = about_record(context, action.kind.flow, action.record, action.link)
+    record = action.record
+    link = action.link
+    if link is None and causes:  # made just now: its timeline is there since
+        link = context.store.links.by_side(record.kind, record.side, [record.id]).get(record.id)
+    about = about_record(context, action.kind.flow, record, link)
     context.store.problems.replace(about, causes, context.now())
     partner = action.partner
     if partner is not None:
@@ -243,7 +247,7 @@ def _gone_there(context: Context, one: Sent) -> bool:
 
 
 def _exists_there(context: Context, one: Sent, outcome: Rejected) -> bool:
-    """Crafter has the natural key already: keep that record as a candidate when it is free and plausible (behaviour 6)."""
+    """Crafter has the natural key already: that record is a candidate when it is free and plausible (behaviour 6)."""
     if not outcome.existing_id or one.write.side != CRAFTER:
         return False
     kind, record = one.job.action.kind.name, one.job.action.record

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from avsync.words import word
+
 _FILE = Path(__file__).with_name("problems.yaml")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST = 300
@@ -68,37 +70,16 @@ def _short(value: object) -> str:
     return plain if len(plain) <= _LONGEST or "\n" in plain else plain[: _LONGEST - 1] + "…"
 
 
-WORDS: Mapping[str, Mapping[str, str]] = {
-    "nl": {
-        "customer": "klant", "location": "werklocatie", "contact": "contactpersoon", "project_type": "projecttype",
-        "project": "project", "order": "werkbon", "order_line": "werkbonregels", "hour": "urenregel", "user": "gebruiker",
-        "flow": "onderdeel", "number": "nummer", "name": "naam", "phone": "telefoon", "email": "e-mail", "street": "straat",
-        "postal_code": "postcode", "city": "plaats", "country": "land", "description": "omschrijving",
-        "target_date": "richtdatum", "work_type": "type werkzaamheid", "start_date": "begindatum", "end_date": "einddatum",
-        "employee": "medewerker", "quantity": "aantal", "code": "code", "date": "datum", "status": "status", "id": "id",
-        "type": "projecttype", "first_name": "voornaam", "last_name": "achternaam", "salutation": "aanhef",
-        "mobile": "mobiel", "lines": "regels", "kind": "soort", "hours": "uren", "time_code": "uursoort",
-        "customer_id": "klant", "updated_at": "wijzigingsmoment", "changed_at": "wijzigingsmoment",
-        "delivery_date": "leverdatum", "order_date": "orderdatum", "order_number": "ordernummer",
-        "project_code": "projectcode", "customer_number": "klantnummer", "user_id": "gebruiker",
-    },
-    "en": {
-        "customer": "customer", "location": "work location", "contact": "contact person", "project_type": "project type",
-        "order": "work order", "order_line": "work order lines", "hour": "hours line", "flow": "flow",
-    },
-}  # fmt: skip
-
-
 def _word(language: str, name: str, value: object) -> object:
     """Kinds and fields are shown by the words people use for them."""
     if name in ("field", "parent_kind") and isinstance(value, str):
-        return WORDS.get(language, {}).get(value, value.replace("_", " "))
+        return word(value, language)
     return "-" if value is None or value == "" else value
 
 
 def kind_word(language: str, kind: str) -> str:
     """What people call a kind."""
-    return WORDS.get(language, {}).get(kind, kind.replace("_", " "))
+    return word(kind, language)
 
 
 def about(language: str, kind: str, key: str, name: str) -> str:

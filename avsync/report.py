@@ -8,49 +8,11 @@ from typing import TYPE_CHECKING, Any
 from tabulate import tabulate
 
 from avsync import __version__, problems
+from avsync.words import known, word
 
 if TYPE_CHECKING:
     from avsync.state.problems import Problem
     from avsync.state.store import Store
-
-_WORDS: Mapping[str, tuple[str, str]] = {
-    "flow": ("Onderdeel", "Flow"), "read": ("gelezen", "read"), "created": ("nieuw", "created"),
-    "updated": ("bijgewerkt", "updated"), "adopted": ("gekoppeld", "adopted"), "unchanged": ("gelijk", "unchanged"),
-    "waiting": ("wacht", "waiting"), "failed": ("fout", "failed"), "unknown": ("onzeker", "unknown"),
-    "customers": ("klanten", "customers"), "projects": ("projecten", "projects"), "orders": ("orders", "orders"),
-    "invoice": ("factuurregels", "invoice"), "hours": ("uren", "hours"),
-    "id": ("Nr", "Id"), "what": ("Wat", "What"), "problem": ("Wat is er", "Problem"), "next": ("Wat te doen", "Next step"),
-    "who": ("Wie", "Who"), "since": ("Sinds", "Since"), "tries": ("Keer", "Tries"), "direction": ("Richting", "Direction"),
-    "action": ("Actie", "Action"), "key": ("Nummer", "Key"), "name": ("Naam", "Name"), "fields": ("Velden", "Fields"),
-    "reason": ("Reden", "Reason"), "none": ("Er zijn geen openstaande fouten.", "There are no open errors."),
-    "nothing": ("Er is niets te doen: alles is gelijk.", "Nothing to do: everything is in step."),
-    "check": ("Onderdeel", "Check"), "result": ("Resultaat", "Result"), "ok": ("goed", "ok"), "wrong": ("FOUT", "WRONG"),
-    "operator": ("beheerder", "operator"), "bookkeeper": ("boekhouding", "bookkeeper"), "planner": ("planner", "planner"),
-    "support": ("support", "support"), "nobody": ("niemand", "nobody"),
-    "no_run": ("Er is nog niet gesynchroniseerd.", "Nothing has been synchronised yet."),
-    "last_run": ("Laatste run", "Last run"), "finished": ("klaar", "finished"), "unfinished": ("niet afgemaakt", "unfinished"),
-    "last_ok": ("Laatst goed", "Last ok"), "watermark": ("Gelezen tot", "Read up to"),
-    "open_problems": ("Open", "Open"), "intents": ("Schrijfacties met onbekende afloop", "Writes with unknown outcome"),
-    "token": ("Aanmelding AccountView", "AccountView login"), "present": ("aanwezig", "present"),
-    "absent": ("ontbreekt: voer `avsync login` uit", "missing: run `avsync login`"),
-    "expires": ("toegang geldig tot", "access valid until"), "error": ("fout", "error"),
-    "warning": ("waarschuwing", "warning"), "ignored": ("genegeerd", "ignored"),
-    "import": ("import", "import"), "export": ("export", "export"), "create": ("nieuw", "create"),
-    "update": ("bijwerken", "update"), "adopt": ("koppelen", "adopt"), "wait": ("wachten", "wait"),
-    "reject": ("kan niet", "reject"), "skip": ("overslaan", "skip"),
-    "new_in_accountview": ("nieuw in AccountView", "new in AccountView"), "new_in_crafter": ("nieuw in Crafter", "new in Crafter"),
-    "changed_in_accountview": ("gewijzigd in AccountView", "changed in AccountView"),
-    "changed_in_crafter": ("gewijzigd in Crafter", "changed in Crafter"),
-    "changed_on_both": ("aan beide kanten gewijzigd", "changed on both sides"),
-    "first_meeting": ("bestaat aan beide kanten", "exists on both sides"), "checked": ("gecontroleerd", "checked"),
-    "skipped": ("{count} overgeslagen: ouder dan de start_date.", "{count} skipped: older than start_date."),
-}  # fmt: skip
-
-
-def word(name: str, language: str) -> str:
-    """A heading or a value in a language."""
-    pair = _WORDS.get(name)
-    return pair[language == "en"] if pair else name
 
 
 def totals_table(flows: Mapping[str, Mapping[str, int]], language: str) -> str:
@@ -83,7 +45,7 @@ def _few(fields: Sequence[str]) -> str:
 def _reason(reason: str, language: str) -> str:
     return (
         word(reason, language)
-        if reason in _WORDS
+        if known(reason)
         else problems.text(reason, language, {})[0].split("{")[0].strip() or reason
     )
 
@@ -93,8 +55,8 @@ def problem_json(problem: Problem, language: str) -> dict[str, Any]:
     about, cause = problem.about, problem.cause
     message, hint = problems.text(cause.code, language, cause.params)
     return {
-        "id": problem.id, "flow": about.flow, "kind": about.kind, "key": about.key, "name": about.name, "code": cause.code,
-        "who": problems.row(cause.code).who, "message": message, "hint": hint, "severity": cause.severity,
+        "id": problem.id, "flow": about.flow, "kind": about.kind, "key": about.key, "name": about.name,
+        "code": cause.code, "who": problems.row(cause.code).who, "message": message, "hint": hint, "severity": cause.severity,
         "first_seen": problem.first_seen, "last_seen": problem.last_seen, "attempts": problem.attempts,
     }  # fmt: skip
 
@@ -105,8 +67,8 @@ def problems_table(found: Sequence[Mapping[str, Any]], language: str) -> str:
         return word("none", language)
     names = ("id", "flow", "what", "problem", "next", "who", "since", "tries")
     rows = [
-        [one["id"], word(one["flow"], language), _what(one, language), one["message"], one["hint"], word(one["who"], language),
-         one["first_seen"][:16].replace("T", " "), one["attempts"]]
+        [one["id"], word(one["flow"], language), _what(one, language), one["message"], one["hint"],
+         word(one["who"], language), one["first_seen"][:16].replace("T", " "), one["attempts"]]
         for one in found
     ]  # fmt: skip
     widths = [None, None, 26, 44, 44, None, 10, None]

@@ -39,7 +39,7 @@ _FIRST_OF = (5, 3, 2, 4, 1)
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked for: which flows, a full pass, one record only, on in spite of a safety stop, or no writing at all."""
+    """What was asked for: which flows, a full pass, one record only, in spite of a safety stop, or no writing."""
 
     flows: tuple[str, ...] = FLOWS
     command: str = "run-all"
@@ -60,6 +60,7 @@ class Result:
     errors: dict[str, AvsyncError] = field(default_factory=dict)
     plan: list[dict[str, Any]] | None = None
     skipped: int = 0
+    new_problems: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The shape that others build on (design: commands)."""
@@ -112,7 +113,8 @@ class _Run:
         self.context = Context(
             self.store, tools.accountview, tools.crafter, self.policy,
             Lookups(self.store, tools.accountview, tools.crafter, self.policy), self.now, tools.pause,
-            grace=config.settle_grace, dry=wish.dry, only=wish.only, checkpoint=tools.checkpoint, progress=tools.progress,
+            grace=config.settle_grace, dry=wish.dry, only=wish.only,
+            checkpoint=tools.checkpoint, progress=tools.progress,
             concurrency={"accountview": config.accountview.concurrency, "crafter": config.crafter.concurrency},
         )  # fmt: skip
         self.reading = self._reading()
@@ -275,7 +277,8 @@ class _Run:
             self.store.finish_run(self.context.run, self.now(), code, flows, requests)
         skipped = sum(one.skipped_old for one in self.gathered.values())
         plan = self.context.plan if self.wish.dry else None
-        return Result(self.context.run, code, flows, requests, self.errors, plan, skipped)
+        new = self.store.problems.new_since(self.started)
+        return Result(self.context.run, code, flows, requests, self.errors, plan, skipped, new)
 
     def _timelines(self) -> None:
         """Telling must never turn a good run into a bad one: what cannot be told now is told by the next run."""

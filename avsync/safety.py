@@ -1,4 +1,4 @@
-"""Stops before an implausible share of the books would change, and before codes that AccountView does not know are sent."""
+"""Stops before an implausible share of the books would change, and before unknown time codes are sent."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ LINES = "lines"
 
 
 def settle(context: Context, kind: str) -> None:
-    """Look up every open intent of a kind. Raises TryLater when the service does not answer; then all stay as they are."""
+    """Look up every open intent of a kind. Raises TryLater when the service does not answer: all stay as they are."""
     for intent in context.store.intents(kind):
         if intent.verb == "create":
             _settle_create(context, intent)
@@ -70,7 +70,7 @@ def _by_natural_key(context: Context, intent: Intent, values: Mapping[str, Any])
 
 
 def _same_columns(context: Context, intent: Intent, found: list[Record]) -> list[Record]:
-    """The first row with every column as it was sent and not claimed by another line; marked with the reference it lacks."""
+    """The first row with all columns as sent that no other line claims; marked with the reference it lacks."""
     told = intent.detail["told"]
     for record in found:
         same = all(record.fields.get(name) == value for name, value in told.items() if name != "number")
@@ -89,7 +89,7 @@ def _free(context: Context, intent: Intent, rows: list[dict[str, Any]]) -> list[
 
 
 def _settle_update(context: Context, intent: Intent) -> None:
-    """An update is settled once it shows, or once the grace time is over: then it is planned again from what stands there."""
+    """Settled once it shows, or once the grace time is over: then it is planned again from what stands there."""
     kind, identity = KINDS[intent.kind], intent.detail["id"]
     if intent.side == CRAFTER:
         row = context.crafter.get(kind.name, identity)

@@ -18,8 +18,8 @@ Read = Callable[[Mapping[str, Any], Policy], list[Record]]
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        customers.CUSTOMER, customers.LOCATION, customers.CONTACT, projects.PROJECT_TYPE, projects.PROJECT, orders.ORDER,
-        hours.HOUR,
+        customers.CUSTOMER, customers.LOCATION, customers.CONTACT, projects.PROJECT_TYPE, projects.PROJECT,
+        orders.ORDER, hours.HOUR,
     )
 }  # fmt: skip
 FLOW_OF = {**{name: kind.flow for name, kind in KINDS.items()}, invoice.KIND: invoice.FLOW}
@@ -34,7 +34,8 @@ FLOW_KINDS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One listing of one side. `kind` is the client's name of it, `makes` the kinds its rows become."""
+    """One listing of one side. `kind` is the client's name of it, `makes` the kinds its rows become;
+    `recent`: never read further back than start_date (AccountView keeps hours for ever), so it proves no absence."""
 
     side: Side
     kind: str
@@ -42,6 +43,7 @@ class Source:
     read: Read
     key: str
     changed: str | None = None
+    recent: bool = False
 
     @property
     def name(self) -> str:
@@ -93,7 +95,7 @@ SOURCES: tuple[Source, ...] = (
     Source(CRAFTER, "order", ("order", "order_line"), read_work_order, "id", "updated_at"),
     Source(CRAFTER, "hour", ("hour",), hours.read_crafter, "id", "updated_at"),
 )
-HOURS_IN_ACCOUNTVIEW = Source(ACCOUNTVIEW, "hour", ("hour",), hours.read_accountview, "id", "changed_at")
+HOURS_IN_ACCOUNTVIEW = Source(ACCOUNTVIEW, "hour", ("hour",), hours.read_accountview, "id", "changed_at", recent=True)
 
 
 def wanted(policy: Policy, flows: Sequence[str]) -> list[Source]:

@@ -1,4 +1,4 @@
-"""Takes one kind of record from the inbox through planning to the services, a page at a time, until nothing new comes."""
+"""Takes one kind of record from the inbox through planning to the services, until nothing new comes."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Planner:
         return found
 
     def jobs(self) -> list[Job]:
-        """Decide every version; returns those that need a write. Links, settled values and problems are saved at once."""
+        """Decide every version; returns those that need a write. Links, bases and problems are saved at once."""
         jobs = []
         with self.store.transaction():
             for entry in self.entries:
@@ -268,15 +268,16 @@ def causes_of(action: Action) -> list[Cause]:
 def report_rows(action: Action, flow: str) -> Iterable[dict[str, Any]]:
     """An action as rows of the plan, one per direction in which something would be written."""
     record = action.record
-    row: dict[str, Any] = {"flow": flow, "direction": "import" if record.side == ACCOUNTVIEW else "export", "kind": record.kind,
+    direction = "import" if record.side == ACCOUNTVIEW else "export"
+    row: dict[str, Any] = {"flow": flow, "direction": direction, "kind": record.kind,
            "key": record.key or record.id, "name": record.name, "action": str(action.verb), "fields": [],
            "reason": action.reason}  # fmt: skip
     writes: tuple[Write, ...] = action.writes
     if not writes:
         yield row
     for write in writes:
-        direction = "import" if write.side == CRAFTER else "export"
-        yield {**row, "direction": direction, "fields": list(write.fields)}
+        towards = "import" if write.side == CRAFTER else "export"
+        yield {**row, "direction": towards, "fields": list(write.fields)}
 
 
 def _end(link: LinkView, side: Side) -> str:

@@ -1,4 +1,4 @@
-"""Tells problems where people look: in the tijdlijn of the item, once, updated when they change, resolved when they are over."""
+"""Tells problems where people look: in the item's tijdlijn, once, updated when they change, resolved when over."""
 
 from __future__ import annotations
 
@@ -52,10 +52,15 @@ def _wanted(context: Context, language: str) -> tuple[dict[str, TimelineEntry], 
 
 
 def _message(group: list[Problem], language: str) -> str:
-    said = [" ".join(problems.text(one.cause.code, language, one.cause.params)) for one in group]
-    message = "\n".join(dict.fromkeys(f"{problems.about(language, one.about.kind, one.about.key, one.about.name)}: {text}"
-                                      for one, text in zip(group, said, strict=True)))  # fmt: skip
+    lines = dict.fromkeys(_line(problem, language) for problem in group)
+    message = "\n".join(lines)
     return message if len(message) <= _LONGEST else message[: _LONGEST - 1] + "…"
+
+
+def _line(problem: Problem, language: str) -> str:
+    about, cause = problem.about, problem.cause
+    said = " ".join(problems.text(cause.code, language, cause.params))
+    return f"{problems.about(language, about.kind, about.key, about.name)}: {said}"
 
 
 def _post(context: Context, entries: list[TimelineEntry], texts: dict[str, tuple[str, str]], language: str) -> None:

@@ -1,7 +1,7 @@
 """Customers, their addresses and their contact persons.
 
-The address rule: a postal address is the main location and a visiting address a separate work location; without a postal
-address the visiting address is the main location. A location keeps the identity of the address it came from
+The address rule: a postal address is the main location and a visiting address a separate work location; without a
+postal address the visiting address is the main location. A location keeps the identity of the address it came from
 (`10001:postal`), so a customer whose addresses change needs no deletes: only which one is main moves.
 """
 
@@ -75,9 +75,11 @@ def read_accountview_customer(row: Mapping[str, Any], policy: Policy) -> list[Re
     addresses = {which: _address(row, columns) for which, columns in _ADDRESS.items()}
     customer = Record(
         "customer", ACCOUNTVIEW, number, number, name,
-        {"number": number, "name": name, "phone": text(row.get("phone"), "phone"), "email": text(row.get("email"), "email")},
+        {"number": number, "name": name, "phone": text(row.get("phone"), "phone"),
+         "email": text(row.get("email"), "email")},
         match=squeeze(name), changed_at=changed,
-        extra={"postal_codes": _postal_codes(addresses), "created_at": local_moment(row.get("created_at"), "created_at")},
+        extra={"postal_codes": _postal_codes(addresses),
+               "created_at": local_moment(row.get("created_at"), "created_at")},
     )  # fmt: skip
     main = POSTAL if _is_there(addresses[POSTAL]) else VISITING
     return [customer] + [
@@ -138,8 +140,10 @@ def read_crafter_location(row: Mapping[str, Any], policy: Policy) -> list[Record
     customer = required(row.get("customer_id"), "customer_id")
     return [
         Record(
-            "location", CRAFTER, required(row.get("id"), "id"), "", text(row.get("name"), "name") or fields["street"] or "",
-            fields, reference=text(row.get("external_ref"), "external_ref") or "", match=_place(fields), parent=customer,
+            "location", CRAFTER, required(row.get("id"), "id"), "",
+            text(row.get("name"), "name") or fields["street"] or "", fields,
+            reference=text(row.get("external_ref"), "external_ref") or "",
+            match=_place(fields), parent=customer,
             changed_at=utc_moment(row.get("updated_at"), "updated_at"),
         )
     ]  # fmt: skip
@@ -217,7 +221,7 @@ def _location_column(wanted: Field, accountview_id: str) -> str | None:
 
 
 def _location_to_crafter(wanted: Field, record: Record, known: Known) -> Translated:
-    """Which location is main is only ever given, never taken: making one main unsets the other (crafter.md, resources)."""
+    """Being main is only ever given, never taken: making one main unsets the other (crafter.md, resources)."""
     value = record.fields.get(wanted.name)
     return Translated(value, leave=wanted.name == "main" and value != "true")
 
@@ -274,7 +278,8 @@ LOCATION = Kind(
     accountview_column=_location_column, has_reference=False,
 )  # fmt: skip
 CONTACT = Kind(
-    name="contact", flow=FLOW, fields=CONTACT_FIELDS, fate=_import_fate, needs=lambda record: needs_of(record, CONTACT_FIELDS),
+    name="contact", flow=FLOW, fields=CONTACT_FIELDS, fate=_import_fate,
+    needs=lambda record: needs_of(record, CONTACT_FIELDS),
     to_crafter=_contact_to_crafter, to_accountview=plain, may_write=_contact_may_write,
     new_in_crafter=_nothing, new_in_accountview=_never, entity="customer", has_reference=False,
 )  # fmt: skip

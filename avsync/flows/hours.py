@@ -64,7 +64,7 @@ def read_accountview(row: Mapping[str, Any], policy: Policy) -> list[Record]:
         Record(
             "hour", ACCOUNTVIEW, identity, identity, fields["description"] or identity, fields,
             reference=text(row.get("reference"), "reference") or "", match=natural(fields),
-            changed_at=local_moment(row.get("changed_at"), "changed_at"),
+            changed_at=local_moment(row.get("changed_at"), "changed_at"), extra={"marked": "reference" in row},
         )
     ]  # fmt: skip
 
@@ -102,8 +102,8 @@ def read_crafter(row: Mapping[str, Any], policy: Policy) -> list[Record]:
 
 
 def _fate(record: Record, policy: Policy) -> Fate:
-    if record.side == ACCOUNTVIEW:
-        return "keep"
+    if record.side == ACCOUNTVIEW:  # only what may be ours; AccountView has everybody's hours of all years
+        return "keep" if record.reference.startswith("avs") or not record.extra["marked"] else "drop"
     return "plan" if policy.exports(FLOW) and record.extra["day"] >= policy.start_date else "drop"
 
 
@@ -144,7 +144,7 @@ def _employee(user_id: str, known: Known) -> Translated:
 
 
 def _project(value: str | None, known: Known) -> Translated:
-    """Its own project, else that of its work order, else none: a problem where the column is mandatory (behaviour 24)."""
+    """Its own project, else its work order's, else none: a problem where the column is mandatory (behaviour 24)."""
     if value and value.startswith(_ORDER):
         order = found("order_project", CRAFTER, value.removeprefix(_ORDER), known)
         if order.state == "missing":

@@ -27,7 +27,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class LinePlan:
-    """What must happen to one sales order. `add`: Crafter lines to send; `change`: (REC_ID, line); `adopt`: (REC_ID, line)
+    """What must happen to one sales order. `add`: Crafter lines to send; `change`: (REC_ID, line); `adopt`: the same
     for lines that already stand there; `unticked`: links whose line is no longer ticked."""
 
     add: tuple[Line, ...] = ()

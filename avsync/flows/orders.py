@@ -1,4 +1,4 @@
-"""Work orders and sales orders. The number is AccountView's; the project follows from the side where the order was made."""
+"""Work orders and sales orders. The number is AccountView's, the project follows from where the order was made."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _to_crafter(wanted: Field, record: Record, known: Known) -> Translated:
 
 
 def _project_to_crafter(value: str | None, known: Known) -> Translated:
-    """An open project that the projects flow will bring is waited for; any other is left out until it is linked (behaviour 19)."""
+    """An open project that will still come is waited for; any other is left out until it is linked (behaviour 19)."""
     if value is None:
         return Translated(None)
     parent = found("project", ACCOUNTVIEW, value, known)
@@ -213,7 +213,8 @@ def _silent(record: Record, link: LinkView) -> Remark | None:
 
 
 ORDER = Kind(
-    name="order", flow=FLOW, fields=FIELDS, fate=_fate, needs=_needs, to_crafter=_to_crafter, to_accountview=_to_accountview,
+    name="order", flow=FLOW, fields=FIELDS, fate=_fate, needs=_needs,
+    to_crafter=_to_crafter, to_accountview=_to_accountview,
     may_write=_may_write, new_in_crafter=_new_in_crafter, new_in_accountview=_new_in_accountview, entity="work_order",
     link_needs=_link_needs, protected=_protected, silent=_silent,
 )  # fmt: skip

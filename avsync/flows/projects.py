@@ -87,13 +87,14 @@ def read_accountview_project(row: Mapping[str, Any], policy: Policy) -> list[Rec
         Record(
             "project", ACCOUNTVIEW, key, key, fields["name"] or key, fields,
             changed_at=local_moment(row.get("changed_at"), "changed_at"),
-            extra={"open": is_open(status, fields["end_date"], policy), "default_type": policy.default_project_type.upper()},
+            extra={"open": is_open(status, fields["end_date"], policy),
+                   "default_type": policy.default_project_type.upper()},
         )
     ]  # fmt: skip
 
 
 def is_open(status: str, end_date: str | None, policy: Policy) -> bool:
-    """Whether a project is open: by the configured statuses, without those by an end date that is empty or not passed."""
+    """Open by the configured statuses; without those, by an end date that is empty or not passed."""
     if policy.open_statuses:
         return status in policy.open_statuses
     return end_date is None or end_date >= policy.today
@@ -204,7 +205,8 @@ def _project_needs(record: Record) -> list[tuple[str, Any, str]]:
 
 PROJECT_TYPE = Kind(
     name="project_type", flow=FLOW, fields=TYPE_FIELDS, fate=_type_fate, needs=lambda record: [],
-    to_crafter=plain, to_accountview=plain, may_write=_type_may_write, new_in_crafter=_nothing, new_in_accountview=_nothing,
+    to_crafter=plain, to_accountview=plain, may_write=_type_may_write,
+    new_in_crafter=_nothing, new_in_accountview=_nothing,
     has_reference=False,
 )  # fmt: skip
 PROJECT = Kind(

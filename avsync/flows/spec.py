@@ -94,7 +94,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A warning that goes with a record. `again`: its cause lies elsewhere, so the record is planned again every run."""
+    """A warning that goes with a record. `again`: its cause lies elsewhere, so the record is planned anew every run."""
 
     code: str
     params: Mapping[str, Any] = field(default_factory=dict)

@@ -15,9 +15,7 @@ class Ugly:
     """What a server may do that avsync must survive. All off by default; may be changed while it runs."""
 
     repeat_across_pages: bool = False  # a page starts with the last record of the page before
-    move_while_paging: bool = (
-        False  # the first record of a listing changes once its first page has been served
-    )
+    move_while_paging: bool = False  # the first record of a listing changes once its first page has been served
     ignore_idempotency: bool = False  # Idempotency-Key has no effect
     extra_fields: Mapping[str, Any] = field(default_factory=dict)  # added to every record in an answer
     enum_values: Mapping[str, str] = field(default_factory=dict)  # {"planned": "ingepland"}: shown instead

@@ -58,7 +58,7 @@ class Links:
         adopted: bool = False,
         parent: str = "",
     ) -> int:
-        """Add a link; raises sqlite3.IntegrityError when either id is linked already (a link never points at two records)."""
+        """Add a link; sqlite3.IntegrityError when either id is linked already: a link never points at two records."""
         cursor = self.db.execute(
             "INSERT INTO links (kind, accountview, crafter, accountview_base, crafter_base, origin, adopted, parent)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

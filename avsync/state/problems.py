@@ -91,8 +91,8 @@ class Problems:
         self.db.execute(
             f"INSERT INTO problems ({_COLUMNS}) VALUES (NULL{', ?' * 15}, 1, 0)",
             [about.flow, about.kind, about.side, about.record, cause.code, cause.slot, about.key, about.name,
-             json.dumps(dict(cause.params), ensure_ascii=False, default=str), cause.severity, about.entity, about.entity_id,
-             about.version, now, now],
+             json.dumps(dict(cause.params), ensure_ascii=False, default=str), cause.severity, about.entity,
+             about.entity_id, about.version, now, now],
         )  # fmt: skip
 
     def _refresh(self, before: Problem, about: About, cause: Cause, now: str) -> None:
@@ -156,6 +156,11 @@ class Problems:
         rows = self.db.execute("SELECT severity, count(*) FROM problems WHERE ignored = 0 GROUP BY severity").fetchall()
         ignored = self.db.execute("SELECT count(*) FROM problems WHERE ignored = 1").fetchone()[0]
         return {"error": 0, "warning": 0, "waiting": 0, **dict(rows), "ignored": ignored}
+
+    def new_since(self, moment: str) -> int:
+        """How many came up since a moment; what was known before is no news."""
+        sql = "SELECT count(*) FROM problems WHERE ignored = 0 AND first_seen >= ?"
+        return int(self.db.execute(sql, [moment]).fetchone()[0])
 
     def needing_attention(self, flows: Sequence[str]) -> bool:
         """Whether a person must act, or something waits, in one of these flows (exit 1)."""

@@ -41,7 +41,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """How far a listing was read: the newest moment seen, where the next one starts, the last full pass, the config's mark."""
+    """The newest moment a listing showed, where the next one starts, the last full pass, the config's mark."""
 
     newest: str = ""
     since: str = ""
