@@ -26,6 +26,7 @@ from avsync.state.store import Intent
 
 _TRIES = 3
 _LONGEST_PAUSE = 60.0
+PRETENDED = "≈"  # what a made-up id of a dry run starts with
 _numbers = count(1)
 
 
@@ -187,8 +188,19 @@ class RecordPipeline(Pipeline[Sent]):
         if self.side == CRAFTER:
             return self._to_crafter(kind, write, one)
         if write.id is None:
-            return self.context.accountview.create(kind.table, write.values)
+            return self._named(kind, write, self.context.accountview.create(kind.table, write.values))
         return self.context.accountview.update(kind.table, accountview_key(kind, write.id), write.values)
+
+    def _named(self, kind: Kind, write: Write, outcome: Outcome) -> Outcome:
+        """An answer without a body is read back where one look-up can tell the record (accountview.md, section 4)."""
+        if not isinstance(outcome, Done) or outcome.row is not None:
+            return outcome
+        for name in ("reference", "number", "code"):
+            value = write.values.get(name)
+            if isinstance(value, str):
+                rows = self.context.accountview.find(kind.table, {name: value})
+                return Done(rows[0]) if len(rows) == 1 else outcome
+        return outcome
 
     def _to_crafter(self, kind: Kind, write: Write, one: Sent) -> Outcome:
         if write.id is None:
@@ -234,7 +246,7 @@ def _pretend(kind: Kind, write: Write) -> Outcome:
     """A dry run's answer: what the service would have stored, under a made-up id, so that children can be planned."""
     if write.id is not None:
         return Done(None)
-    number = f"DRY{next(_numbers)}"
+    number = f"{PRETENDED}{next(_numbers)}"
     if write.side == CRAFTER:
         stamp = "2000-01-01T00:00:00.000000Z"
         return Done({"id": number, "created_at": stamp, "updated_at": stamp, **write.values})

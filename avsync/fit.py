@@ -54,7 +54,8 @@ def fit(value: Canonical, column: Column, free: bool) -> Fitted:
     if foreign:
         if not free:
             raise DoesNotFit("foreign_characters", foreign)
-        shown, remark, detail = _respell(shown), "respelled", foreign
+        plain = _respell(shown)
+        shown, remark, detail = plain.upper() if column.upper else plain, "respelled", foreign
     if column.width and len(shown) > column.width:
         if not free:
             raise DoesNotFit("too_long", str(column.width))

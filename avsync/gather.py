@@ -148,6 +148,8 @@ class _Listing:
             about = _about(self.source, identity, row)
             cause = Cause("unreadable", "error", {"field": fault.field, "found": fault.found})
             self.store.problems.replace(about, [cause], self.reading.now)
+            for kind in self.source.makes:  # an older version must not be planned in its place
+                self.store.inbox.remove(kind, self.source.side, identity)
             return []
 
     def _readable_again(self, ids: list[str], readable: set[str]) -> None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from avsync import problems
-from avsync.apply import Pipeline, payload_hash
+from avsync.apply import PRETENDED, Pipeline, payload_hash
 from avsync.context import ONE_RUN, Context
 from avsync.errors import AvsyncError, Malformed, TryLater
 from avsync.flows import invoice
@@ -126,7 +126,7 @@ def _plan(context: Context, entry: Entry, order: LinkView | None) -> LineJob | N
 
 def _standing(context: Context, number: str) -> list[Line] | None:
     """The lines on a sales order; None when the order is not there (any more)."""
-    if context.dry and number.startswith("DRY"):
+    if context.dry and number.startswith(PRETENDED):
         return []
     rows = context.accountview.order_lines(number)
     return None if rows is None else [invoice.read_standing(row) for row in rows]
@@ -144,7 +144,7 @@ def _without_order(context: Context, entry: Entry) -> None:
 
 def _reject(context: Context, record: Record, code: str, params: Mapping[str, Any]) -> None:
     context.count(invoice.FLOW).failed += 1
-    _report(context, record, "reject", code, ())
+    _report(context, record, "reject", code, (), params)
     with context.store.transaction():
         _tell(context, record, [Cause(code, problems.severity(code), params)])
 
@@ -153,7 +153,9 @@ def _tell(context: Context, record: Record, causes: Sequence[Cause]) -> None:
     context.store.problems.replace(about_record(context, invoice.FLOW, record, None), causes, context.now())
 
 
-def _report(context: Context, record: Record, verb: str, reason: str, fields: Sequence[str]) -> None:
+def _report(
+    context: Context, record: Record, verb: str, reason: str, fields: Sequence[str], params: Mapping[str, Any]
+) -> None:
     if context.dry:
         row = {
             "flow": invoice.FLOW,
@@ -162,7 +164,7 @@ def _report(context: Context, record: Record, verb: str, reason: str, fields: Se
             "key": record.key,
             "name": record.name,
         }
-        context.plan.append({**row, "action": verb, "fields": list(fields), "reason": reason})
+        context.plan.append({**row, "action": verb, "fields": list(fields), "reason": reason, "params": dict(params)})
 
 
 class _LinePipeline(Pipeline[LineJob]):
@@ -292,7 +294,9 @@ def _finish(context: Context, job: LineJob) -> None:
     if plan.writes or plan.adopt or plan.remarks:
         verb = "create" if plan.add else "update" if plan.change else "adopt" if plan.adopt else "reject"
         articles = [line.article for line in plan.add] + [line.article for _, line in plan.change]
-        _report(context, job.record, verb, "checked" if plan.writes else "remarks", articles)
+        remark = plan.remarks[0] if plan.remarks else Remark("checked")
+        reason = "checked" if plan.writes else remark.code
+        _report(context, job.record, verb, reason, articles, remark.params)
 
 
 def _cause(remark: Remark) -> Cause:

@@ -24,6 +24,7 @@ from avsync.run import run as do_run
 from avsync.state import db
 from avsync.state.lock import Holder, RunLock
 from avsync.state.store import Store
+from avsync.words import word
 
 log = logging.getLogger(__name__)
 STUCK_AFTER = 3600  # seconds
@@ -164,7 +165,7 @@ def tell(result: Result, language: str, talker: Talker) -> None:
     """The totals, and why a flow stopped; nothing new and nobody looking: nothing at all (design: commands)."""
     for flow, error in result.errors.items():
         message, hint = problems.text(error.code, language, error.params)
-        click.echo(f"{report.word(flow, language)}: {message} {hint}", err=True)
+        click.echo(f"{word(flow, language)}: {message} {hint}", err=True)
     if talker.as_json:
         talker.say("", result.as_json())
     elif result.plan is not None:

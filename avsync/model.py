@@ -25,7 +25,7 @@ Canonical = str | None
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d{1,12})?\Z")
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,12})?\Z")
 _LONGEST_TEXT = 100_000
 
 
@@ -56,7 +56,7 @@ class Record:
 
 
 def text(value: object, name: str) -> Canonical:
-    """Trimmed text in NFC with `\\n` line breaks, without control characters; empty is None, else Malformed."""
+    """Trimmed NFC text with `\\n` line breaks and no control characters; empty is None, not text is Malformed."""
     if value is None:
         return None
     if not isinstance(value, str):

@@ -11,7 +11,7 @@ from avsync.context import Context
 from avsync.errors import Malformed
 from avsync.flows.spec import LinkView
 from avsync.gather import entity_of, mark_gone
-from avsync.model import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side
+from avsync.model import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other
 from avsync.plan import Action, Verb, Write
 from avsync.services.outcome import Done, NotSent, Rejected, Unknown
 from avsync.sources import find
@@ -172,16 +172,17 @@ def _slot(params: Mapping[str, Any]) -> str:
 
 
 def tell(context: Context, action: Action, causes: Sequence[Cause]) -> None:
-    """The record now has exactly these problems."""
+    """The record now has exactly these problems; those that its other half had from earlier planning are over."""
     record = action.record
     link = action.link
     if link is None and causes:  # made just now: its timeline is there since
         link = context.store.links.by_side(record.kind, record.side, [record.id]).get(record.id)
     about = about_record(context, action.kind.flow, record, link)
     context.store.problems.replace(about, causes, context.now())
-    partner = action.partner
-    if partner is not None:
-        context.store.problems.replace(about_record(context, action.kind.flow, partner, action.link), [], context.now())
+    across = other(record.side)
+    identity = action.partner.id if action.partner else link.end(across) if link else ""
+    if identity:
+        context.store.problems.planned(About(action.kind.flow, record.kind, across, identity, "", ""))
 
 
 def about_record(context: Context, flow: str, record: Record, link: LinkView | None) -> About:
@@ -258,4 +259,5 @@ def _exists_there(context: Context, one: Sent, outcome: Rejected) -> bool:
         return False
     with context.store.transaction():
         context.store.inbox.put(there[0], "keep")
+        context.store.inbox.put(record, "plan")
     return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from avsync.state.store import Store
 
 
+def headings(names: Iterable[str], language: str) -> list[str]:
+    """Column headings; some differ from the word itself (`id`, `name`)."""
+    return [word(f"table_{name}" if known(f"table_{name}") else name, language) for name in names]
+
+
 def totals_table(flows: Mapping[str, Mapping[str, int]], language: str) -> str:
     """What each flow did."""
     names = ("read", "created", "updated", "adopted", "unchanged", "waiting", "failed", "unknown")
     rows = [[word(flow, language), *(counts[name] for name in names)] for flow, counts in flows.items()]
-    return tabulate(rows, [word(name, language) for name in ("flow", *names)], tablefmt="simple")
+    return tabulate(rows, headings(("flow", *names), language), tablefmt="simple")
 
 
 def plan_table(rows: Sequence[Mapping[str, Any]], skipped: int, language: str) -> str:
@@ -27,13 +32,11 @@ def plan_table(rows: Sequence[Mapping[str, Any]], skipped: int, language: str) -
     names = ("direction", "action", "what", "key", "name", "fields", "reason")
     body = [
         [word(row["direction"], language), word(row["action"], language), problems.kind_word(language, row["kind"]),
-         row["key"], row["name"], _few(row["fields"]), _reason(row["reason"], language)]
+         row["key"], row["name"], _few(row["fields"]), _reason(row, language)]
         for row in rows
     ]  # fmt: skip
     widths = [None, None, None, None, 32, 36, 48]
-    table = tabulate(
-        body, [word(name, language) for name in names], tablefmt="simple", maxcolwidths=widths, disable_numparse=True
-    )
+    table = tabulate(body, headings(names, language), tablefmt="simple", maxcolwidths=widths, disable_numparse=True)
     said = table if body else word("nothing", language)
     return said + ("\n" + word("skipped", language).format(count=skipped) if skipped else "")
 
@@ -42,12 +45,9 @@ def _few(fields: Sequence[str]) -> str:
     return ", ".join(fields)
 
 
-def _reason(reason: str, language: str) -> str:
-    return (
-        word(reason, language)
-        if known(reason)
-        else problems.text(reason, language, {})[0].split("{")[0].strip() or reason
-    )
+def _reason(row: Mapping[str, Any], language: str) -> str:
+    reason = str(row["reason"])
+    return word(reason, language) if known(reason) else problems.text(reason, language, row.get("params", {}))[0]
 
 
 def problem_json(problem: Problem, language: str) -> dict[str, Any]:
@@ -56,8 +56,9 @@ def problem_json(problem: Problem, language: str) -> dict[str, Any]:
     message, hint = problems.text(cause.code, language, cause.params)
     return {
         "id": problem.id, "flow": about.flow, "kind": about.kind, "key": about.key, "name": about.name,
-        "code": cause.code, "who": problems.row(cause.code).who, "message": message, "hint": hint, "severity": cause.severity,
-        "first_seen": problem.first_seen, "last_seen": problem.last_seen, "attempts": problem.attempts,
+        "code": cause.code, "who": problems.row(cause.code).who, "message": message, "hint": hint,
+        "severity": cause.severity, "first_seen": problem.first_seen, "last_seen": problem.last_seen,
+        "attempts": problem.attempts,
     }  # fmt: skip
 
 
@@ -72,7 +73,7 @@ def problems_table(found: Sequence[Mapping[str, Any]], language: str) -> str:
         for one in found
     ]  # fmt: skip
     widths = [None, None, 26, 44, 44, None, 10, None]
-    return tabulate(rows, [word(name, language) for name in names], tablefmt="grid", maxcolwidths=widths)
+    return tabulate(rows, headings(names, language), tablefmt="grid", maxcolwidths=widths)
 
 
 def _what(one: Mapping[str, Any], language: str) -> str:
@@ -116,7 +117,7 @@ def status_table(shape: Mapping[str, Any], language: str) -> str:
     ]
     lines += [
         "",
-        tabulate(rows, [word(name, language) for name in ("flow", "last_ok", "watermark")], tablefmt="simple"),
+        tabulate(rows, headings(("flow", "last_ok", "watermark"), language), tablefmt="simple"),
         "",
     ]
     counts = ", ".join(f"{count} {word(name, language)}" for name, count in shape["open"].items())
@@ -143,5 +144,5 @@ def checks_table(checks: Sequence[Mapping[str, Any]], language: str) -> str:
         ]
         for one in checks
     ]
-    headers = [word("check", language), word("result", language), ""]
+    headers = [*headings(("check", "result"), language), ""]
     return tabulate(rows, headers, tablefmt="simple", maxcolwidths=[None, None, 90])

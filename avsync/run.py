@@ -65,7 +65,10 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """The shape that others build on (design: commands)."""
         shape = {"run": self.run, "exit": self.exit, "flows": self.flows, "requests": self.requests}
-        return shape if self.plan is None else {**shape, "dry_run": True, "plan": self.plan}
+        if self.plan is None:
+            return shape
+        plan = [{name: value for name, value in row.items() if name != "params"} for row in self.plan]
+        return {**shape, "dry_run": True, "plan": plan}
 
 
 @dataclass(slots=True)
@@ -153,6 +156,7 @@ class _Run:
 
     def _company(self) -> str:
         """The opaque id behind the company code; people never see it, and it does not change."""
+        self._same_company()
         key = f"company:{self.config.company}"
         known = self.store.cached(key, self._yesterday())
         if known is not None:
@@ -161,6 +165,15 @@ class _Run:
         with self.store.transaction():
             self.store.cache(key, found, self.started)
         return found
+
+    def _same_company(self) -> None:
+        """Links of one company mean nothing in another: its numbers name other customers (exit 5)."""
+        mine, known = self.config.company.upper(), self.store.cached("company", "")
+        if known is None:
+            with self.store.transaction():
+                self.store.cache("company", mine, self.started)
+        elif known != mine:
+            raise PersonMustLook("state_other_company", company=mine, known=known, path=str(self.config.state_dir))
 
     def _yesterday(self) -> str:
         return format_utc(datetime.fromisoformat(self.started) - timedelta(days=1))

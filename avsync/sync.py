@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from avsync.apply import Job, RecordPipeline, Sent
+from avsync.apply import PRETENDED, Job, RecordPipeline, Sent
 from avsync.context import ONE_RUN, Context
 from avsync.flows import orders
 from avsync.flows.recognise import Match, recognise
@@ -16,6 +16,7 @@ from avsync.gather import Reading, recover
 from avsync.model import ACCOUNTVIEW, CRAFTER, Record, Side, other
 from avsync.outcomes import Outcomes, finish, look_after, tell
 from avsync.plan import Action, Verb, Write, plan_linked, plan_new
+from avsync.settle import settle
 from avsync.sources import fate
 from avsync.state.inbox import Entry
 from avsync.state.problems import About, Cause
@@ -36,6 +37,18 @@ def sync_kind(context: Context, kind: Kind, reading: Reading) -> None:
                 _one_pass(context, kind, side, rank, (planned_until, until), outcomes)
         planned_until = until
         recover(look_after(context, outcomes.after), reading)
+        _find_unnamed(context, kind, outcomes)
+
+
+def _find_unnamed(context: Context, kind: Kind, outcomes: Outcomes) -> None:
+    """What was stored without telling under which number is looked for at once, and adopted in the next round."""
+    unnamed, outcomes.after.unnamed = outcomes.after.unnamed, []
+    if not unnamed:
+        return
+    settle(context, kind.name)
+    with context.store.transaction():
+        for one in unnamed:
+            context.store.inbox.put(one.job.action.record, "plan")
 
 
 def _one_pass(context: Context, kind: Kind, side: Side, rank: int, span: tuple[int, int], outcomes: Outcomes) -> None:
@@ -81,6 +94,8 @@ class Planner:
         self.numbered = self._typed_numbers()
         self.known = context.known(self._needs())
         self.troubled = self.store.problems.records(kind.name, side, ids) if ids else set()
+        self.held = self.store.held_links(kind.name)
+        self.troubled_across = self.store.problems.records(kind.name, other(side), across) if across else set()
 
     def _needs(self) -> list[Need]:
         needs: list[Need] = []
@@ -108,6 +123,8 @@ class Planner:
         jobs = []
         with self.store.transaction():
             for entry in self.entries:
+                if self._is_held(entry):
+                    continue
                 action, entries = self._decide(entry)
                 job = Job(action, entries, open=len(action.writes))
                 self._note(action)
@@ -117,6 +134,14 @@ class Planner:
                 else:
                     self._without_write(job)
         return jobs
+
+    def _is_held(self, entry: Entry) -> bool:
+        """A write to the other end of its link may still be under way: nothing is sent before that is settled."""
+        link = self.links.get(entry.record.id)
+        if link is None or link.id not in self.held:
+            return False
+        self.context.count(self.kind.flow).unknown += 1
+        return True
 
     def _decide(self, entry: Entry) -> tuple[Action, tuple[Entry, ...]]:
         record, link = entry.record, self.links.get(entry.record.id)
@@ -232,8 +257,12 @@ class Planner:
             totals.unchanged += 1
             if not action.again:
                 self.store.inbox.done(job.entries)
-            if action.remarks or action.record.id in self.troubled or action.partner:
+            if action.remarks or action.partner or self._troubled(action):
                 tell(self.context, action, causes_of(action))
+
+    def _troubled(self, action: Action) -> bool:
+        across = action.link.end(other(self.side)) if action.link else ""
+        return action.record.id in self.troubled or across in self.troubled_across
 
     def _problem(self, action: Action, severity: str) -> None:
         about = action.params.get("about_kind")
@@ -253,7 +282,9 @@ class Planner:
 
     def _note(self, action: Action) -> None:
         """What a dry run reports."""
-        if self.context.dry and (action.verb != Verb.SKIP or action.remarks):
+        link = action.link
+        made_up = link is not None and PRETENDED in (link.accountview[:1], link.crafter[:1])
+        if self.context.dry and (action.verb != Verb.SKIP or action.remarks) and not made_up:
             self.context.plan += list(report_rows(action, self.kind.flow))
 
 
@@ -271,7 +302,7 @@ def report_rows(action: Action, flow: str) -> Iterable[dict[str, Any]]:
     direction = "import" if record.side == ACCOUNTVIEW else "export"
     row: dict[str, Any] = {"flow": flow, "direction": direction, "kind": record.kind,
            "key": record.key or record.id, "name": record.name, "action": str(action.verb), "fields": [],
-           "reason": action.reason}  # fmt: skip
+           "reason": action.reason, "params": dict(action.params)}  # fmt: skip
     writes: tuple[Write, ...] = action.writes
     if not writes:
         yield row

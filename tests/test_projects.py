@@ -428,3 +428,18 @@ def test_export_brings_no_project_of_accountview_to_crafter(tmp_path: Path) -> N
         project(one, "P9")
         assert one.run()["exit"] == 0
         assert codes(one) == []
+
+
+def test_a_waiting_project_that_becomes_unreadable_is_not_sent_as_it_was(tmp_path: Path) -> None:
+    with books(tmp_path) as one:
+        project(one, "P1", SUB_NR="")
+        assert one.run()["exit"] == 1
+        one.box.accountview.edit("PROJECTS", "P1", SUB_NR="10001")
+        one.box.accountview.damage("PROJECTS", "P1", BEG_DATE="2026-02-31")
+        for _ in range(2):
+            assert one.run()["exit"] == 1
+            assert problems(one) == [("project", "P1", "unreadable")]
+            assert codes(one) == []
+        one.box.accountview.edit("PROJECTS", "P1", BEG_DATE=day(1))
+        assert one.run()["exit"] == 0
+        assert codes(one) == ["P1"] and one.errors() == []

@@ -144,6 +144,10 @@ class LinkView:
     gone: bool = False
     parent: str = ""
 
+    def end(self, side: Side) -> str:
+        """The id on one side, empty while it has none."""
+        return self.accountview if side == ACCOUNTVIEW else self.crafter
+
 
 Translate = Callable[[Field, Record, Known], Translated]
 

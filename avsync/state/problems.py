@@ -135,6 +135,10 @@ class Problems:
         """These problems are over."""
         self.db.conn.executemany("DELETE FROM problems WHERE id = ?", [(one,) for one in ids])
 
+    def planned(self, about: About) -> None:
+        """A record was planned together with its other half, which tells from here on; what reading it found stays."""
+        self.remove([one.id for one in self.of(about) if one.cause.code not in ("conflict", "unreadable")])
+
     def ignore(self, identity: int) -> bool:
         """Take a problem out of the list until its record changes; False when there is none with this id."""
         return bool(self.db.execute("UPDATE problems SET ignored = 1 WHERE id = ?", [identity]).rowcount)

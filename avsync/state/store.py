@@ -113,6 +113,11 @@ class Store:
         rows = self.db.execute("SELECT record_side, record FROM intents WHERE kind = ?", [kind])
         return {(row[0], row[1]) for row in rows}
 
+    def held_links(self, kind: str) -> set[int]:
+        """Links with an open intent: neither end is planned before it is settled."""
+        rows = self.db.execute("SELECT link FROM intents WHERE kind = ? AND link IS NOT NULL", [kind])
+        return {int(row[0]) for row in rows}
+
     # listings
 
     def watermark(self, source: str) -> Watermark:

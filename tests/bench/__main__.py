@@ -1,0 +1,66 @@
+"""`python -m tests.bench [--small | --large] [--only NAME]`: measures and prints the table.
+
+The sandbox runs in a process of its own, on the same cores as what is measured. Everything is a ratio against a floor of
+plain code in the same run; absolute numbers are this machine's on this day.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tabulate import tabulate
+
+from tests.bench import cases
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of everything."""
+
+    links: list[int]
+    customers: int
+    hours: int
+    passes: list[int]
+    waiting: int
+    times: int
+
+
+SMALL = Sizes([1_000, 10_000], 200, 100, [3_000], 500, 2)
+USUAL = Sizes([1_000, 100_000], 2_000, 1_000, [10_000, 100_000], 5_000, 3)
+LARGE = Sizes([1_000, 100_000, 1_000_000], 2_000, 1_000, [10_000, 100_000, 300_000], 5_000, 5)
+
+
+def _cases(size: Sizes) -> dict[str, Callable[[], Iterator[cases.Row]]]:
+    return {
+        "start": lambda: cases.start(2 * size.times),
+        "quiet": lambda: cases.quiet(size.links, size.times),
+        "customers": lambda: cases.first_import("books", "customers", size.customers, 0.01, size.times),
+        "hours": lambda: cases.first_import("hours", "hours", size.hours, 0.01, size.times),
+        "full": lambda: (row for rows in size.passes for row in cases.full_pass(rows, size.times)),
+        "backlog": lambda: (row for world in ("backlog", "lost_orders") for row in cases.backlog(world, size.waiting)),
+    }
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--small", action="store_true", help="a minute instead of ten")
+    parser.add_argument("--large", action="store_true", help="a million links too")
+    parser.add_argument("--only", action="append", metavar="NAME", help="start, quiet, customers, hours, full, backlog")
+    arguments = parser.parse_args()
+    size = SMALL if arguments.small else LARGE if arguments.large else USUAL
+    rows: list[cases.Row] = []
+    for name, case in _cases(size).items():
+        if arguments.only is None or name in arguments.only:
+            for row in case():
+                print(" | ".join(row), flush=True)
+                rows.append(row)
+    print(f"\n{os.cpu_count()} cores, shared by avsync (or its floor) and the sandbox; medians of interleaved runs\n")
+    print(tabulate(rows, headers=["what", "avsync", "floor", "ratio", "target"], disable_numparse=True))
+
+
+if __name__ == "__main__":
+    main()

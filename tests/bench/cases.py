@@ -1,0 +1,173 @@
+"""The measurements. Each returns rows for the table: what, avsync, floor, ratio, target."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.bench.measure import Cost, interleaved, ratio, run, typical
+from tests.bench.server import Server
+from tests.harness import Office
+
+Row = tuple[str, str, str, str, str]
+CONNECTIONS = {"accountview": 2, "crafter": 8}
+PYTHON = [sys.executable, "-c", "pass"]
+
+
+@contextmanager
+def _office(world: str, size: int, latency: float = 0.0, **flows: str) -> Iterator[Office]:
+    """An avsync beside a sandbox in another process. Without flows all are on."""
+    with Server(world, size, latency) as server, tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        office = Office(server, Path(folder), **flows)  # type: ignore[arg-type]
+        office.config["timeouts"] = {"connect": 10, "read": 60}
+        office.config["budget"] = 3600
+        yield office
+
+
+def _avsync(office: Office, *args: str) -> Cost:
+    return run(office.command("--json", *args), expect=(0, 1))
+
+
+def _floor(office: Office, name: str, requests: list[Any]) -> Cost:
+    server: Any = office.box
+    told = {**server.names, "token": server.grant()["access_token"], "requests": requests, "connections": CONNECTIONS}
+    told["hashes"] = str(office.folder / "hashes.db")
+    file = office.folder / "floor.json"
+    file.write_text(json.dumps(told), encoding="utf-8")
+    return run([sys.executable, "-m", "tests.bench.floors", name, str(file)])
+
+
+def quiet(links: list[int], times: int) -> Iterator[Row]:
+    """A run with all flows on and nothing to do, at growing numbers of links in state.db."""
+    with _office("in_step", 400) as office:
+        server: Any = office.box
+        _avsync(office, "run-all")
+        for number in links:
+            _add_links(office, number)
+            _avsync(office, "run-all")
+            server.ask("requests")
+            told = json.loads(_avsync(office, "run-all").out)["requests"]
+            requests = server.ask("requests")
+            writes = sum(one[1] != "GET" for one in requests)
+            ours, bare = interleaved(
+                times,
+                lambda: _avsync(office, "run-all"),
+                lambda requests=requests: _floor(office, "requests", requests),
+            )
+            count = sum(told.values())
+            yield _row(
+                f"quiet run-all, {number:,} links: requests (writes, token calls)",
+                f"{count} ({writes})",
+                "",
+                "",
+                "<= 12 (0)",
+            )
+            yield _timed(f"quiet run-all, {number:,} links: seconds", ours, bare, "", "")
+
+
+def _add_links(office: Office, number: int) -> None:
+    """Fill state.db up to so many links, spread over the kinds."""
+    db = sqlite3.connect(office.state / "state.db")
+    have = db.execute("SELECT count(*) FROM links").fetchone()[0]
+    base = json.dumps({"number": "1", "name": "Installatiebedrijf Jansén & Zn", "phone": "038-1234567", "email": None})
+    kinds = ("customer", "location", "contact", "project", "order", "hour", "hour", "hour")
+    rows = (
+        (kinds[one % 8], f"X{one}", f"x-{one}", base, base, f"{one:016x}", f"{one:016x}", "accountview", "")
+        for one in range(have, number)
+    )
+    columns = (
+        "kind, accountview, crafter, accountview_base, crafter_base, accountview_hash, crafter_hash, origin, parent"
+    )
+    with db:
+        db.executemany(f"INSERT INTO links ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    db.close()
+
+
+def first_import(world: str, flow: str, size: int, latency: float, times: int) -> Iterator[Row]:
+    """Records per second of a first run, against bare sessions that send the very same requests to a fresh sandbox."""
+    direction = {"customers": "import", "hours": "export"}[flow]
+    ours, bare, count = [], [], 0
+    for _ in range(times):
+        with _office(world, size, latency, **{flow: direction}) as office:
+            server: Any = office.box
+            ours.append(_avsync(office, "sync", flow, "--force"))
+            requests = server.ask("requests")
+            count = sum(one[1] != "GET" for one in requests)
+        with _office(world, size, latency, **{flow: direction}) as office:
+            bare.append(_floor(office, "replay", requests))
+    rate, best = count / typical(ours), count / typical(bare)
+    what = f"first run of {flow}, {count:,} writes at {latency * 1000:.0f} ms"
+    yield _row(f"{what}: writes per second", f"{rate:.0f}", f"{best:.0f}", f"{1 / ratio(ours, bare):.2f}", ">= 0.85")
+    yield _row(f"{what}: peak MB", f"{typical(ours, 'peak'):.0f}", f"{typical(bare, 'peak'):.0f}", "", "")
+
+
+def full_pass(rows: int, times: int) -> Iterator[Row]:
+    """Reading everything again when nothing has changed."""
+    with _office("in_step", rows // 3, customers="import") as office:
+        server: Any = office.box
+        first = _avsync(office, "sync", "customers")
+        _avsync(office, "sync", "customers", "--full")
+        server.ask("requests")
+        told = json.loads(_avsync(office, "sync", "customers", "--full").out)["flows"]["customers"]
+        if told["unchanged"] != told["read"]:
+            raise RuntimeError(f"not a quiet pass: {told}")
+        requests = [one for one in server.ask("requests") if one[4] == 200]
+        _floor(office, "pages", requests)
+        ours, bare = interleaved(
+            times, lambda: _avsync(office, "sync", "customers", "--full"), lambda: _floor(office, "pages", requests)
+        )
+        what = f"full pass, {told['read']:,} unchanged rows"
+        yield _timed(f"{what}: seconds", ours, bare, "<= 1.5", "")
+        yield _timed(f"{what}: seconds of our processor", ours, bare, "", "cpu")
+        yield _row(f"{what}: peak MB", f"{typical(ours, 'peak'):.0f}", f"{typical(bare, 'peak'):.0f}", "", "flat")
+        yield _row(
+            f"first meeting of {told['read']:,} rows: seconds, peak MB",
+            f"{first.seconds:.1f}, {first.peak:.0f}",
+            "",
+            "",
+            "flat",
+        )
+
+
+def start(times: int) -> Iterator[Row]:
+    """The time until a command answers."""
+    with _office("in_step", 10) as office:
+        _avsync(office, "run-all")
+        for args in (("--version",), ("errors",), ("status",)):
+            command = office.command(*args)
+            ours, bare = interleaved(times, lambda command=command: run(command), lambda: run(PYTHON))
+            yield _timed(f"avsync {args[0]}: seconds (floor: python -c pass)", ours, bare, "", "")
+
+
+def backlog(world: str, size: int) -> Iterator[Row]:
+    """What records that wait for a parent cost in a quiet run: planning, but no reads."""
+    counts, seconds = [], []
+    for number in (0, size):
+        with _office(world, number) as office:
+            for _ in range(2):
+                _avsync(office, "run-all", "--force")
+            told = _avsync(office, "run-all")
+            counts.append(json.loads(told.out))
+            seconds.append(told.seconds)
+    waiting = sum(flow["waiting"] for flow in counts[1]["flows"].values())
+    ours, bare = (sum(one["requests"].values()) for one in reversed(counts))
+    what = f"quiet run-all, {waiting:,} waiting ({world})"
+    yield _row(f"{what}: requests (floor: none waiting)", str(ours), str(bare), f"{ours / bare:.2f}", "1.00")
+    yield _row(f"{what}: seconds", f"{seconds[1]:.2f}", f"{seconds[0]:.2f}", f"{seconds[1] / seconds[0]:.2f}", "")
+
+
+def _timed(what: str, ours: list[Cost], bare: list[Cost], target: str, kind: str) -> Row:
+    kind = kind or "seconds"
+    return _row(
+        what, f"{typical(ours, kind):.3f}", f"{typical(bare, kind):.3f}", f"{ratio(ours, bare, kind):.2f}", target
+    )
+
+
+def _row(what: str, ours: str, floor: str, shown: str, target: str) -> Row:
+    return what, ours, floor, shown, target
