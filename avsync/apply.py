@@ -15,17 +15,19 @@ from itertools import count
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
+from avsync.boundary import each
 from avsync.context import Context
-from avsync.errors import AvsyncError, TryLater
+from avsync.errors import AvsyncError, Malformed, TryLater
 from avsync.flows.spec import Kind, Value
 from avsync.model import CRAFTER, Side, reference
 from avsync.plan import Action, Write
-from avsync.services.outcome import Done, NotSent, Outcome
+from avsync.services.outcome import Done, NotSent, Outcome, Unknown
 from avsync.state.inbox import Entry
 from avsync.state.store import Intent
 
 _TRIES = 3
 _LONGEST_PAUSE = 60.0
+_FORBIDDEN = 403
 PRETENDED = "≈"  # what a made-up id of a dry run starts with
 _numbers = count(1)
 
@@ -50,6 +52,7 @@ class Sent:
     mark: str = ""
     outcome: Outcome | None = None
     error: AvsyncError | None = None
+    fault: Exception | None = None
 
 
 class Sendable(Protocol):
@@ -59,6 +62,7 @@ class Sendable(Protocol):
     mark: str
     outcome: Outcome | None
     error: AvsyncError | None
+    fault: Exception | None
 
 
 S = TypeVar("S", bound=Sendable)
@@ -131,10 +135,16 @@ class Pipeline(Generic[S]):
         with context.store.transaction():
             numbers = context.store.announce(intents, context.run)
         for one, number, intent in zip(batch, numbers, intents, strict=True):
-            one.intent, one.mark = number, intent.reference
+            one.intent, one.mark = number, f"{intent.reference} {intent.sent_at}"
 
     def _send(self, one: S) -> S:
-        """In a pool thread. What is surely not stored is sent again, a few times; nothing else ever is."""
+        """In a pool thread."""
+        each([one], lambda some: self._attempts(some[0]), _stumbled)
+        self.context.checkpoint("answered")
+        return one
+
+    def _attempts(self, one: S) -> None:
+        """What is surely not stored is sent again, a few times; nothing else ever is."""
         try:
             for attempt in range(_TRIES):
                 self.context.checkpoint("send")
@@ -146,8 +156,6 @@ class Pipeline(Generic[S]):
                 self.context.pause(min(one.outcome.retry_after or 0.5 * 2**attempt, _LONGEST_PAUSE))
         except AvsyncError as error:
             one.outcome, one.error = NotSent("stopped"), error
-        self.context.checkpoint("answered")
-        return one
 
     def intent(self, one: S) -> Intent:
         """What is written down before it is sent."""
@@ -168,9 +176,16 @@ class Pipeline(Generic[S]):
             elif isinstance(one.outcome, NotSent):
                 detail = {"service": self.side, "detail": one.outcome.reason}
                 self.stopped = self.stopped or TryLater("service_unreachable", **detail)
+        if any(isinstance(one.outcome, Rejected) and one.outcome.status == _FORBIDDEN for one in results):
+            self.context.store.uncache(METADATA)  # a right was taken away: the next run looks before it writes
         self.context.checkpoint("save")
         self.save(results)
         self.context.checkpoint("saved")
+
+
+def _stumbled(one: Sendable, error: Exception) -> None:
+    """Nobody knows whether it went before our own handling of it failed: a look-up will tell."""
+    one.outcome, one.fault = Unknown(f"unexpected: {type(error).__name__}"), error
 
 
 class RecordPipeline(Pipeline[Sent]):
@@ -198,13 +213,17 @@ class RecordPipeline(Pipeline[Sent]):
         for name in ("reference", "number", "code"):
             value = write.values.get(name)
             if isinstance(value, str):
-                rows = self.context.accountview.find(kind.table, {name: value})
+                try:
+                    rows = self.context.accountview.find(kind.table, {name: value})
+                except (AvsyncError, Malformed):
+                    return outcome  # it is stored, whatever becomes of the reading
                 return Done(rows[0]) if len(rows) == 1 else outcome
         return outcome
 
     def _to_crafter(self, kind: Kind, write: Write, one: Sent) -> Outcome:
         if write.id is None:
-            return self.context.crafter.create(kind.name, write.values, f"{one.mark}-{one.intent}")
+            mark = hashlib.sha256(one.mark.encode()).hexdigest()[:32]  # a number may hold what a header cannot
+            return self.context.crafter.create(kind.name, write.values, f"{mark}-{one.intent}")
         return self.context.crafter.update(kind.name, write.id, write.values)
 
 

@@ -163,6 +163,10 @@ def run_all(options: Options, dry: bool, full: bool, force: bool) -> None:
 @click.pass_obj
 def sync(options: Options, flow: str, dry: bool, full: bool, force: bool, only: str | None) -> None:
     """Run one flow."""
+    if getattr(options.config().flows, flow) == "off":
+        from avsync.errors import ConfigError
+
+        raise ConfigError("flow_off", flow=flow)
     _run(options, (flow,), f"sync {flow}", dry, full, force, only)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -61,11 +61,23 @@ class Context:
     totals: dict[str, Totals] = field(default_factory=dict)
     plan: list[dict[str, Any]] = field(default_factory=list)
     user_problems: set[str] = field(default_factory=set)
+    questions: dict[str, str] = field(default_factory=dict)  # AccountView customer → the two it may be
 
     def known(self, needs: list[Need]) -> Known:
         """Everything planning may ask about, looked up now."""
         answers: dict[Need, Parent] = self.lookups.answer(needs)
         return Known(self.policy, answers, self.columns, frozenset(self.accountview.absent))
+
+    def snapshot(self) -> Callable[[], None]:
+        """Remembers what was counted and noted so far; calling the result goes back to it, after a page that failed."""
+        totals = {flow: replace(counted) for flow, counted in self.totals.items()}
+        planned, users = len(self.plan), set(self.user_problems)
+
+        def back() -> None:
+            self.totals, self.user_problems = totals, users
+            del self.plan[planned:]
+
+        return back
 
     def count(self, flow: str) -> Totals:
         """The totals of a flow."""

@@ -5,6 +5,7 @@ Pure. A key or a name that does not fit is refused; free text is cut or written 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
@@ -12,6 +13,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from anyascii import anyascii
 
 from avsync.model import Canonical, decimal_text
+
+_WHITE = re.compile(r"[\n\t]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def fit(value: Canonical, column: Column, free: bool) -> Fitted:
     """Fit text. `free` text may be cut with `…` and respelled; anything else raises DoesNotFit."""
     if value is None:
         return Fitted(None)
-    shown = value if column.memo else " ".join(value.split("\n"))
+    shown = value if column.memo else _WHITE.sub(" ", value)
     shown = shown.upper() if column.upper else shown
     remark, detail = "", ""
     foreign = _foreign(shown)
@@ -69,6 +72,8 @@ def fit_quantity(value: Canonical, column: Column) -> Fitted:
     if value is None or column.decimals is None:
         return Fitted(value)
     number = Decimal(value)
+    if -int(number.as_tuple().exponent) <= column.decimals:
+        return Fitted(value)
     rounded = number.quantize(Decimal(1).scaleb(-column.decimals), ROUND_HALF_UP)
     if rounded == number:
         return Fitted(value)

@@ -21,11 +21,13 @@ CACHE_KEY = "metadata"
 
 @dataclass(slots=True)
 class Gate:
-    """What the dictionary says: `refused` flows with the reason, `contacts` whether that module is there."""
+    """What the dictionary says: `refused` flows with the reason, `contacts` whether that module is there, and the
+    kinds it is `without` although their flow goes on."""
 
     metadata: Metadata
     refused: dict[str, AvsyncError]
     contacts: bool
+    without: frozenset[str] = frozenset()
 
     def column(self, kind: str, neutral: str) -> Column:
         """A column's shape, for fitting values."""
@@ -69,15 +71,16 @@ def _judge(accountview: AccountView, metadata: Metadata, flows: Mapping[str, str
     accountview.types.update(metadata.types())
     accountview.absent.clear()
     refused: dict[str, AvsyncError] = {}
-    contacts = True
+    contacts, without = True, set()
     for flow in on:
         missing = verify(metadata, accountview.schema, needs.of_flow(flow, flows[flow]))
         accountview.absent.update((one.kind, one.neutral) for one in missing if one.what == "column")
         contacts = contacts and not any(one.kind == "contact" and not needs.stops(one) for one in missing)
+        without |= {one.kind for one in missing if one.what == "object" and not needs.stops(one)}
         refusal = _refusal(flow, missing)
         if refusal is not None:
             refused[flow] = refusal
-    return Gate(metadata, refused, contacts)
+    return Gate(metadata, refused, contacts, frozenset(without))
 
 
 def _refusal(flow: str, missing: Sequence[Missing]) -> AvsyncError | None:

@@ -6,17 +6,30 @@ A watermark moves only after a complete listing, and absence is concluded only f
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from avsync.boundary import ROW, cause_of, each
+from avsync.context import nothing
 from avsync.flows.spec import LinkView, Policy
-from avsync.model import ACCOUNTVIEW, AMSTERDAM, CRAFTER, Malformed, Record, Side, format_utc
+from avsync.model import (
+    ACCOUNTVIEW,
+    AMSTERDAM,
+    CRAFTER,
+    Malformed,
+    Record,
+    Side,
+    crafter_reference,
+    format_utc,
+    short,
+    text,
+)
 from avsync.services.accountview.client import AccountView
 from avsync.services.crafter.client import Crafter
-from avsync.sources import FLOW_OF, KINDS, Reach, Source, fate, find
+from avsync.sources import FLOW_OF, KINDS, Reach, Source, fate
 from avsync.state.problems import About, Cause
 from avsync.state.store import Store, Watermark
 
@@ -45,22 +58,27 @@ class Reading:
     signature: str
     full: bool = False
     full_every: int = 86400
+    checkpoint: Callable[[str], None] = nothing
 
 
 def gather(source: Source, reading: Reading) -> Gathered:
     """Read one listing to its end. Raises TryLater when it breaks off: what was read is kept, the mark not moved."""
     mark = reading.store.watermark(source.name)
-    full = is_full(source, mark, reading)
+    full = not source.recent and is_full(source, mark, reading)
     since = "" if full else mark.since
     if source.recent:
-        since, full = since or _some_time_before(reading.policy.start_date), False
+        since = since or _some_time_before(reading.policy.start_date)
     if full:
         reading.store.start_seen()
     listing = _Listing(source, reading, full)
     for page in _ahead(_pages(source, reading, since)):
+        reading.checkpoint("gather")
         listing.page(page.rows, page.server_time)
+        reading.checkpoint("gathered")
+    reading.checkpoint("gather")
     with reading.store.transaction():
         listing.finish(mark)
+    reading.checkpoint("gathered")
     return listing.result
 
 
@@ -103,6 +121,7 @@ class _Listing:
         self.result = Gathered()
         self.reach = Reach(source.side)
         self.cap = ""
+        self.clock = ""
         self.trustworthy = True
         self.forget = full and self.store.watermark(source.name).signature != reading.signature
 
@@ -110,16 +129,36 @@ class _Listing:
         """Take in one page."""
         if not self.cap:
             self.cap = _cap(self.source.side, server_time, self.reading.now)
+            self.clock = self.cap if server_time else ""
         self.result.read += len(rows)
-        named = [(self.source.identity(row), row) for row in rows]
         for row in rows:
             self.reach.saw(self.source.moment(row))
+        if rows:
+            each(rows, self._take_page, self._faulty)
+
+    def _take_page(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        named = [(self.source.identity(row), row) for row in rows]
+        before = replace(self.result, lost=list(self.result.lost))
+        try:
+            with self.store.transaction():
+                if self.full:
+                    self.store.saw(identity for identity, _ in named if identity)
+                self._take_in([(identity, row) for identity, row in named if identity])
+                for _, row in (pair for pair in named if not pair[0]):
+                    self._nameless(row)
+        except BaseException:
+            self.result = before
+            raise
+
+    def _faulty(self, row: Mapping[str, Any], error: Exception) -> None:
+        """Our own reading of this row fails: it was seen, and it is read again by the next full pass."""
+        identity = self.source.identity(row) or f"?{self.source.fingerprint(row)}"
+        self.trustworthy = False
+        cause = replace(cause_of(error, f"{self.source.name} {identity}"), slot=ROW)
         with self.store.transaction():
             if self.full:
-                self.store.saw(identity for identity, _ in named if identity)
-            self._take_in([(identity, row) for identity, row in named if identity])
-            for _, row in (pair for pair in named if not pair[0]):
-                self._nameless(row)
+                self.store.saw([identity])
+            self._unreadable(identity, row, cause)
 
     def _take_in(self, named: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         source, kind = self.source, self.source.makes[0]
@@ -136,34 +175,48 @@ class _Listing:
                 self._deleted(identity)
                 continue
             fresh.append((print_, identity))
-            records += self._read(identity, row)
+            records += self._read(identity, row, print_)
         take_records(records, self.reading, self.result)
         self.store.links.set_fingerprints(kind, source.side, fresh)
         self._readable_again([identity for _, identity in fresh], {record.id for record in records})
 
-    def _read(self, identity: str, row: Mapping[str, Any]) -> list[Record]:
+    def _read(self, identity: str, row: Mapping[str, Any], print_: str) -> list[Record]:
         try:
-            return self.source.read(row, self.reading.policy)
+            return self.source.records(row, self.reading.policy, print_)
         except Malformed as fault:
-            about = _about(self.source, identity, row)
-            cause = Cause("unreadable", "error", {"field": fault.field, "found": fault.found})
-            self.store.problems.replace(about, [cause], self.reading.now)
-            for kind in self.source.makes:  # an older version must not be planned in its place
-                self.store.inbox.remove(kind, self.source.side, identity)
+            self._unreadable(identity, row, Cause("unreadable", "error", {"field": fault.field, "found": fault.found}))
             return []
+
+    def _unreadable(self, identity: str, row: Mapping[str, Any], cause: Cause) -> None:
+        about = self._in_its_timeline(_about(self.source, identity, row))
+        self.store.problems.replace(about, [cause], self.reading.now)
+        for kind in self.source.makes:  # an older version must not be planned in its place
+            self.store.inbox.remove(kind, self.source.side, identity)
+
+    def _in_its_timeline(self, about: About) -> About:
+        """A row of AccountView that is linked is told where people look for it, and under the name it had."""
+        if about.side == CRAFTER:
+            return about
+        link = self.store.links.by_side(about.kind, ACCOUNTVIEW, [about.record]).get(about.record)
+        if link is None or not link.crafter:
+            return about
+        item = link.parent if about.kind == "contact" else link.crafter
+        known = (link.accountview_base or {}).get("name") or ""
+        return replace(about, name=about.name or known, entity=entity_of(about.kind), entity_id=item)
 
     def _readable_again(self, ids: list[str], readable: set[str]) -> None:
         """A row that could not be read before, and can be now: planning will say how it goes from here."""
         kind, side = self.source.makes[0], self.source.side
         for identity in self.store.problems.records(kind, side, ids) & readable:
             about = About(FLOW_OF[kind], kind, side, identity, "", "")
-            stale = [one.id for one in self.store.problems.of(about) if one.cause.code == "unreadable"]
+            stale = [one.id for one in self.store.problems.of(about) if one.cause.code in ("unreadable", "unexpected")]
             self.store.problems.remove(stale)
 
     def _nameless(self, row: Mapping[str, Any]) -> None:
         """A row whose very key is unreadable: it stands for itself, and this listing proves no absence."""
         self.trustworthy = False
-        self._read(f"?{self.source.fingerprint(row)}", row)
+        fault = Cause("unreadable", "error", {"field": self.source.key, "found": short(row.get(self.source.key))})
+        self._unreadable(f"?{self.source.fingerprint(row)}", row, fault)
 
     def _deleted(self, identity: str) -> None:
         """A tombstone (behaviour 11)."""
@@ -175,12 +228,17 @@ class _Listing:
 
     def finish(self, before: Watermark) -> None:
         """The listing is complete."""
-        newest, since = self.reach.marks(before.newest, "" if self.full else before.since, self.cap)
+        newest, since = self.reach.marks(self._newest(before), "" if self.full else before.since, self.cap)
         full_at = self.reading.now if self.full else before.full_at
         mark = Watermark(newest, since, full_at, self.reading.signature)
         self.store.set_watermark(self.source.name, mark)
         if self.full and self.trustworthy:
             self._conclude_absence()
+
+    def _newest(self, before: Watermark) -> str:
+        """Nothing in Crafter yet: its own clock marks the place, so that a first record's tombstone will be seen."""
+        start = self.clock if self.source.side == CRAFTER and not self.result.read else ""
+        return before.newest or start
 
     def _conclude_absence(self) -> None:
         """What a complete listing did not show is not there; an empty one proves nothing (behaviour 9)."""
@@ -210,16 +268,22 @@ def _cap(side: Side, server_time: datetime | None, now: str) -> str:
 
 def _about(source: Source, identity: str, row: Mapping[str, Any]) -> About:
     kind = source.makes[0]
-    shown = row.get("name") or row.get("description") or row.get("first_name") or ""
-    name = shown if isinstance(shown, str) else ""
-    number = row.get({"order": "order_number", "customer": "customer_number"}.get(kind, "project_code"))
-    key = identity if source.side == ACCOUNTVIEW else (number if isinstance(number, str) and number else identity)
+    name = _legible(row, "name") or _legible(row, "description") or _legible(row, "first_name")
+    if kind == "hour" and source.side == CRAFTER:
+        name = " ".join(_legible(row, part) or "-" for part in ("date", "kind", "hours"))
+    number = _legible(row, {"order": "order_number", "customer": "customer_number"}.get(kind, "project_code"))
+    key = identity if source.side == ACCOUNTVIEW else number or identity
     entity = entity_of(kind) if source.side == CRAFTER else ""
-    entity_id = identity
-    if kind in ("location", "contact"):
-        owner = row.get("customer_id")
-        entity_id = owner if isinstance(owner, str) else ""
+    entity_id = _legible(row, "customer_id") if kind in ("location", "contact") else identity
     return About(FLOW_OF[kind], kind, source.side, identity, key, name[:100], entity, entity_id)
+
+
+def _legible(row: Mapping[str, Any], name: str) -> str:
+    """A value of a row that is not in order, as far as it is text; else nothing."""
+    try:
+        return text(row.get(name), name) or ""
+    except Malformed:
+        return ""
 
 
 def entity_of(kind: str) -> str:
@@ -241,10 +305,11 @@ def take_records(records: Sequence[Record], reading: Reading, result: Gathered) 
 def _take(record: Record, link: LinkView | None, reading: Reading, result: Gathered) -> None:
     store = reading.store
     if link is None:
+        record = _still_marked(record, reading)
         what = fate(record, reading.policy)
         if what == "drop":
             store.inbox.remove(record.kind, record.side, record.id)
-            result.skipped_old += 1 if record.extra.get("day", "9") < reading.policy.start_date else 0
+            result.skipped_old += _too_old(record, reading.policy)
         else:
             store.inbox.put(record, what)
         return
@@ -252,11 +317,12 @@ def _take(record: Record, link: LinkView | None, reading: Reading, result: Gathe
         mark_gone(store, link)
         return
     if link.gone and record.side == ACCOUNTVIEW:
-        store.links.set_gone(link.id, False)
+        _reappeared(store, link)
     base = link.accountview_base if record.side == ACCOUNTVIEW else link.crafter_base
     if (
         base is not None
         and link.crafter
+        and _is_marked(record, link)
         and all(base.get(name, _NEVER) == value for name, value in record.fields.items())
     ):
         store.inbox.remove(record.kind, record.side, record.id)
@@ -268,6 +334,37 @@ def _take(record: Record, link: LinkView | None, reading: Reading, result: Gathe
 _NEVER = object()
 
 
+def _is_marked(record: Record, link: LinkView) -> bool:
+    """A linked record in Crafter carries our reference, but for the hours, which nobody may write (behaviour 2)."""
+    if record.side == ACCOUNTVIEW or record.kind in ("hour", "order_line"):
+        return True
+    return record.reference == crafter_reference(record.kind, link.accountview)
+
+
+def _too_old(record: Record, policy: Policy) -> bool:
+    """Whether only the start_date keeps it from travelling (behaviour 26)."""
+    if record.kind == "order_line":
+        return False  # counted as the work order it belongs to
+    travels = policy.imports if record.side == ACCOUNTVIEW else policy.exports
+    return travels(FLOW_OF[record.kind]) and record.extra.get("day", "9") < policy.start_date
+
+
+def _still_marked(record: Record, reading: Reading) -> Record:
+    """Without a reference column the mark that a look-up has left on a row of ours exists only here."""
+    if record.side != ACCOUNTVIEW or record.reference or record.kind not in ("customer", "order", "hour"):
+        return record
+    marks = reading.store.inbox.marks(record.kind, ACCOUNTVIEW, [record.id])
+    reference, match = marks.get(record.id, (record.reference, record.match))
+    return replace(record, reference=reference, match=match)
+
+
+def _reappeared(store: Store, link: LinkView) -> None:
+    """Back in AccountView: what was edited in Crafter meanwhile counts again."""
+    store.links.set_gone(link.id, False)
+    for entry in store.inbox.get(link.kind, CRAFTER, [link.crafter]).values():
+        store.inbox.set_fate(entry.seq, "plan")
+
+
 def mark_gone(store: Store, link: LinkView) -> None:
     """Deleted in AccountView: nothing is sent for it again, nor for the addresses in the same row (behaviour 10)."""
     store.links.set_gone(link.id, True)
@@ -277,61 +374,3 @@ def mark_gone(store: Store, link: LinkView) -> None:
             child = store.links.by_side("location", ACCOUNTVIEW, [which]).get(which)
             if child is not None:
                 mark_gone(store, child)
-
-
-def recover(lost: Iterable[LinkView], reading: Reading) -> None:
-    """Records deleted in Crafter: fetched again from AccountView, so that this run makes them again (behaviour 11)."""
-    for link in lost:
-        _recover(link, reading)
-
-
-def _recover(link: LinkView, reading: Reading) -> None:
-    kind = KINDS.get(link.kind)
-    if kind is None or link.gone or not _comes_back(link, reading.policy):
-        with reading.store.transaction():
-            _let_go(link, reading)
-        return
-    source = find(ACCOUNTVIEW, link.kind)
-    rows = _rows_of(link, source, reading)
-    records = [record for one, row in rows for record in _readable(one, row, reading)]
-    with reading.store.transaction():
-        _forget_crafter_side(link, reading.store)
-        if not records:
-            reading.store.links.remove(link.id)
-        take_records(records, reading, Gathered())
-
-
-def _comes_back(link: LinkView, policy: Policy) -> bool:
-    return link.kind != "hour" and policy.imports(FLOW_OF[link.kind])
-
-
-def _let_go(link: LinkView, reading: Reading) -> None:
-    """Gone on both sides: forgotten. Only in Crafter, where the flow does not import: left alone."""
-    if link.gone:
-        reading.store.links.remove(link.id)
-    else:
-        reading.store.links.set_gone(link.id, True)
-
-
-def _rows_of(link: LinkView, source: Source, reading: Reading) -> list[tuple[Source, Mapping[str, Any]]]:
-    """The record's row; a customer's contacts went with it, so they are read again as well."""
-    key = link.accountview.partition(":")[0] if link.kind == "location" else link.accountview
-    row = reading.accountview.by_key(source.kind, key)
-    rows: list[tuple[Source, Mapping[str, Any]]] = [(source, row)] if row else []
-    if link.kind == "customer" and row and reading.store.links.by_parent("contact", [link.crafter]):
-        contact = find(ACCOUNTVIEW, "contact")
-        rows += [(contact, one) for one in reading.accountview.find("contact", {"customer": key})]
-    return rows
-
-
-def _readable(source: Source, row: Mapping[str, Any], reading: Reading) -> list[Record]:
-    try:
-        return source.read(row, reading.policy)
-    except Malformed:
-        return []
-
-
-def _forget_crafter_side(link: LinkView, store: Store) -> None:
-    children = [one for kind in ("location", "contact") for one in store.links.by_parent(kind, [link.crafter])]
-    for one in [link, *(children if link.kind == "customer" else [])]:
-        store.links.set_id(one.id, CRAFTER, None)

@@ -13,14 +13,15 @@ from typing import Any
 
 from avsync import problems
 from avsync.apply import PRETENDED, Pipeline, payload_hash
+from avsync.boundary import each
 from avsync.context import ONE_RUN, Context
-from avsync.errors import AvsyncError, Malformed, TryLater
+from avsync.errors import AvsyncError, Malformed
 from avsync.flows import invoice
 from avsync.flows.invoice import Line, LinePlan
 from avsync.flows.spec import LinkView, Remark
 from avsync.gather import mark_gone
 from avsync.model import ACCOUNTVIEW, CRAFTER, Record
-from avsync.outcomes import about_record
+from avsync.outcomes import about_record, faulty
 from avsync.services.outcome import Done, Outcome, Rejected, Unknown
 from avsync.state.inbox import Entry
 from avsync.state.problems import Cause
@@ -30,17 +31,18 @@ from avsync.state.store import Intent
 @dataclass(slots=True)
 class LineJob:
     """The lines of one work order on their way to one sales order. `before`: the REC_IDs that stood there already;
-    `partial`: more must follow, because lines to change and lines to add never share a request."""
+    `whole`: all that must happen where this is only a part, since lines to change and to add never share a request."""
 
     entry: Entry
     order: LinkView
     plan: LinePlan
     before: tuple[str, ...] = ()
-    partial: bool = False
+    whole: LinePlan | None = None
     intent: int = 0
     mark: str = ""
     outcome: Outcome | None = None
     error: AvsyncError | None = None
+    fault: Exception | None = None
 
     @property
     def record(self) -> Record:
@@ -48,22 +50,22 @@ class LineJob:
         return self.entry.record
 
 
-def sync_lines(context: Context) -> None:
-    """Plan and send the lines of every checked work order that changed or still has a problem."""
-    if _one_round(context):
-        _one_round(context)
+def sync_lines(context: Context, after: int = 0) -> None:
+    """Plan and send the lines of every checked work order that changed (since `after`) or still has a problem."""
+    saver = _Saver(context)
+    if _one_round(context, after, saver, set()):
+        _one_round(context, after, _Saver(context), {job.record.id for job in saver.refused})
 
 
-def _one_round(context: Context) -> bool:
-    """Everything once; says whether some work orders have lines left to add after a change."""
-    held = context.store.held(invoice.KIND)
-    after, until = 0, context.store.inbox.newest()
-    saver, partial = _Saver(context), False
+def _one_round(context: Context, after: int, saver: _Saver, done: set[str]) -> bool:
+    """Everything once but what is `done`; says whether some work orders have lines left to add after a change."""
+    held = context.store.held(invoice.KIND) | {(CRAFTER, identity) for identity in done}
+    until, partial = context.store.inbox.newest(), False
     with _LinePipeline(context, ACCOUNTVIEW, saver) as pipe:
         while entries := context.store.inbox.page(invoice.KIND, CRAFTER, 0, after, until, ONE_RUN):
             after = entries[-1].seq
             jobs = _plan_page(context, [one for one in entries if _may_plan(context, one, held)])
-            partial = partial or any(job.partial for job in jobs)
+            partial = partial or any(job.whole for job in jobs)
             pipe.add(jobs)
     for job in saver.refused:
         _one_by_one(context, job)
@@ -79,12 +81,22 @@ def _may_plan(context: Context, entry: Entry, held: set[Any]) -> bool:
 
 def _plan_page(context: Context, entries: list[Entry]) -> list[LineJob]:
     orders = context.store.links.by_side("order", CRAFTER, [one.record.id for one in entries])
-    jobs = []
-    for entry in entries:
-        job = _plan(context, entry, orders.get(entry.record.id))
-        if job is not None:
-            jobs.append(job)
-    return jobs
+
+    def work(some: Sequence[Entry]) -> list[LineJob | None]:
+        found = [(one, orders.get(one.record.id)) for one in some]
+        return [_plan(context, _numbered(one, order), order) for one, order in found]
+
+    def failed(entry: Entry, error: Exception) -> None:
+        faulty(context, invoice.FLOW, entry.record, error)
+
+    return [job for entry in entries for jobs in each([entry], work, failed) for job in jobs if job is not None]
+
+
+def _numbered(entry: Entry, order: LinkView | None) -> Entry:
+    """Under the order's number, also when the work order was read before it had one: people know it by that."""
+    if order is None or not order.accountview or order.accountview.startswith(PRETENDED):
+        return entry
+    return replace(entry, record=replace(entry.record, key=order.accountview))
 
 
 def _plan(context: Context, entry: Entry, order: LinkView | None) -> LineJob | None:
@@ -93,35 +105,38 @@ def _plan(context: Context, entry: Entry, order: LinkView | None) -> LineJob | N
     if order is None or not order.accountview:
         _without_order(context, entry)
         return None
-    if order.gone:
-        _reject(context, record, "order_closed", {"order": order.accountview})
-        return None
     links = context.store.links.by_parent(invoice.KIND, [record.id])
     articles = context.lookups.articles(invoice.wanted_articles(record, links))
     known = context.known([])
-    plan = invoice.plan_lines(record, replace(order, adopted=False), links, (), articles, known)
-    if not plan.writes:
+    plan = invoice.plan_lines(record, replace(order, adopted=False), links, None, articles, known)
+    if not plan.looks:
         _finish(context, LineJob(entry, order, plan))
         return None
     try:
-        standing = _standing(context, order.accountview)
+        standing = None if order.gone else _standing(context, order.accountview)
     except Malformed as fault:
         _reject(context, record, "unreadable", {"field": fault.field, "found": fault.found})
         return None
-    if standing is None:
-        with context.store.transaction():
-            mark_gone(context.store, order)
-        _reject(context, record, "order_closed", {"order": order.accountview})
+    if standing is None and plan.writes:
+        _order_gone(context, record, order)
         return None
-    plan = invoice.plan_lines(record, order, links, standing, articles, known)
-    before = tuple(line.id for line in standing)
+    plan = invoice.plan_lines(record, order, links, standing or (), articles, known)
+    before = tuple(line.id for line in standing or ())
     if plan.change and plan.add and not context.dry:
-        return LineJob(entry, order, LinePlan(change=plan.change), before, partial=True)
+        return LineJob(entry, order, LinePlan(change=plan.change), before, whole=plan)
     job = LineJob(entry, order, plan, before)
     if plan.writes:
         return job
     _finish(context, job)
     return None
+
+
+def _order_gone(context: Context, record: Record, order: LinkView) -> None:
+    """There is something to write, and no order to write it on."""
+    if not order.gone:
+        with context.store.transaction():
+            mark_gone(context.store, order)
+    _reject(context, record, "order_closed", {"order": order.accountview})
 
 
 def _standing(context: Context, number: str) -> list[Line] | None:
@@ -194,7 +209,7 @@ def send_lines(context: Context, job: LineJob) -> Outcome:
     if isinstance(outcome, Done) and not (outcome.row or {}).get("lines"):
         try:
             rows = context.accountview.order_lines(job.order.accountview)
-        except TryLater as error:
+        except AvsyncError as error:  # stored, whatever becomes of the reading
             return Unknown(str(error))
         return Done({"lines": rows or []})
     return outcome
@@ -220,12 +235,26 @@ class _Saver:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.refused: list[LineJob] = []
+        self.linked = self.doubts = 0
 
     def __call__(self, results: Sequence[LineJob]) -> None:
         """Save a batch of outcomes in one commit."""
         with self.context.store.transaction():
             for job in results:
+                each([job], self._save_all, self._stumbled)
+
+    def _save_all(self, jobs: Sequence[LineJob]) -> None:
+        for job in jobs:
+            if job.fault is not None:
+                self._stumbled(job, job.fault)
+                continue
+            with self.context.store.transaction():
                 self._save(job)
+
+    def _stumbled(self, job: LineJob, error: Exception) -> None:
+        """Sent perhaps, and not saved: the intent stays open, so that a look-up finds what came of it."""
+        self._doubt(job, f"unexpected: {type(error).__name__}")
+        faulty(self.context, invoice.FLOW, job.record, error)
 
     def _save(self, job: LineJob) -> None:
         store, outcome = self.context.store, job.outcome
@@ -235,6 +264,7 @@ class _Saver:
                 self._doubt(job, "stored, but not all lines show")
                 return
             store.close_intents([job.intent])
+            self.linked += 1
             _finish(self.context, job)
         elif isinstance(outcome, Unknown):
             self._doubt(job, outcome.reason)
@@ -244,6 +274,7 @@ class _Saver:
                 self.refused.append(job)
 
     def _doubt(self, job: LineJob, reason: str) -> None:
+        self.doubts += 1
         self.context.store.doubt(job.intent, reason)
         self.context.count(invoice.FLOW).unknown += 1
 
@@ -251,10 +282,14 @@ class _Saver:
 def link_lines(context: Context, job: LineJob, rows: Sequence[Mapping[str, Any]]) -> list[Line]:
     """Link the lines that stand on the order now; returns those of ours that do not show."""
     standing = [invoice.read_standing(row) for row in rows]
-    found = invoice.recognise(job.plan.add, set(job.before), standing)
+    found = invoice.recognise_stored(job.plan.add, set(job.before), standing)
+    otherwise = []
     for line in job.plan.add:
         if line.id in found:
-            _link(context, job, found[line.id], line)
+            _link(context, job, found[line.id].id, line)
+            stored = found[line.id].quantity
+            otherwise += [invoice.rounded(line, stored)] if stored != line.quantity else []
+    job.plan = replace(job.plan, remarks=(*job.plan.remarks, *otherwise))
     for record_id, line in job.plan.change:
         _rebase(context, job, record_id, line)
     return [line for line in job.plan.add if line.id not in found]
@@ -263,7 +298,8 @@ def link_lines(context: Context, job: LineJob, rows: Sequence[Mapping[str, Any]]
 def _link(context: Context, job: LineJob, record_id: str, line: Line) -> None:
     base = {"article": line.article, "quantity": line.quantity}
     key = invoice.line_key(job.order.accountview, record_id)
-    context.store.links.add(invoice.KIND, key, line.id, (base, base), CRAFTER, parent=job.record.id)
+    here = invoice.crafter_key(job.record.id, line.id)
+    context.store.links.add(invoice.KIND, key, here, (base, base), CRAFTER, parent=job.record.id)
 
 
 def _rebase(context: Context, job: LineJob, record_id: str, line: Line) -> None:
@@ -282,8 +318,8 @@ def _finish(context: Context, job: LineJob) -> None:
         for record_id, line in plan.adopt:
             _link(context, job, record_id, line)
         causes = [_cause(remark) for remark in plan.remarks]
-        if not job.partial:
-            if not any(remark.again for remark in plan.remarks):
+        if job.whole is None:
+            if not plan.again:
                 context.store.inbox.done([job.entry])
             _tell(context, job.record, causes)
     totals.created += len(plan.add)
@@ -300,77 +336,80 @@ def _finish(context: Context, job: LineJob) -> None:
 
 
 def _cause(remark: Remark) -> Cause:
-    slot = str(remark.params.get("line") or remark.params.get("article") or remark.params.get("detail") or "")
-    return Cause(remark.code, problems.severity(remark.code), remark.params, slot)
+    return Cause(remark.code, problems.severity(remark.code), remark.params, str(remark.params.get("slot", "")))
 
 
 def _one_by_one(context: Context, job: LineJob) -> None:
     """The order refused the lines together: each goes by itself, so that one bad line does not hold back the others."""
-    number, plan = job.order.accountview, job.plan
-    if _standing(context, number) is None:
-        with context.store.transaction():
-            mark_gone(context.store, job.order)
-        _reject(context, job.record, "order_closed", {"order": number})
+    number, plan = job.order.accountview, job.whole or job.plan
+    standing = _standing(context, number)
+    if standing is None:
+        _order_gone(context, job.record, job.order)
         return
-    parts = [LinePlan(add=(line,)) for line in plan.add] + [LinePlan(change=(one,)) for one in plan.change]
+    parts = [LinePlan(change=(one,)) for one in plan.change] + [LinePlan(add=(line,)) for line in plan.add]
+    saver, linked = _Saver(context), 0
     if len(parts) == 1:
-        _reject(context, job.record, "lines_rejected", _words(job))
-        return
-    saver = _Saver(context)
+        saver.refused, parts = [job], []
     for part in parts:
-        standing = _standing(context, number) or []
+        if saver.linked > linked:
+            standing, linked = _standing(context, number) or [], saver.linked
         with _LinePipeline(context, ACCOUNTVIEW, saver) as pipe:
-            pipe.add([LineJob(job.entry, job.order, part, tuple(line.id for line in standing))])
+            pipe.add([LineJob(job.entry, job.order, part, tuple(line.id for line in standing), whole=plan)])
+        if saver.doubts:
+            return  # the look-up that settles it comes first
+    _conclude(context, job, plan, saver.refused)
+
+
+def _conclude(context: Context, job: LineJob, plan: LinePlan, refused: Sequence[LineJob]) -> None:
+    """Say what was refused, once for all lines of which AccountView says the same."""
+    words: dict[str, list[LineJob]] = {}
+    for one in refused:
+        words.setdefault(one.outcome.message if isinstance(one.outcome, Rejected) else "", []).append(one)
     causes = [_cause(remark) for remark in plan.remarks]
-    causes += [replace(_refusal(one), slot=str(index)) for index, one in enumerate(saver.refused)]
+    for message, jobs in words.items():
+        lines = [line for one in jobs for line in (*one.plan.add, *(line for _, line in one.plan.change))]
+        params = {
+            "order": job.order.accountview,
+            "message": message or "-",
+            "articles": ", ".join(line.article for line in lines),
+        }
+        causes.append(Cause("lines_rejected", "error", params, lines[0].id))
+        _report(context, job.record, "reject", "lines_rejected", (), params)
     with context.store.transaction():
-        if saver.refused:
-            context.store.inbox.put(job.record, "plan")
+        if not refused and not plan.again:
+            context.store.inbox.done([job.entry])
         _tell(context, job.record, causes)
-    context.count(invoice.FLOW).failed += len(saver.refused)
+    context.count(invoice.FLOW).failed += sum(cause.severity == "error" for cause in causes)
 
 
-def _words(job: LineJob) -> dict[str, str]:
-    message = job.outcome.message if isinstance(job.outcome, Rejected) else ""
-    lines = [*job.plan.add, *(line for _, line in job.plan.change)]
-    return {
-        "order": job.order.accountview,
-        "message": message or "-",
-        "articles": ", ".join(line.article for line in lines),
-    }
-
-
-def _refusal(job: LineJob) -> Cause:
-    return Cause("lines_rejected", "error", _words(job))
-
-
-def settle_lines(context: Context) -> None:
+def settle_lines(context: Context, intent: Intent) -> None:
     """Lines whose outcome nobody saw: what shows on the order is linked; the rest may go again after the grace time."""
-    for intent in context.store.intents(invoice.KIND):
-        number, detail = str(intent.detail["order"]), intent.detail
-        standing = _standing(context, number) or []
-        plan = LinePlan(
-            tuple(Line(*one) for one in detail["add"]), tuple((one[0], Line(*one[1:])) for one in detail["change"])
-        )
-        found = invoice.recognise(plan.add, set(detail["before"]), standing)
-        changed = {line.id: line for line in standing}
-        shows = len(found) == len(plan.add) and all(
-            record_id in changed and changed[record_id].quantity == line.quantity for record_id, line in plan.change
-        )
-        if shows or context.old_enough(intent.sent_at):
-            _settled(context, intent, plan, found, shows)
+    number, detail = str(intent.detail["order"]), intent.detail
+    standing = _standing(context, number) or []
+    plan = LinePlan(
+        tuple(Line(*one) for one in detail["add"]), tuple((one[0], Line(*one[1:])) for one in detail["change"])
+    )
+    found = invoice.recognise(plan.add, set(detail["before"]), standing)
+    changed = {line.id: line for line in standing}
+    shows = len(found) == len(plan.add) and all(
+        record_id in changed and changed[record_id].quantity == line.quantity for record_id, line in plan.change
+    )
+    if shows or context.old_enough(intent.sent_at):
+        _settled(context, intent, plan, found, shows)
 
 
-def _settled(context: Context, intent: Intent, plan: LinePlan, found: Mapping[str, str], shows: bool) -> None:
+def _settled(context: Context, intent: Intent, plan: LinePlan, found: Mapping[str, Line], shows: bool) -> None:
     order = context.store.links.by_id(intent.link or 0)
     with context.store.transaction():
         context.store.close_intents([intent.id])
+        for entry in context.store.inbox.get(invoice.KIND, CRAFTER, [intent.record]).values():
+            context.store.inbox.put(entry.record, entry.fate)
         if order is None:
             return
         record = Record(invoice.KIND, CRAFTER, intent.record, intent.key, intent.name, {}, parent=intent.record)
         job = LineJob(Entry(0, "plan", record), order, plan)
         for line in plan.add:
             if line.id in found:
-                _link(context, job, found[line.id], line)
+                _link(context, job, found[line.id].id, line)
         for record_id, line in plan.change if shows else ():
             _rebase(context, job, record_id, line)

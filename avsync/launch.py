@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import secrets
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -18,7 +17,9 @@ import click
 
 from avsync import connect, problems, report
 from avsync.config import Config
+from avsync.errors import OutOfTime
 from avsync.model import AMSTERDAM, format_utc
+from avsync.rollback import look_back
 from avsync.run import Result, Tools, Wish
 from avsync.run import run as do_run
 from avsync.state import db
@@ -26,7 +27,6 @@ from avsync.state.lock import Holder, RunLock
 from avsync.state.store import Store
 from avsync.words import word
 
-log = logging.getLogger(__name__)
 STUCK_AFTER = 3600  # seconds
 
 
@@ -48,12 +48,14 @@ class Budget:
         self._stop = threading.Event()
 
     def left(self) -> float:
-        """Seconds."""
-        return 0.0 if self._stop.is_set() else self._end - self._clock()
+        """Seconds; OutOfTime("interrupted") once a signal has come."""
+        if self._stop.is_set():
+            raise OutOfTime("interrupted")
+        return self._end - self._clock()
 
     def pause(self, seconds: float) -> None:
         """Sleep, but not past the end and not past a signal."""
-        self._stop.wait(max(0.0, min(seconds, self.left())))
+        self._stop.wait(max(0.0, min(seconds, self._end - self._clock())))
 
     @contextmanager
     def signals(self) -> Iterator[None]:
@@ -75,19 +77,23 @@ class Budget:
 
 def run(config: Config, wish: Wish, talker: Talker) -> int:
     """Do the run and print what came of it; returns the exit code."""
-    if wish.dry:
-        store = Store(db.open_copy(config.state_dir))
-        return _with(config, wish, store, talker)
-    lock = RunLock(config.state_dir)
-    if not lock.take():
-        _say_busy(lock.holder(), config.language)
-        return 0
-    try:
-        store = Store(db.open_for_writing(config.state_dir))
-        wish = _look_back(store, lock, wish)
-        return _with(config, wish, store, talker)
-    finally:
-        lock.release()
+    with db.in_words(config.state_dir):
+        lock, now = RunLock(config.state_dir), format_utc(datetime.now(UTC))
+        if wish.dry:
+            store = Store(db.open_copy(config.state_dir))
+            older, _ = look_back(store, lock.holder(), now)
+            return _with(config, replace(wish, full=wish.full or older), store, talker)
+        if not lock.take():
+            _say_busy(lock.holder(), config.language)
+            return 0
+        try:
+            lock.write(replace(lock.holder(), pid=os.getpid(), started=now))
+            store = Store(db.open_for_writing(config.state_dir))
+            older, holder = look_back(store, lock.holder(), now)
+            lock.write(holder)
+            return _with(config, replace(wish, full=wish.full or older), store, talker)
+        finally:
+            lock.release()
 
 
 def _with(config: Config, wish: Wish, store: Store, talker: Talker) -> int:
@@ -114,25 +120,6 @@ def _go(config: Config, wish: Wish, store: Store, talker: Talker) -> Result:
     if budget.interrupted:
         click.echo(" ".join(problems.text("interrupted", config.language, {})), err=True)
     return result
-
-
-def _look_back(store: Store, lock: RunLock, wish: Wish) -> Wish:
-    """Was state.db put back from a backup? Then everything is read again, and equal order lines count as sent."""
-    before, identity = lock.holder(), store.cached("identity", "")
-    known = isinstance(identity, str)
-    mine = identity if isinstance(identity, str) else secrets.token_hex(8)
-    with store.transaction():
-        if not known:
-            store.cache("identity", mine, format_utc(datetime.now(UTC)))
-        older = known and before.identity == mine and before.run > store.last_run_number()
-        if older:
-            log.warning(
-                "state.db is older than the last run (%d): it was put back, so everything is read again", before.run
-            )
-            store.links.mark_adopted("order")
-            store.skip_runs(before.run)
-    lock.write(Holder(os.getpid(), format_utc(datetime.now(UTC)), mine, max(store.last_run_number(), 0) + 1))
-    return Wish(wish.flows, wish.command, True, wish.force, wish.dry, wish.only) if older else wish
 
 
 def _say_busy(holder: Holder, language: str) -> None:
@@ -164,8 +151,13 @@ def _progress(talker: Talker) -> Iterator[Callable[[str, int], None]]:
 def tell(result: Result, language: str, talker: Talker) -> None:
     """The totals, and why a flow stopped; nothing new and nobody looking: nothing at all (design: commands)."""
     for flow, error in result.errors.items():
+        if error.code == "interrupted":
+            continue  # said once, for the whole run
         message, hint = problems.text(error.code, language, error.params)
         click.echo(f"{word(flow, language)}: {message} {hint}", err=True)
+    if result.caution is not None:
+        why = problems.text(result.caution.code, language, result.caution.params)[0]
+        click.echo(" ".join(problems.text("safety_ahead", language, {"why": why})), err=True)
     if talker.as_json:
         talker.say("", result.as_json())
     elif result.plan is not None:

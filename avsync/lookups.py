@@ -7,26 +7,29 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from avsync.errors import Malformed
 from avsync.flows import customers, projects
 from avsync.flows.spec import Need, Parent, Policy
-from avsync.model import ACCOUNTVIEW, CRAFTER, Record, Side, code, squeeze, text
+from avsync.model import ACCOUNTVIEW, CRAFTER, Record, Side, code, required, squeeze, text
 from avsync.services.accountview.client import AccountView
 from avsync.services.crafter.client import Crafter
 from avsync.state.store import Store
 
 _MISSING = Parent("missing")
+T = TypeVar("T")
 _LINKED = ("customer", "project", "project_type")
 
 
 class Lookups:
-    """Answers needs. `counted` AccountView kinds: those the schema gate found, so that asking them makes sense."""
+    """Answers needs. `lists` are AccountView's that the schema gate found, so that asking them makes sense."""
 
     def __init__(self, store: Store, accountview: AccountView, crafter: Crafter, policy: Policy) -> None:
         self.store, self.accountview, self.crafter, self.policy = store, accountview, crafter, policy
-        self.employees = False
+        self.lists: frozenset[str] = frozenset()
+        self.width = 2
         self._users: list[dict[str, Any]] | None = None
         self._work_types: dict[str, str] | None = None
         self._remembered: dict[Need, Parent] = {}
@@ -49,10 +52,15 @@ class Lookups:
             groups[kind, side].add(key)
         for (kind, side), keys in groups.items():
             linked = self._linked(kind, side, sorted(keys)) if kind in _LINKED else {}
+            if kind == "main_location":
+                places = self.at_once(lambda key: self._main_location(CRAFTER, key), sorted(keys))
+                linked = dict(zip(sorted(keys), places, strict=True))
             for key in keys:
                 parent = linked.get(key)
                 answers[kind, side, key] = parent if parent else self._other(kind, side, key)
-        return answers
+        behind = {_behind(parent) for (kind, _, _), parent in answers.items() if kind == "order_project"} - {None}
+        new = [need for need in behind if need and need not in answers]
+        return answers | self.answer(new) if new else answers
 
     def _linked(self, kind: str, side: Side, keys: Sequence[str]) -> dict[str, Parent]:
         links = self.store.links.by_side(kind, side, keys)
@@ -66,7 +74,10 @@ class Lookups:
         need = (kind, side, key)
         if need in self._remembered:
             return self._remembered[need]
-        parent = self._ask[kind](side, key)
+        try:
+            parent = self._ask[kind](side, key)
+        except Malformed:  # nobody can be asked for such a key, or what is there cannot be read
+            return Parent("missing", key if side == ACCOUNTVIEW else "")
         if parent.state == "found" and kind not in ("main_location", "order_project"):
             self._remembered[need] = parent
         return parent
@@ -83,7 +94,7 @@ class Lookups:
             return self._customer_to_come(side, key)
         if side == ACCOUNTVIEW:
             rows = self.crafter.find("customer", {"customer_number": key})
-            return Parent("found", key, str(rows[0]["id"])) if len(rows) == 1 else Parent("missing", key)
+            return _only(rows, key)
         row = self.crafter.get("customer", key)
         number = code(row.get("customer_number"), "customer_number") if row else None
         known = self.accountview.by_key("customer", number) if number else None
@@ -119,7 +130,7 @@ class Lookups:
             state = "coming" if record is not None and record.extra.get("open") else "missing"
             return Parent(state, key, name=record.name if record else "")
         rows = self.crafter.find("project", {"project_code": key})
-        return Parent("found", key, str(rows[0]["id"])) if len(rows) == 1 else Parent("missing", key)
+        return _only(rows, key)
 
     def _read_project(self, key: str) -> Record | None:
         row = self.accountview.by_key("project", key)
@@ -180,11 +191,18 @@ class Lookups:
         user = next((one for one in self._all_users() if one["id"] == key), None)
         if user is None:
             return _MISSING
-        extra = {"employee": "missing"} if self.employees and not self._employee(user["code"]) else {}
+        extra = {"employee": "missing"} if "employee" in self.lists and not self._employee(user["code"]) else {}
         return Parent("found", user["code"], key, user["name"], extra)
 
     def _employee(self, number: str) -> bool:
-        return not number or self.accountview.by_key("employee", number) is not None
+        return not number or self._by_key("employee", number) is not None
+
+    def _by_key(self, kind: str, key: str) -> dict[str, Any] | None:
+        """A key that AccountView cannot be asked for is not there."""
+        try:
+            return self.accountview.by_key(kind, key)
+        except Malformed:
+            return None
 
     def _all_users(self) -> list[dict[str, Any]]:
         if self._users is None:
@@ -196,7 +214,7 @@ class Lookups:
         """By name, ignoring case and spacing (behaviour 18); AccountView's side is COMMENT2's text."""
         if self._work_types is None:
             rows = [row for page in self.crafter.pages("work_type", include_deleted=False) for row in page.rows]
-            self._work_types = {str(row.get("id")): str(row.get("name") or "") for row in rows if row.get("id")}
+            self._work_types = {one["id"]: one["name"] for one in map(_read_user, rows) if one}
         if side == CRAFTER:
             name = self._work_types.get(key, "")
             return Parent("found", name, key, name) if name else _MISSING
@@ -218,15 +236,36 @@ class Lookups:
 
     def articles(self, numbers: Iterable[str]) -> set[str]:
         """Which of these articles AccountView knows."""
-        for number in numbers:
-            if number not in self._articles:
-                self._articles[number] = self.accountview.by_key("article", number) is not None
-        return {number for number in numbers if self._articles[number]}
+        wanted = sorted(set(numbers))
+        new = [number for number in wanted if number not in self._articles]
+        found = self.at_once(lambda number: self._by_key("article", number), new)
+        self._articles.update((number, row is not None) for number, row in zip(new, found, strict=True))
+        return {number for number in wanted if self._articles[number]}
+
+    def at_once(self, ask: Callable[[str], T], keys: Sequence[str]) -> list[T]:
+        """Ask a service for several things, as many at a time as AccountView may be asked."""
+        if len(keys) < 2:
+            return [ask(key) for key in keys]
+        with ThreadPoolExecutor(self.width) as pool:
+            return list(pool.map(ask, keys))
+
+
+def _only(rows: Sequence[Mapping[str, Any]], key: str) -> Parent:
+    """The one record under a number; two are as good as none."""
+    identity = text(rows[0].get("id"), "id") if len(rows) == 1 else None
+    return Parent("found", key, identity) if identity else Parent("missing", key)
+
+
+def _behind(order: Parent) -> Need | None:
+    """A line on a work order may need the project that stands on it."""
+    project = order.extra.get("project")
+    return ("project", CRAFTER, str(project)) if project else None
 
 
 def _read_user(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A user, or a work type, which has no more than an id and a name; None when it cannot be read."""
     try:
-        identity, name = text(row.get("id"), "id"), text(row.get("name"), "name")
+        identity, name = required(row.get("id"), "id"), text(row.get("name"), "name")
         number = code(row.get("unique_code"), "unique_code")
     except Malformed:
         return None

@@ -24,9 +24,11 @@ CRAFTER: Side = "crafter"
 Canonical = str | None
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_NOT_IN_A_KEY = re.compile(r"[\t\n\u2028\u2029]")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,12})?\Z")
 _LONGEST_TEXT = 100_000
+_LONGEST_KEY = 255  # what can be looked for (services.accountview.query)
 
 
 def other(side: Side) -> Side:
@@ -39,7 +41,8 @@ class Record:
     """One thing as one side tells it. References in `fields` hold that side's own key of the parent.
 
     `id` is the AccountView key or the Crafter id; `key` is what people know it by (upper case); `match` is the natural
-    key for a first meeting; `parent` the id of its customer or work order; `extra` what only planning needs.
+    key for a first meeting; `parent` the id of its customer or work order; `extra` what only planning needs;
+    `fingerprint` that of the row it came from, empty when it is not known.
     """
 
     kind: str
@@ -53,6 +56,7 @@ class Record:
     parent: str = ""
     changed_at: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
 
 
 def text(value: object, name: str) -> Canonical:
@@ -60,7 +64,7 @@ def text(value: object, name: str) -> Canonical:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise Malformed(name, _describe(value))
+        raise Malformed(name, short(value))
     if len(value) > _LONGEST_TEXT:
         raise Malformed(name, f"{len(value)} characters")
     if not value.isascii():
@@ -82,13 +86,15 @@ def required(value: object, name: str) -> str:
 
 def code(value: object, name: str) -> Canonical:
     """A key: text in upper case, leading zeros kept (behaviour 1)."""
-    result = text(value, name)
-    return result.upper() if result else None
+    return required_code(value, name) if text(value, name) else None
 
 
 def required_code(value: object, name: str) -> str:
     """As `code`, but it must be there."""
-    return required(value, name).upper()
+    result = required(value, name).upper()
+    if len(result) > _LONGEST_KEY or _NOT_IN_A_KEY.search(result):
+        raise Malformed(name, short(result))
+    return result
 
 
 def quantity(value: object, name: str) -> Canonical:
@@ -96,16 +102,22 @@ def quantity(value: object, name: str) -> Canonical:
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
-        raise Malformed(name, _describe(value))
+        raise Malformed(name, short(value))
     if isinstance(value, str) and not _DECIMAL.match(value.strip()):
-        raise Malformed(name, _describe(value))
+        raise Malformed(name, short(value))
     try:
         number = Decimal(value)
     except InvalidOperation as error:
-        raise Malformed(name, _describe(value)) from error
-    if not number.is_finite() or abs(number) >= Decimal(10) ** 12:
-        raise Malformed(name, _describe(value))
+        raise Malformed(name, short(value)) from error
+    if not number.is_finite() or (number and not _plausible(number)):
+        raise Malformed(name, short(value))
     return decimal_text(number)
+
+
+def _plausible(number: Decimal) -> bool:
+    """Short when written out: below a million million, no hundred decimals. Without arithmetic, which rounds."""
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -28 and number.adjusted() < 12
 
 
 def decimal_text(number: Decimal) -> str:
@@ -124,7 +136,7 @@ def day(value: object, name: str) -> Canonical:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise Malformed(name, _describe(value))
+        raise Malformed(name, short(value))
     try:
         if len(value) == 10:
             found = date.fromisoformat(value)
@@ -132,20 +144,20 @@ def day(value: object, name: str) -> Canonical:
             moment = datetime.fromisoformat(value.strip())
             found = (moment.astimezone(AMSTERDAM) if moment.tzinfo else moment).date()
     except (ValueError, OverflowError) as error:
-        raise Malformed(name, _describe(value)) from error
+        raise Malformed(name, short(value)) from error
     return found.isoformat() if found.year >= 1901 else None
 
 
 def utc_moment(value: object, name: str) -> str:
     """A Crafter moment as `YYYY-MM-DDTHH:MM:SS.ffffffZ`, which sorts as text (crafter.md, transport)."""
     if not isinstance(value, str):
-        raise Malformed(name, _describe(value))
+        raise Malformed(name, short(value))
     try:
         moment = datetime.fromisoformat(value)
     except ValueError as error:
-        raise Malformed(name, _describe(value)) from error
-    if moment.tzinfo is None:
-        raise Malformed(name, _describe(value))
+        raise Malformed(name, short(value)) from error
+    if moment.tzinfo is None or not 1901 <= moment.year <= 9998:
+        raise Malformed(name, short(value))
     return format_utc(moment)
 
 
@@ -159,13 +171,12 @@ def local_moment(value: object, name: str) -> str:
     if value is None or value == "":
         return ""
     if not isinstance(value, str):
-        raise Malformed(name, _describe(value))
+        raise Malformed(name, short(value))
     try:
         moment = datetime.fromisoformat(value.strip())
-    except ValueError as error:
-        raise Malformed(name, _describe(value)) from error
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(AMSTERDAM)
+        moment = moment.astimezone(AMSTERDAM) if moment.tzinfo else moment
+    except (ValueError, OverflowError) as error:
+        raise Malformed(name, short(value)) from error
     return moment.strftime("%Y-%m-%dT%H:%M:%S") if moment.year >= 1901 else ""
 
 
@@ -189,6 +200,10 @@ def squeeze(value: Canonical) -> str:
     return "".join((value or "").casefold().split())
 
 
-def _describe(value: object) -> str:
-    shown = repr(value)
+def short(value: object) -> str:
+    """What stood there, for a message: no control characters, no half characters, never long."""
+    try:
+        shown = repr(value)
+    except (RecursionError, ValueError):
+        shown = type(value).__name__
     return shown if len(shown) <= 60 else shown[:57] + "..."

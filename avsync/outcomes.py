@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from avsync.apply import Job, Sent, accountview_key, payload_hash
+from avsync.boundary import cause_of, each
 from avsync.context import Context
 from avsync.errors import Malformed
 from avsync.flows.spec import LinkView
@@ -38,10 +39,25 @@ class Outcomes:
         """Save a batch of outcomes in one commit."""
         with self.context.store.transaction():
             for one in results:
+                each([one], self._save_all, self._stumbled)
+
+    def _save_all(self, some: Sequence[Sent]) -> None:
+        for one in some:
+            if one.fault is not None:
+                self._stumbled(one, one.fault)
+                continue
+            with self.context.store.transaction():
                 self._save(one)
 
+    def _stumbled(self, one: Sent, error: Exception) -> None:
+        """Sent perhaps, and not saved: the intent stays open, so that a look-up finds what came of it."""
+        self._doubt(one, f"unexpected: {type(error).__name__}")
+        faulty(self.context, one.job.action.kind.flow, one.job.action.record, error)
+
     def _save(self, one: Sent) -> None:
-        store, outcome = self.context.store, one.outcome
+        store, outcome, link = self.context.store, one.outcome, one.job.action.link
+        if link is not None and one.write.id is not None:
+            store.links.written(link, one.write.side)
         if isinstance(outcome, Unknown):
             self._doubt(one, outcome.reason)
             return
@@ -59,6 +75,7 @@ class Outcomes:
     def _doubt(self, one: Sent, reason: str) -> None:
         one.job.failed = True
         self.context.store.doubt(one.intent, reason)
+        self.after.unnamed.append(one)
         self.context.count(one.job.action.kind.flow).unknown += 1
 
     def _created(self, one: Sent, outcome: Done) -> bool:
@@ -74,6 +91,8 @@ class Outcomes:
             self._doubt(one, "stored under an id that is linked already")
             return False
         self._link(one.job.action, one.write, own)
+        if self.context.only is not None:  # a number that was given still has to be told
+            self.context.only |= {own.id.upper()}
         if one.write.side == ACCOUNTVIEW and own.kind != "hour":
             for record in stored:
                 if not record.extra.get("absent"):
@@ -96,10 +115,12 @@ class Outcomes:
             return
         record = action.record
         if own.side == CRAFTER:
-            links.add(own.kind, record.id, own.id, (write.accountview_base, own.fields), ACCOUNTVIEW, parent=own.parent)
+            links.add(own.kind, record.id, own.id, (write.accountview_base, own.fields), ACCOUNTVIEW, parent=own.parent,
+                      prints=(record.fingerprint, own.fingerprint))  # fmt: skip
             return
         base = {name: value for name, value in own.fields.items() if not _to_tell(name, record, action)}
-        links.add(own.kind, own.id, record.id, (base, write.crafter_base), CRAFTER, parent=record.parent)
+        links.add(own.kind, own.id, record.id, (base, write.crafter_base), CRAFTER, parent=record.parent,
+                  prints=(own.fingerprint, record.fingerprint))  # fmt: skip
 
     def _done(self, one: Sent, outcome: Done) -> None:
         job, write = one.job, one.write
@@ -144,7 +165,8 @@ def read_one(side: Side, kind: str, row: Mapping[str, Any] | None, context: Cont
     if row is None:
         return None
     try:
-        records = find(side, kind).read(row, context.policy)
+        source = find(side, kind)
+        records = source.records(row, context.policy, source.fingerprint(row))
     except Malformed:
         return None
     return sorted(records, key=lambda record: record.kind != kind) if records else None
@@ -213,6 +235,14 @@ def hash_of(values: Mapping[str, Any]) -> str:
     return payload_hash({name: str(value) for name, value in sorted(values.items())})
 
 
+def faulty(context: Context, flow: str, record: Record, error: Exception) -> None:
+    """Something in our own handling of this record went wrong: its problem, and nobody else's."""
+    context.count(flow).failed += 1
+    cause = cause_of(error, f"{record.kind} {record.key or record.id}")
+    with context.store.transaction():
+        context.store.problems.replace(about_record(context, flow, record, None), [cause], context.now())
+
+
 def refuse(context: Context, one: Sent, outcome: Rejected) -> None:
     """The service said no: a problem of this record, in the service's own words."""
     code = "rejected_by_accountview" if one.write.side == ACCOUNTVIEW else "rejected_by_crafter"
@@ -225,11 +255,19 @@ def refuse(context: Context, one: Sent, outcome: Rejected) -> None:
 
 def look_after(context: Context, after: Aftermath) -> list[LinkView]:
     """Outside any transaction: what the refusals mean. Returns the links whose Crafter record is gone."""
-    for one, outcome in after.refused:
-        if not _gone_there(context, one) and not _exists_there(context, one, outcome):
-            refuse(context, one, outcome)
+    for pair in after.refused:
+        each([pair], lambda some: _refusal(context, *some[0]), lambda one, error: _puzzled(context, one[0], error))
     lost, after.refused, after.lost = list(after.lost), [], []
     return lost
+
+
+def _refusal(context: Context, one: Sent, outcome: Rejected) -> None:
+    if not _gone_there(context, one) and not _exists_there(context, one, outcome):
+        refuse(context, one, outcome)
+
+
+def _puzzled(context: Context, one: Sent, error: Exception) -> None:
+    faulty(context, one.job.action.kind.flow, one.job.action.record, error)
 
 
 def _gone_there(context: Context, one: Sent) -> bool:
@@ -249,7 +287,7 @@ def _gone_there(context: Context, one: Sent) -> bool:
 
 def _exists_there(context: Context, one: Sent, outcome: Rejected) -> bool:
     """Crafter has the natural key already: that record is a candidate when it is free and plausible (behaviour 6)."""
-    if not outcome.existing_id or one.write.side != CRAFTER:
+    if not outcome.existing_id or one.write.side != CRAFTER or one.write.id is not None:
         return False
     kind, record = one.job.action.kind.name, one.job.action.record
     row = context.crafter.get(kind, outcome.existing_id)

@@ -154,9 +154,18 @@ class _Pair:
         """Whether both sides tell the same, as far as either can hold it."""
         wanted = self.kind.field(name)
         av_now, cr_now = self.av.fields.get(name), self.cr.fields.get(name)
-        return (self.cr_read is not None and self._matches(wanted, name, CRAFTER, av_now)) or (
-            self.av_read is not None and self._matches(wanted, name, ACCOUNTVIEW, cr_now)
+        return (
+            self._can_compare(wanted, self.cr_read, self.link.crafter_base)
+            and self._matches(wanted, name, CRAFTER, av_now)
+        ) or (
+            self._can_compare(wanted, self.av_read, self.link.accountview_base)
+            and self._matches(wanted, name, ACCOUNTVIEW, cr_now)
         )
+
+    def _can_compare(self, wanted: Field, read: Record | None, base: Mapping[str, Canonical] | None) -> bool:
+        """Whether a side's value can be put in the other's terms; a reference needs parents, known for what is new."""
+        plain = wanted.refers_to is None and wanted.crafter is not None
+        return read is not None or (plain and wanted.name in (base or {}))
 
     def _matches(self, wanted: Field, name: str, from_side: Side, value: Canonical) -> bool:
         try:
@@ -174,7 +183,7 @@ class _Pair:
         policy = self.known.policy
         merged = merge(
             self.kind.names,
-            Versions(self.av.fields, self.link.accountview_base),
+            Versions(self.av.fields, self._base_of_accountview()),
             Versions(self.cr.fields, self.link.crafter_base),
             self.same,
             lambda name: self.kind.may_write(self.kind.field(name), self.link, policy),
@@ -188,6 +197,12 @@ class _Pair:
             {name: self.av.fields.get(name) for name in settled}, {name: self.cr.fields.get(name) for name in settled},
             tuple(self._remarks(merged)),
         )  # fmt: skip
+
+    def _base_of_accountview(self) -> Mapping[str, Canonical] | None:
+        """What AccountView owns counts as told anew each time, so that it is put back when Crafter changed it."""
+        base = self.link.accountview_base
+        owned = {one.name for one in self.kind.fields if one.owner == ACCOUNTVIEW}
+        return None if base is None else {name: value for name, value in base.items() if name not in owned}
 
     def _to_crafter(self, merged: Merged) -> Write | None:
         values: dict[str, Value] = {}
@@ -214,7 +229,8 @@ class _Pair:
             wanted = self.kind.field(name)
             made, column = self.translated(name, CRAFTER), self.kind.column(wanted, self.link.accountview)
             if self.kind.protected(wanted, self.av.fields.get(name), self.known) or made.leave or column is None:
-                cr_base[name] = self.cr.fields.get(name)
+                if not (made.remark and made.remark.again):
+                    cr_base[name] = self.cr.fields.get(name)
                 continue
             values[column] = typed(wanted, made.value, ACCOUNTVIEW)
             if not (made.remark and made.remark.again):
@@ -230,8 +246,7 @@ class _Pair:
 
     def _remarks(self, merged: Merged) -> list[Remark]:
         remarks = [made.remark for made in self.made.values() if made.remark and made.remark.again]
-        if self.cr_read is not None and any(self._exports(wanted) for wanted in self.kind.fields):
-            remarks += self._cuts()
+        remarks += self._cuts(merged)
         both = self.known.policy.flows[self.kind.flow] == "both" and self.link.crafter_base is not None
         if both:
             remarks += [
@@ -242,10 +257,12 @@ class _Pair:
     def _exports(self, wanted: Field) -> bool:
         return self.kind.may_write(wanted, self.link, self.known.policy)[0]
 
-    def _cuts(self) -> list[Remark]:
-        """What AccountView cannot hold whole, said as long as it is so."""
+    def _cuts(self, merged: Merged) -> list[Remark]:
+        """What AccountView cannot hold whole, said as long as it is so, whichever side told something new."""
         made = [
-            self.translated(one.name, CRAFTER) for one in self.kind.fields if one.type == "free" and self._exports(one)
+            self.translated(one.name, CRAFTER)
+            for one in self.kind.fields
+            if one.type == "free" and self._exports(one) and one.name not in merged.to_crafter
         ]
         return [one.remark for one in made if one.remark and not one.remark.again]
 

@@ -61,8 +61,15 @@ class _Params(dict[str, Any]):
 def text(code: str, language: str, params: Mapping[str, Any]) -> tuple[str, str]:
     """(sentence, next step) in a language, with what was filled in cut to a readable length."""
     shown = _Params({name: _short(_word(language, name, value)) for name, value in params.items()})
+    if "parent_name" in params:
+        shown["parent_name"] = _behind(params["parent_name"], params.get("parent") or params.get("project"))
     sentence, step = row(code).texts[language if language in ("nl", "en") else "nl"]
     return sentence.format_map(shown), step.format_map(shown)
+
+
+def _behind(name: object, key: object) -> str:
+    """A name behind its number, unless there is none or the name already stands in the number's place."""
+    return f" ({_short(name)})" if name and name != key else ""
 
 
 def _short(value: object) -> str:

@@ -14,16 +14,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from avsync import company, safety
+from avsync.comeback import recover
 from avsync.config import Config
 from avsync.context import Context
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook
 from avsync.flows.spec import Policy
 from avsync.gate import Gate, pass_gate
-from avsync.gather import Gathered, Reading, gather, recover
-from avsync.housekeeping import close_stale, flow_problem
-from avsync.invoicing import settle_lines, sync_lines
+from avsync.gather import Gathered, Reading, gather
+from avsync.housekeeping import close_stale, flow_problem, unknown_outcomes
+from avsync.invoicing import sync_lines
 from avsync.lookups import Lookups
 from avsync.model import ACCOUNTVIEW, format_utc
+from avsync.renumber import follow_numbers
+from avsync.rollback import notice_strays
 from avsync.services.accountview.client import AccountView
 from avsync.services.crafter.client import Crafter
 from avsync.settle import settle
@@ -51,7 +54,7 @@ class Wish:
 
 @dataclass(slots=True)
 class Result:
-    """What a run did. `errors`: the flows that stopped, and why."""
+    """What a run did. `errors`: the flows that stopped, and why; `caution`: why a real run would stop (dry run)."""
 
     run: int
     exit: int
@@ -61,6 +64,7 @@ class Result:
     plan: list[dict[str, Any]] | None = None
     skipped: int = 0
     new_problems: int = 0
+    caution: AvsyncError | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The shape that others build on (design: commands)."""
@@ -68,7 +72,7 @@ class Result:
         if self.plan is None:
             return shape
         plan = [{name: value for name, value in row.items() if name != "params"} for row in self.plan]
-        return {**shape, "dry_run": True, "plan": plan}
+        return {**shape, "dry_run": True, "skipped": self.skipped, "plan": plan}
 
 
 @dataclass(slots=True)
@@ -121,6 +125,7 @@ class _Run:
             concurrency={"accountview": config.accountview.concurrency, "crafter": config.crafter.concurrency},
         )  # fmt: skip
         self.reading = self._reading()
+        self.linked: dict[str, int] = {}
 
     def now(self) -> str:
         """The UTC moment as text."""
@@ -129,7 +134,7 @@ class _Run:
     def _reading(self) -> Reading:
         return Reading(
             self.store, self.tools.accountview, self.tools.crafter, self.policy, self.started,
-            signature_of(self.config), self.wish.full, int(self.config.full_every),
+            signature_of(self.config), self.wish.full, int(self.config.full_every), self.tools.checkpoint,
         )  # fmt: skip
 
     def all(self) -> Result:
@@ -150,7 +155,9 @@ class _Run:
         self.tools.accountview.company_id = self._company()
         gate = self._gate()
         self._gather(gate)
+        notice_strays(self.store)
         self._settle(before=True)
+        self.linked = safety.linked(self.store) if self.wish.dry else {}
         if not (self.wish.force or self.wish.dry) and not self.errors.keys() >= set(self.on):
             safety.check(self.config.safety, self.context, self._plan_on_a_copy)
 
@@ -184,7 +191,8 @@ class _Run:
         )
         self.errors.update(gate.refused)
         self.context.columns = gate.column
-        self.context.lookups.employees = "hours" in self.on and "hours" not in gate.refused
+        if "hours" in self.on and "hours" not in gate.refused:
+            self.context.lookups.lists = frozenset({"employee", "time_code"}) - gate.without
         return gate
 
     def _running(self) -> list[str]:
@@ -192,12 +200,16 @@ class _Run:
 
     def _gather(self, gate: Gate) -> None:
         """Read every listing that a running flow needs; one that breaks off stops the flows that need it."""
+        before = self.store.inbox.newest()
         for source in wanted(self.policy, self._running()):
             if source.kind == "contact" and source.side == ACCOUNTVIEW and not gate.contacts:
                 continue
             self._read(source)
         if "hours" in self._running() and self.store.inbox.unlinked("hour", "crafter"):
             self._read(HOURS_IN_ACCOUNTVIEW)
+        if "customers" in self._running():
+            with _stops(self, "customers"):
+                follow_numbers(self.context, before)
         lost = [link for one in self.gathered.values() for link in one.lost]
         for flow in self._running():
             order = FLOW_KINDS[flow]
@@ -231,7 +243,7 @@ class _Run:
         for flow in self._running() if before else self.on:
             with _stops(self, flow):
                 for kind in FLOW_KINDS[flow]:
-                    settle_lines(self.context) if kind == "order_line" else settle(self.context, kind)
+                    settle(self.context, kind)
 
     def _flows(self) -> None:
         for flow in self.on:
@@ -245,13 +257,21 @@ class _Run:
     def _flow(self, flow: str) -> None:
         for kind in FLOW_KINDS[flow]:
             if kind == "order_line":
-                sync_lines(self.context)
+                self._lines(kind)
             else:
                 sync_kind(self.context, KINDS[kind], self.reading)
         with self.store.transaction():
             close_stale(self.store, flow, FLOW_KINDS[flow], self.context.user_problems, self.wish.only is None)
             if not self.wish.only:
                 self.store.set_flow_ok(flow, self.now())
+
+    def _lines(self, kind: str) -> None:
+        """Lines whose outcome is unknown are looked up at once; what that clears goes on in this run."""
+        sync_lines(self.context)
+        if not self.context.dry:
+            newest = self.store.inbox.newest()
+            settle(self.context, kind)
+            sync_lines(self.context, newest)
 
     def _check_codes(self, flow: str) -> None:
         """Time codes that AccountView does not know would be refused line by line: say it once (exit 2)."""
@@ -267,7 +287,7 @@ class _Run:
                 self.config, tools, Wish(self.wish.flows, "trial", dry=True, only=self.wish.only), self.policy.today
             )
             trial.context.columns, trial.errors = self.context.columns, dict(self.errors)
-            trial.context.lookups.employees = self.context.lookups.employees
+            trial.context.lookups.lists = self.context.lookups.lists
             trial._flows()
             return trial.context.plan
         finally:
@@ -281,6 +301,10 @@ class _Run:
         with self.store.transaction():
             for flow in self.on:
                 flow_problem(self.store, flow, self.errors.get(flow), self.now())
+            if not self.wish.dry:
+                doubts = unknown_outcomes(self.store, self.context.old_enough, self.now())
+                for flow in self.on:
+                    self.context.count(flow).unknown = doubts.get(flow, 0)
             self.store.problems.expire("conflict", format_utc(datetime.fromisoformat(self.started) - timedelta(days=7)))
         self._timelines()
         code = self._exit()
@@ -291,10 +315,18 @@ class _Run:
         skipped = sum(one.skipped_old for one in self.gathered.values())
         plan = self.context.plan if self.wish.dry else None
         new = self.store.problems.new_since(self.started)
-        return Result(self.context.run, code, flows, requests, self.errors, plan, skipped, new)
+        return Result(self.context.run, code, flows, requests, self.errors, plan, skipped, new, self._caution())
+
+    def _caution(self) -> AvsyncError | None:
+        """What a dry run says of the safety stop that the same run in earnest would meet."""
+        if not self.wish.dry or self.wish.force:
+            return None
+        return safety.judge(self.config.safety, self.context.plan, self.linked)
 
     def _timelines(self) -> None:
         """Telling must never turn a good run into a bad one: what cannot be told now is told by the next run."""
+        if any(isinstance(error, PersonMustLook) for error in self.errors.values()):
+            return  # stopped before anything was written
         if any(isinstance(error, LoginNeeded) and error.code.startswith("crafter") for error in self.errors.values()):
             return
         try:

@@ -1,33 +1,72 @@
 """Settles writes whose outcome nobody saw, by looking for their traces on the other side.
 
-What is found is put into the inbox as a candidate, and the next planning adopts it by its reference: the same road as a
-first meeting. What is not found is free to be sent again, but only once the grace time is over.
+What is found is put into the inbox as a candidate that carries our reference, also where the service has no column for
+one, and the next planning adopts it by that: the same road as a first meeting. What is not found is free to be sent
+again, but only once the grace time is over.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from avsync.apply import accountview_key
+from avsync.boundary import cause_of, each
 from avsync.context import Context
+from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook
 from avsync.flows import hours
+from avsync.invoicing import settle_lines
 from avsync.model import ACCOUNTVIEW, CRAFTER, Record, squeeze
 from avsync.outcomes import read_one
 from avsync.sources import KINDS
 from avsync.state.store import Intent
 
-LINES = "lines"
+log = logging.getLogger(__name__)
+_PATIENCE = timedelta(seconds=30)
 
 
 def settle(context: Context, kind: str) -> None:
-    """Look up every open intent of a kind. Raises TryLater when the service does not answer: all stay as they are."""
-    for intent in context.store.intents(kind):
-        if intent.verb == "create":
-            _settle_create(context, intent)
-        elif intent.verb == "update":
-            _settle_update(context, intent)
+    """Look up every open intent of a kind. One that cannot be looked up stays open and holds up nobody else.
+
+    A service that refuses look-ups for half a minute is left alone until the next run, which begins with another intent.
+    """
+    intents = context.store.intents(kind)
+    turn = context.run % len(intents) if intents else 0
+    begun = datetime.fromisoformat(context.now())
+    for intent in intents[turn:] + intents[:turn]:
+        context.checkpoint("settle")
+        try:
+            each([intent], lambda some: _look_up(context, some[0]), lambda one, error: _not_now(context, one, error))
+        except (LoginNeeded, OutOfTime, PersonMustLook):
+            raise
+        except AvsyncError as error:
+            _not_now(context, intent, error)
+            if datetime.fromisoformat(context.now()) - begun > _PATIENCE:
+                return
+        context.checkpoint("settled")
+
+
+def _look_up(context: Context, intent: Intent) -> None:
+    if intent.verb == "create":
+        _settle_create(context, intent)
+    elif intent.verb == "update":
+        _settle_update(context, intent)
+    else:
+        settle_lines(context, intent)
+
+
+def _not_now(context: Context, intent: Intent, error: Exception) -> None:
+    if isinstance(error, AvsyncError):
+        detail = str(error.params.get("detail") or error.code)
+    else:
+        cause = cause_of(error, f"the look-up of {intent.kind} {intent.key or intent.record}")
+        detail = ", ".join(str(part) for part in cause.params.values())
+    log.warning("%s %s: its look-up failed (%s)", intent.kind, intent.key or intent.record, detail)
+    with context.store.transaction():
+        context.store.doubt(intent.id, detail)
 
 
 def _settle_create(context: Context, intent: Intent) -> None:
@@ -36,7 +75,7 @@ def _settle_create(context: Context, intent: Intent) -> None:
         return
     with context.store.transaction():
         for record in found:
-            context.store.inbox.put(record, "keep")
+            context.store.inbox.put(replace(record, reference=record.reference or intent.reference), "keep")
         context.store.close_intents([intent.id])
 
 
@@ -65,8 +104,19 @@ def _by_natural_key(context: Context, intent: Intent, values: Mapping[str, Any])
         row = context.accountview.by_key(intent.kind, number)
         return _free(context, intent, [row] if row else [])
     rows = context.accountview.find("customer", {"name": values["name"]})
-    wanted = squeeze(values.get("postal_code"))
-    return [one for one in _free(context, intent, rows) if not wanted or wanted in one.extra["postal_codes"]]
+    wanted = {squeeze(values["postal_code"])} if values.get("postal_code") else set()
+    return [
+        one
+        for one in _free(context, intent, rows)
+        if wanted <= set(one.extra["postal_codes"]) and bool(wanted) == bool(one.extra["postal_codes"])
+        and _since(one.extra["created_at"], intent.sent_at)
+    ]  # fmt: skip
+
+
+def _since(entered: str, sent_at: str) -> bool:
+    """Whether a row may have come from this write (behaviour 3); a day of play, because the clocks are not the same."""
+    day = (datetime.fromisoformat(sent_at) - timedelta(days=1)).date().isoformat()
+    return not entered or entered[:10] >= day
 
 
 def _same_columns(context: Context, intent: Intent, found: list[Record]) -> list[Record]:
@@ -74,6 +124,7 @@ def _same_columns(context: Context, intent: Intent, found: list[Record]) -> list
     told = intent.detail["told"]
     for record in found:
         same = all(record.fields.get(name) == value for name, value in told.items() if name != "number")
+        same = same and record.extra.get("day") == intent.detail["values"].get("order_date")
         claimed = context.store.inbox.get(record.kind, ACCOUNTVIEW, [record.id]).get(record.id)
         if same and not (claimed and claimed.record.reference):
             match = hours.natural(record.fields) if record.kind == "hour" else ""
@@ -100,6 +151,9 @@ def _settle_update(context: Context, intent: Intent) -> None:
     if now is not None and not _shows(now, intent.detail["told"]) and not context.old_enough(intent.sent_at):
         return
     with context.store.transaction():
+        link = context.store.links.by_id(intent.link) if intent.link is not None else None
+        if link is not None:
+            context.store.links.written(link, intent.side)
         if now is not None:
             context.store.inbox.put(now, "plan")
         context.store.close_intents([intent.id])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -66,10 +66,18 @@ class Source:
         except Malformed:
             return ""
 
+    def records(self, row: Mapping[str, Any], policy: Policy, print_: str) -> list[Record]:
+        """What the row becomes; the record that the row stands for carries its fingerprint. Malformed as `read`."""
+        first = self.makes[0]
+        return [replace(one, fingerprint=print_) if one.kind == first else one for one in self.read(row, policy)]
+
     def fingerprint(self, row: Mapping[str, Any]) -> str:
         """Of everything in the row but its moment: equal means that nothing changed."""
         skipped = (self.changed, "created_at")
-        shown = repr([(name, row[name]) for name in sorted(row) if name not in skipped])
+        try:
+            shown = repr([(name, row[name]) for name in sorted(row) if name not in skipped])
+        except RecursionError:
+            shown = f"nested too deep: {row.get(self.key)}"
         return hashlib.blake2b(shown.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 

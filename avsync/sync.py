@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 from avsync.apply import PRETENDED, Job, RecordPipeline, Sent
+from avsync.boundary import each
+from avsync.comeback import recover
 from avsync.context import ONE_RUN, Context
+from avsync.errors import Malformed
 from avsync.flows import orders
 from avsync.flows.recognise import Match, recognise
 from avsync.flows.spec import Kind, LinkView, Need, Refuse, WaitFor
-from avsync.gather import Reading, recover
+from avsync.gather import Reading
 from avsync.model import ACCOUNTVIEW, CRAFTER, Record, Side, other
-from avsync.outcomes import Outcomes, finish, look_after, tell
+from avsync.outcomes import Outcomes, faulty, finish, look_after, tell
 from avsync.plan import Action, Verb, Write, plan_linked, plan_new
+from avsync.rollback import deleted_there
 from avsync.settle import settle
 from avsync.sources import fate
 from avsync.state.inbox import Entry
@@ -41,14 +45,16 @@ def sync_kind(context: Context, kind: Kind, reading: Reading) -> None:
 
 
 def _find_unnamed(context: Context, kind: Kind, outcomes: Outcomes) -> None:
-    """What was stored without telling under which number is looked for at once, and adopted in the next round."""
+    """What may be stored, or is under a number nobody told, is looked for at once and adopted in the next round."""
     unnamed, outcomes.after.unnamed = outcomes.after.unnamed, []
     if not unnamed:
         return
     settle(context, kind.name)
+    held = context.store.held(kind.name)
     with context.store.transaction():
-        for one in unnamed:
-            context.store.inbox.put(one.job.action.record, "plan")
+        for record in (one.job.action.record for one in unnamed if one.write.id is None):
+            if (record.side, record.id) not in held:
+                context.store.inbox.put(record, "plan")
 
 
 def _one_pass(context: Context, kind: Kind, side: Side, rank: int, span: tuple[int, int], outcomes: Outcomes) -> None:
@@ -66,11 +72,28 @@ def _one_pass(context: Context, kind: Kind, side: Side, rank: int, span: tuple[i
         while entries := context.store.inbox.page(kind.name, side, rank, after, until, ONE_RUN):
             after = entries[-1].seq
             chosen = [one for one in entries if _may_plan(context, one, held, kind)]
-            jobs = Planner(context, kind, side, chosen).jobs()
+            jobs = _plan_page(context, kind, side, chosen, span)
             for target in (ACCOUNTVIEW, CRAFTER):
                 sent = [Sent(job, write) for job in jobs for write in job.action.writes if write.side == target]
                 if sent:
                     pipe(target).add(sent)
+
+
+def _plan_page(context: Context, kind: Kind, side: Side, entries: list[Entry], span: tuple[int, int]) -> list[Job]:
+    """Plan a page; a version that our planning stumbles over gets a problem and is tried again in every run."""
+
+    def work(some: Sequence[Entry]) -> list[Job]:
+        back = context.snapshot()
+        try:
+            return Planner(context, kind, side, list(some), span).jobs()
+        except BaseException:
+            back()
+            raise
+
+    def failed(entry: Entry, error: Exception) -> None:
+        faulty(context, kind.flow, entry.record, error)
+
+    return [job for jobs in each(entries, work, failed) for job in jobs] if entries else []
 
 
 def _may_plan(context: Context, entry: Entry, held: set[tuple[Side, str]], kind: Kind) -> bool:
@@ -82,15 +105,17 @@ def _may_plan(context: Context, entry: Entry, held: set[tuple[Side, str]], kind:
 
 
 class Planner:
-    """Plans one page of versions of one kind and side."""
+    """Plans one page of versions of one kind and side; `span`: the sequence numbers that this round is about."""
 
-    def __init__(self, context: Context, kind: Kind, side: Side, entries: list[Entry]) -> None:
-        self.context, self.kind, self.side, self.entries = context, kind, side, entries
+    def __init__(self, context: Context, kind: Kind, side: Side, entries: list[Entry], span: tuple[int, int]) -> None:
+        self.context, self.kind, self.side, self.entries, self.span = context, kind, side, entries, span
         self.store = context.store
         ids = [entry.record.id for entry in entries]
         self.links = self.store.links.by_side(kind.name, side, ids)
         across = [_end(link, other(side)) for link in self.links.values()]
         self.partners = self.store.inbox.get(kind.name, other(side), [one for one in across if one])
+        free = [entry.record for entry in entries if entry.record.id not in self.links]
+        self.deleted = deleted_there(context, kind, side, free)
         self.numbered = self._typed_numbers()
         self.known = context.known(self._needs())
         self.troubled = self.store.problems.records(kind.name, side, ids) if ids else set()
@@ -100,30 +125,37 @@ class Planner:
     def _needs(self) -> list[Need]:
         needs: list[Need] = []
         records = [entry.record for entry in (*self.entries, *self.partners.values())]
-        for record in [*records, *(one for one in self.numbered.values() if one)]:
+        for record in [*records, *(one for one in self.numbered.values() if isinstance(one, Record))]:
             needs += self.kind.needs(record)
         for link in self.links.values():
             needs += self.kind.link_needs(link)
         return needs
 
-    def _typed_numbers(self) -> dict[str, Record | None]:
+    def _typed_numbers(self) -> dict[str, Record | Malformed | None]:
         """Orders whose number a user typed: AccountView's order of that number, if it has one (behaviour 18)."""
         if self.kind.name != "order" or self.side != CRAFTER:
             return {}
-        found: dict[str, Record | None] = {}
-        for entry in self.entries:
-            number = entry.record.fields["number"]
-            if number and entry.record.id not in self.links:
-                row = self.context.accountview.by_key("order", number.upper())
-                found[entry.record.id] = orders.read_accountview(row, self.context.policy)[0] if row else None
-        return found
+        typed = {
+            entry.record.id: number.upper()
+            for entry in self.entries
+            if (number := entry.record.fields["number"]) and entry.record.id not in self.links
+        }
+        found = self.context.lookups.at_once(self._order_of, list(typed.values()))
+        return dict(zip(typed, found, strict=True))
+
+    def _order_of(self, number: str) -> Record | Malformed | None:
+        row = self.context.accountview.by_key("order", number)
+        try:
+            return orders.read_accountview(row, self.context.policy)[0] if row else None
+        except Malformed as fault:
+            return fault
 
     def jobs(self) -> list[Job]:
         """Decide every version; returns those that need a write. Links, bases and problems are saved at once."""
         jobs = []
         with self.store.transaction():
             for entry in self.entries:
-                if self._is_held(entry):
+                if self._is_held(entry) or self._was_planned(entry):
                     continue
                 action, entries = self._decide(entry)
                 job = Job(action, entries, open=len(action.writes))
@@ -142,6 +174,14 @@ class Planner:
             return False
         self.context.count(self.kind.flow).unknown += 1
         return True
+
+    def _was_planned(self, entry: Entry) -> bool:
+        """With its AccountView half, in the pass before this one; twice would tell every problem twice."""
+        link = self.links.get(entry.record.id)
+        half = self.partners.get(link.accountview) if link is not None and self.side == CRAFTER else None
+        if half is None or half.fate != "plan" or not self.span[0] < half.seq <= self.span[1]:
+            return False
+        return self.context.wanted(half.record.key, half.record.id, half.record.name)
 
     def _decide(self, entry: Entry) -> tuple[Action, tuple[Entry, ...]]:
         record, link = entry.record, self.links.get(entry.record.id)
@@ -165,12 +205,16 @@ class Planner:
     def _unlinked(self, entry: Entry, link: LinkView | None) -> tuple[Action, tuple[Entry, ...]]:
         record = entry.record
         match = self._match(record)
-        if len(match.candidates) == 1 and not self._claimed_twice(match, record):
+        rivals = self._rivals(match, record)
+        if len(match.candidates) == 1 and not rivals:
             return self._adopt(entry, match.candidates[0], link)
         if match.candidates:
-            shown = ", ".join(one.key or one.name or one.id for one in (*match.candidates,))
-            params = {"candidates": shown, "by": match.by}
-            return Action(Verb.REJECT, self.kind, record, "several_candidates", link, params=params), (entry,)
+            shown = ", ".join(one.key or f"{one.name} ({one.id})" for one in (*match.candidates, *rivals))
+            return self._which(record, link, shown), (entry,)
+        if self.kind.name == "customer" and self.side == ACCOUNTVIEW and record.id in self.context.questions:
+            return self._which(record, link, self.context.questions[record.id]), (entry,)
+        if record.id in self.deleted:
+            return self._gone_again(record, self.deleted[record.id]), (entry,)
         try:
             there = self._by_typed_number(record)
         except Refuse as refusal:
@@ -183,15 +227,26 @@ class Planner:
             return self._adopt(entry, there, link)
         return plan_new(self.kind, record, self.known, link), (entry,)
 
+    def _gone_again(self, record: Record, key: str) -> Action:
+        """Deleted in AccountView while it was linked; only the state that knew it is lost."""
+        link = self.store.links.add(self.kind.name, key, record.id, (None, record.fields), ACCOUNTVIEW, adopted=True)
+        self.store.links.set_gone(link, True)
+        return Action(Verb.SKIP, self.kind, record, "gone", self.store.links.by_id(link))
+
+    def _which(self, record: Record, link: LinkView | None, candidates: str) -> Action:
+        """A question for a person."""
+        params = {"candidates": candidates}
+        return Action(Verb.REJECT, self.kind, record, "several_candidates", link, params=params)
+
     def _match(self, record: Record) -> Match:
         return recognise(self.kind, record, self._look, self.known)
 
-    def _claimed_twice(self, match: Match, record: Record) -> bool:
-        """By name alone the choice must be the only one from either side (behaviour 6)."""
-        if match.by != "name" or self.kind.name != "customer":
-            return False
+    def _rivals(self, match: Match, record: Record) -> list[Record]:
+        """By name alone the choice must be the only one from either side too (behaviour 6): who else fits it."""
+        if match.by != "name" or self.kind.name != "customer" or len(match.candidates) != 1:
+            return []
         back = recognise(self.kind, match.candidates[0], self._look, self.known)
-        return {one.id for one in back.candidates} != {record.id}
+        return [one for one in back.candidates if one.id != record.id]
 
     def _look(self, kind: str, side: str, column: str, value: str) -> list[Record]:
         """Free records only; on an adoption of the page itself the links have grown, so they are asked anew."""
@@ -206,6 +261,8 @@ class Planner:
         there, number = self.numbered[record.id], record.fields["number"]
         if there is None:
             raise Refuse("order_number_unknown", order=number)
+        if isinstance(there, Malformed):
+            raise Refuse("unreadable", field=there.field, found=there.found)
         if self.store.links.by_side("order", ACCOUNTVIEW, [there.id]):
             raise Refuse("order_number_taken", order=number)
         mine = self.kind.to_accountview(self.kind.field("customer"), record, self.known).value
@@ -222,15 +279,23 @@ class Planner:
         if link is not None:
             self.store.links.remove(link.id)
         number = self.store.links.add(
-            self.kind.name, av.id, cr.id, bases, leads, adopted=True, parent=cr.parent or mine.parent
-        )
+            self.kind.name, av.id, cr.id, bases, leads, adopted=True, parent=cr.parent or mine.parent,
+            prints=(av.fingerprint, cr.fingerprint),
+        )  # fmt: skip
         new = self.store.links.by_id(number)
         assert new is not None  # noqa: S101 - added a line above
         partner = self.store.inbox.get(self.kind.name, there.side, [there.id]).get(there.id)
+        self._learn(there)
         action = replace(plan_linked(self.kind, new, av, cr, self.known), partner=there)
         if action.verb in (Verb.UPDATE, Verb.SKIP):
             action = replace(action, verb=Verb.ADOPT, reason="first_meeting")
         return action, (entry, partner) if partner else (entry,)
+
+    def _learn(self, there: Record) -> None:
+        """What a record met just now refers to; the main location serves creation only."""
+        needs = [one for one in self.kind.needs(there) if one[0] != "main_location" and one not in self.known.parents]
+        if needs:
+            self.known = replace(self.known, parents={**self.known.parents, **self.context.lookups.answer(needs)})
 
     def _settle_bases(self, action: Action) -> None:
         if action.link is None:
@@ -255,10 +320,18 @@ class Planner:
         else:
             self._settle_bases(action)
             totals.unchanged += 1
-            if not action.again:
+            if action.reason == "gone":
+                self._park(job.entries)
+            elif not action.again:
                 self.store.inbox.done(job.entries)
             if action.remarks or action.partner or self._troubled(action):
                 tell(self.context, action, causes_of(action))
+
+    def _park(self, entries: Iterable[Entry]) -> None:
+        """Nothing is sent for what is gone; an edit in Crafter is kept for the day the record reappears."""
+        self.store.inbox.done(one for one in entries if one.record.side == ACCOUNTVIEW)
+        for one in entries:
+            self.store.inbox.set_fate(one.seq, "keep")
 
     def _troubled(self, action: Action) -> bool:
         across = action.link.end(other(self.side)) if action.link else ""

@@ -28,9 +28,11 @@ def tell_timelines(context: Context, language: str) -> None:
     changed = [one for key, one in wanted.items() if one.wanted != (known[key].posted if key in known else "")]
     if not changed or context.dry:
         return
+    context.checkpoint("announce")
     with context.store.transaction():
         for entry in changed:
             context.store.problems.want(entry)
+    context.checkpoint("announced")
     _post(context, changed, texts, language)
 
 
@@ -45,7 +47,7 @@ def _wanted(context: Context, language: str) -> tuple[dict[str, TimelineEntry], 
         key = f"avsync:{entity}:{identity}:{flow}"
         kind = "error" if any(one.cause.severity == "error" for one in group) else "info"
         message = _message(group, language)
-        mark = hashlib.sha256(f"{kind}\n{message}".encode()).hexdigest()[:16]
+        mark = hashlib.sha256(f"{kind}\n{_said(group, language)}".encode()).hexdigest()[:16]
         entries[key] = TimelineEntry(key, entity, identity, flow, mark, "")
         texts[key] = (kind, message)
     return entries, texts
@@ -58,9 +60,17 @@ def _message(group: list[Problem], language: str) -> str:
 
 
 def _line(problem: Problem, language: str) -> str:
-    about, cause = problem.about, problem.cause
-    said = " ".join(problems.text(cause.code, language, cause.params))
-    return f"{problems.about(language, about.kind, about.key, about.name)}: {said}"
+    about = problem.about
+    return f"{problems.about(language, about.kind, about.key, about.name)}: {_words(problem, language)}"
+
+
+def _words(problem: Problem, language: str) -> str:
+    return " ".join(problems.text(problem.cause.code, language, problem.cause.params))
+
+
+def _said(group: list[Problem], language: str) -> str:
+    """What an entry says apart from its items' names: a new name is no news (behaviour 28)."""
+    return "\n".join(dict.fromkeys(f"{one.about.kind} {one.about.key}: {_words(one, language)}" for one in group))
 
 
 def _post(context: Context, entries: list[TimelineEntry], texts: dict[str, tuple[str, str]], language: str) -> None:
@@ -71,7 +81,9 @@ def _post(context: Context, entries: list[TimelineEntry], texts: dict[str, tuple
             "dedupe_key": entry.dedupe_key, "resolved": not entry.wanted,
         }  # fmt: skip
         context.checkpoint("send")
-        return context.crafter.post_timeline(values, f"{entry.dedupe_key}:{context.run}:{entry.wanted or 'resolved'}")
+        outcome = context.crafter.post_timeline(values, f"{entry.dedupe_key}:{context.run}:{entry.wanted or 'resolved'}")
+        context.checkpoint("answered")
+        return outcome
 
     try:
         with ThreadPoolExecutor(context.concurrency["crafter"]) as pool:
@@ -83,6 +95,7 @@ def _post(context: Context, entries: list[TimelineEntry], texts: dict[str, tuple
     with context.store.transaction():
         for entry, outcome in zip(entries, outcomes, strict=True):
             _save(context, entry, outcome)
+    context.checkpoint("saved")
 
 
 def _save(context: Context, entry: TimelineEntry, outcome: Outcome) -> None:

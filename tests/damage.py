@@ -197,7 +197,7 @@ def _copy(tables: Any) -> Any:
 
 # both worlds as text
 
-_MOVING = {"CNG_DATE", "INP_DATE", "EXT_KEY", "id", "created_at", "updated_at", "deleted_at", "history"}
+_MOVING = {"CNG_DATE", "INP_DATE", "EXT_KEY", "id", "created_at", "updated_at", "deleted_at", "history", "number"}
 _GIVEN = {"SO_LINE": "REC_ID", "HRS_LINE": "REC_ID", "CONTACT": "SUB_NR", "SO_HDR": "ORD_NR"}
 _RESOURCES = ("customers", "work-locations", "contacts", "project-types", "projects", "work-orders", "hours")
 

@@ -1,7 +1,8 @@
-"""A small shop for tests of orders, lines and hours: two customers, three projects, two mechanics, known on both sides."""
+"""A small shop for tests of orders, lines and hours: two customers, three projects, two mechanics, on both sides."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,9 +63,11 @@ def shop(folder: Path, flows: Mapping[str, str] | None = None, **options: Any) -
 
 
 def work_order(one: Office, name: str, **fields: Any) -> str:
-    """A work order of Bakkerij Vos, made in May 2026; its id is its name."""
+    """A work order of Bakkerij Vos, made in May 2026 and changed just now; its id is its name."""
     known = {"customer_id": "klant-1", "description": f"Ketel {name}", "created_at": MADE}
-    return str(one.box.crafter.add("work-orders", id=name, **{**known, **fields}))
+    one.box.crafter.add("work-orders", id=name, **{**known, **fields})
+    one.box.crafter.edit("work-orders", name)
+    return name
 
 
 def change(one: Office, name: str, **fields: Any) -> None:
@@ -146,12 +149,13 @@ def rests(one: Office, exit_code: int = 0) -> None:
     one.box.requests.clear()
     assert one.run()["exit"] == exit_code, one.errors()
     assert one.run("--full")["exit"] == exit_code, one.errors()
-    assert one.writes() == []
+    assert one.writes() == [], [(write.method, write.path, write.body) for write in one.writes()]
 
 
 def in_step(one: Office, before: Snapshot | None = None, but: tuple[str, ...] = ()) -> None:
     """Both worlds are equal wherever the design says so, and a further run changes nothing."""
-    assert differences(one.box, one.config["flows"], before=before, but=but) == []
+    found = differences(one.box, one.config["flows"], before=before, but=but)
+    assert not found, found
     rests(one)
 
 
@@ -159,3 +163,8 @@ def sent(one: Office, side: str, method: str = "") -> list[Any]:
     """The writes to one side since the log was cleared (timeline apart)."""
     found = [write for write in one.writes() if write.side == side and "timeline" not in write.path]
     return [write for write in found if not method or write.method == method]
+
+
+def body(write: Any) -> Any:
+    """What a write carried, as JSON."""
+    return json.loads(write.body)

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from scripted import Scripted, answer, html
+from tests.scripted import Scripted, answer, html
 
 from avsync.errors import ConfigError, LoginNeeded, Malformed, TryLater
 from avsync.sandbox.server import Sandbox

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from scripted import Scripted, answer, html
+from tests.scripted import Scripted, answer, html
 
 from avsync.errors import FeatureOff, LoginNeeded, Malformed, TryLater
 from avsync.sandbox.server import Sandbox
@@ -114,7 +114,7 @@ def test_a_wrong_key_and_a_function_that_is_off(box: Sandbox, crafter: Crafter) 
     for call in (lambda: crafter.find("customer", {}), lambda: crafter.create("customer", {"name": "x"}, "k")):
         with pytest.raises(FeatureOff) as off:
             call()
-        assert off.value.params == {"resource": "customer"}
+        assert off.value.params == {"resource": "customers"}
 
 
 # --- writing to the sandbox

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import Scripted, Stopwatch, answer, drip, html
+from tests.scripted import Scripted, Stopwatch, answer, drip, html
 
 from avsync.errors import ConfigError, LoginNeeded, OutOfTime, TryLater
 from avsync.services.answer import Answer, Flaw
@@ -288,6 +288,7 @@ def test_other_addresses_are_refused(url: str) -> None:
 
 def test_secrets_reach_neither_log_nor_exception(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="avsync")
     headers = {"Authorization": "Bearer s3cret"}
     with Scripted(None, answer({}), repeat=False) as server:
         http = made(server.url)

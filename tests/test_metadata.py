@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from scripted import Scripted, answer
-from test_accountview_client import client
+from tests.scripted import Scripted, answer
+from tests.test_accountview_client import client
 
 from avsync.sandbox.accountview.names import overrides
 from avsync.sandbox.server import Sandbox

@@ -59,14 +59,25 @@ def type_name(one: Office, code: str) -> str:
 
 def test_a_project_comes_over_with_every_field_that_crafter_has_for_it(tmp_path: Path) -> None:
     with books(tmp_path) as one:
-        project(one, "P1", PROJ_DESC="Nieuwbouw", BEG_DATE=day(-30), END_DATE=day(60), EMP_NR="007", COMMENT1="Let op\nde hond")
+        project(
+            one,
+            "P1",
+            PROJ_DESC="Nieuwbouw",
+            BEG_DATE=day(-30),
+            END_DATE=day(60),
+            EMP_NR="007",
+            COMMENT1="Let op\nde hond",
+        )
         assert one.run()["exit"] == 0, one.errors()
         made = there(one, "P1")
         customer = one.box.crafter.record("customers", made["customer_id"])
         kind = one.box.crafter.record("project-types", made["project_type_id"])
-        assert customer and customer["customer_number"] == "10001"
-        assert kind and (kind["code"], kind["name"]) == ("INST", "Installatie")
-        assert made["name"] == "Nieuwbouw" and made["description"] == "Let op\nde hond"
+        assert customer
+        assert customer["customer_number"] == "10001"
+        assert kind
+        assert (kind["code"], kind["name"]) == ("INST", "Installatie")
+        assert made["name"] == "Nieuwbouw"
+        assert made["description"] == "Let op\nde hond"
         assert (made["start_date"], made["end_date"]) == (day(-30), day(60))
         assert made["responsible_user_id"] == "u7"
         assert made["external_ref"] == "av:project:P1"
@@ -120,9 +131,11 @@ class _Clock:
 def test_a_project_that_opens_later_comes_over_then(tmp_path: Path) -> None:
     with books(tmp_path) as one:
         project(one, "P1", END_DATE=day(-1))
-        assert one.run()["exit"] == 0 and codes(one) == []
+        assert one.run()["exit"] == 0
+        assert codes(one) == []
         one.box.accountview.edit("PROJECTS", "P1", END_DATE=day(30))
-        assert one.run()["exit"] == 0 and codes(one) == ["P1"]
+        assert one.run()["exit"] == 0
+        assert codes(one) == ["P1"]
 
 
 def test_a_project_that_closes_stays_in_crafter_and_its_last_changes_still_travel(tmp_path: Path) -> None:
@@ -169,7 +182,8 @@ def test_an_unknown_project_type_is_said_by_name_and_the_project_follows_once_it
         assert codes(one) == ["P2"]
         one.box.accountview.add("PRO_TYPE", PT_CODE="NIEUW", PT_DESC="Nieuw soort")
         assert one.run()["exit"] == 0
-        assert codes(one) == ["P1", "P2"] and one.errors() == []
+        assert codes(one) == ["P1", "P2"]
+        assert one.errors() == []
 
 
 def test_a_project_type_that_is_renamed_keeps_its_projects(tmp_path: Path) -> None:
@@ -184,7 +198,8 @@ def test_a_project_type_that_is_renamed_keeps_its_projects(tmp_path: Path) -> No
         one.box.accountview.edit("PROJECTS", "P1", PRO_TYPE="OND")
         assert one.run()["exit"] == 0
         kind = one.box.crafter.record("project-types", there(one, "P1")["project_type_id"])
-        assert kind and kind["code"] == "OND"
+        assert kind
+        assert kind["code"] == "OND"
 
 
 def test_a_project_type_under_a_new_code_is_a_new_type_and_its_projects_move_over(tmp_path: Path) -> None:
@@ -195,7 +210,8 @@ def test_a_project_type_under_a_new_code_is_a_new_type_and_its_projects_move_ove
         one.box.accountview.edit("PROJECTS", "P1", PRO_TYPE="INS2")
         assert one.run()["exit"] == 0, one.errors()
         kind = one.box.crafter.record("project-types", there(one, "P1")["project_type_id"])
-        assert kind and kind["code"] == "INS2"
+        assert kind
+        assert kind["code"] == "INS2"
 
 
 def test_a_project_without_a_type_is_a_problem_unless_the_config_names_a_default(tmp_path: Path) -> None:
@@ -207,7 +223,8 @@ def test_a_project_without_a_type_is_a_problem_unless_the_config_names_a_default
         one.config["default_project_type"] = "ond"
         assert one.run()["exit"] == 0, one.errors()
         kind = one.box.crafter.record("project-types", there(one, "P1")["project_type_id"])
-        assert kind and kind["code"] == "OND"
+        assert kind
+        assert kind["code"] == "OND"
         assert one.box.accountview.row("PROJECTS", "P1")["PRO_TYPE"] == ""
 
 
@@ -229,7 +246,8 @@ def test_a_missing_responsible_employee_is_a_warning_that_goes_when_the_user_app
         entry = one.box.crafter.timeline[0]
         assert (entry["entity"], entry["kind"], entry["resolved"]) == ("project", "info", False)
         one.box.requests.clear()
-        assert one.run()["exit"] == 0 and one.writes() == []
+        assert one.run()["exit"] == 0
+        assert one.writes() == []
         one.box.crafter.add("users", id="u8", name="Nieuw", unique_code="008")
         assert one.run()["exit"] == 0
         assert there(one, "P1")["responsible_user_id"] == "u8"
@@ -253,7 +271,8 @@ def test_an_inactive_or_doubled_employee_is_a_warning_and_nobody_is_set(tmp_path
         else:
             one.box.crafter.edit("users", "u77", unique_code=None)
         assert one.run()["exit"] == 0
-        assert there(one, "P1")["responsible_user_id"] == "u7" and one.errors() == []
+        assert there(one, "P1")["responsible_user_id"] == "u7"
+        assert one.errors() == []
 
 
 def test_an_employee_that_goes_missing_later_clears_the_responsible_and_says_so(tmp_path: Path) -> None:
@@ -277,10 +296,12 @@ def test_a_project_whose_customer_is_not_there_yet_waits_and_names_it(tmp_path: 
         assert one.run()["exit"] == 1
         waiting = [row for row in one.errors() if row["severity"] == "waiting"]
         assert [(row["kind"], row["key"]) for row in waiting] == [("project", "P1")]
-        assert "10001" in waiting[0]["message"] and codes(one) == []
+        assert "10001" in waiting[0]["message"]
+        assert codes(one) == []
         one.box.accountview.edit("CONTACT", "10001", ACCT_NAME="Bakker BV")
         assert one.run()["exit"] == 0
-        assert codes(one) == ["P1"] and one.errors() == []
+        assert codes(one) == ["P1"]
+        assert one.errors() == []
 
 
 def test_a_project_without_a_customer_is_a_problem_until_it_gets_one(tmp_path: Path) -> None:
@@ -290,7 +311,8 @@ def test_a_project_without_a_customer_is_a_problem_until_it_gets_one(tmp_path: P
         assert problems(one) == [("project", "P1", "project_without_customer")]
         one.box.accountview.edit("PROJECTS", "P1", SUB_NR="10001")
         assert one.run()["exit"] == 0
-        assert codes(one) == ["P1"] and one.errors() == []
+        assert codes(one) == ["P1"]
+        assert one.errors() == []
 
 
 def test_projects_come_over_without_the_customers_flow_for_customers_that_are_on_both_sides(tmp_path: Path) -> None:
@@ -300,7 +322,8 @@ def test_projects_come_over_without_the_customers_flow_for_customers_that_are_on
         project(one, "P1")
         project(one, "P2", SUB_NR="10002")
         assert one.run()["exit"] == 1
-        assert there(one, "P1")["customer_id"] == "c1" and codes(one) == ["P1"]
+        assert there(one, "P1")["customer_id"] == "c1"
+        assert codes(one) == ["P1"]
         assert [(row["key"], row["severity"]) for row in one.errors()] == [("P2", "waiting")]
         assert "10002" in one.errors()[0]["message"]
         one.box.crafter.add("customers", id="c2", name="Visser", customer_number="10002")
@@ -356,11 +379,13 @@ def test_a_project_made_in_crafter_goes_to_accountview_with_every_field(tmp_path
         assert (row["BEG_DATE"], row["END_DATE"]) == (day(-3), day(9))
         assert (row["PRO_STAT"], row["EMP_NR"], row["COMMENT1"]) == ("10", "007", "Regel 1")
         one.box.requests.clear()
-        assert one.run("--full")["exit"] == 0 and one.writes() == []
+        assert one.run("--full")["exit"] == 0
+        assert one.writes() == []
         one.box.crafter.edit("projects", made, name="Anders", responsible_user_id=None)
         assert one.run()["exit"] == 0
         row = one.box.accountview.row("PROJECTS", "P26-1")
-        assert row and (row["PROJ_DESC"], row["EMP_NR"], row["PRO_STAT"]) == ("Anders", "", "10")
+        assert row
+        assert (row["PROJ_DESC"], row["EMP_NR"], row["PRO_STAT"]) == ("Anders", "", "10")
 
 
 def test_a_new_project_carries_no_status_unless_the_config_names_one(tmp_path: Path) -> None:
@@ -382,7 +407,8 @@ def test_an_exported_project_finds_its_type_by_code_and_says_so_when_accountview
         assert one.box.accountview.row("PROJECTS", "P1")["PRO_TYPE"] == "OND"
         assert one.box.accountview.row("PROJECTS", "P2") is None
         (problem,) = one.errors()
-        assert problem["key"] == "P2" and "WEG" in problem["message"]
+        assert problem["key"] == "P2"
+        assert "WEG" in problem["message"]
         one.box.accountview.add("PRO_TYPE", PT_CODE="WEG", PT_DESC="Weg")
         assert one.run()["exit"] == 0
         assert one.box.accountview.row("PROJECTS", "P2")["PRO_TYPE"] == "WEG"
@@ -395,7 +421,8 @@ def test_an_exported_project_waits_for_its_customer_and_names_it(tmp_path: Path)
         crafter_project(one, "P2", customer_id="c2")
         assert one.run()["exit"] == 1
         waiting = next(row for row in one.errors() if row["severity"] == "waiting")
-        assert waiting["key"] == "P2" and "20002" in waiting["message"]
+        assert waiting["key"] == "P2"
+        assert "20002" in waiting["message"]
         one.box.crafter.edit("customers", "c2", name="Zjek")
         assert one.run()["exit"] == 0
         assert one.box.accountview.row("PROJECTS", "P2")["SUB_NR"] == "20002"
@@ -410,7 +437,8 @@ def test_an_exported_responsible_user_without_unieke_code_is_a_warning(tmp_path:
         assert [row["code"] for row in one.errors()] == ["employee_without_code"]
         one.box.crafter.edit("users", "u7", unique_code="007")
         assert one.run()["exit"] == 0
-        assert one.box.accountview.row("PROJECTS", "P1")["EMP_NR"] == "007" and one.errors() == []
+        assert one.box.accountview.row("PROJECTS", "P1")["EMP_NR"] == "007"
+        assert one.errors() == []
 
 
 def test_an_exported_project_that_accountview_has_already_is_adopted_and_crafter_leads(tmp_path: Path) -> None:
@@ -419,7 +447,8 @@ def test_an_exported_project_that_accountview_has_already_is_adopted_and_crafter
         crafter_project(one, "P1", name="Nieuw")
         assert one.run()["exit"] == 0, one.errors()
         row = one.box.accountview.row("PROJECTS", "P1")
-        assert row and row["PROJ_DESC"] == "Nieuw"
+        assert row
+        assert row["PROJ_DESC"] == "Nieuw"
         assert len(one.box.accountview.rows("PROJECTS")) == 1
 
 
@@ -442,4 +471,5 @@ def test_a_waiting_project_that_becomes_unreadable_is_not_sent_as_it_was(tmp_pat
             assert codes(one) == []
         one.box.accountview.edit("PROJECTS", "P1", BEG_DATE=day(1))
         assert one.run()["exit"] == 0
-        assert codes(one) == ["P1"] and one.errors() == []
+        assert codes(one) == ["P1"]
+        assert one.errors() == []

@@ -41,7 +41,12 @@ FLOW = "customers"
 VISITING, POSTAL = "visiting", "postal"
 _ADDRESS = {
     VISITING: {"street": "street", "postal_code": "postal_code", "city": "city", "country": "country"},
-    POSTAL: {"street": "postal_street", "postal_code": "postal_postal_code", "city": "postal_city"},
+    POSTAL: {
+        "street": "postal_street",
+        "postal_code": "postal_postal_code",
+        "city": "postal_city",
+        "country": "country",
+    },
 }
 
 CUSTOMER_FIELDS = (
@@ -51,7 +56,7 @@ CUSTOMER_FIELDS = (
     Field("email", "email", "email"),
 )
 LOCATION_FIELDS = (
-    Field("main", None, "is_main", "flag"),
+    Field("main", None, "is_main", "flag", owner=ACCOUNTVIEW),
     Field("street", "street", "street"),
     Field("postal_code", "postal_code", "postal_code", "code"),
     Field("city", "city", "city"),
@@ -205,7 +210,7 @@ def _new_customer_in_accountview(record: Record, known: Known) -> dict[str, Valu
     """Search code, ledger account and the main location as visiting address (behaviour 17)."""
     main = known.parent("main_location", CRAFTER, record.id).extra
     values: dict[str, Value] = {
-        "search_code": "".join(char for char in record.name.upper() if char.isascii() and char.isalnum())[:10] or "-",
+        "search_code": _search_code(record.name),
         "ledger_account": known.policy.debtor_account,
     }
     for name, column in _ADDRESS[VISITING].items():
@@ -214,6 +219,12 @@ def _new_customer_in_accountview(record: Record, known: Known) -> dict[str, Valu
         if value is not None:
             values[column] = value
     return values
+
+
+def _search_code(name: str) -> str:
+    """Letters and digits of the name, those that turn foreign in upper case (µ) left out."""
+    kept = "".join(char for char in name.upper() if char.isalnum())
+    return kept.encode("cp1252", "ignore").decode("cp1252")[:10] or "-"
 
 
 def _location_column(wanted: Field, accountview_id: str) -> str | None:

@@ -96,6 +96,7 @@ def read_crafter(row: Mapping[str, Any], policy: Policy) -> list[Record]:
     return [
         Record(
             "hour", CRAFTER, identity, identity, f"{when} {DESCRIPTIONS[what]} {hours}", fields,
+            match=reference("hour", identity),
             changed_at=utc_moment(row.get("updated_at"), "updated_at"), extra={"day": when},
         )
     ]  # fmt: skip

@@ -206,9 +206,9 @@ def _protected(wanted: Field, value: Canonical, known: Known) -> bool:
 
 
 def _silent(record: Record, link: LinkView) -> Remark | None:
-    """A linked work order that is cancelled is said, and sends nothing more (behaviour 20)."""
+    """A linked work order that is cancelled is said, and nothing more travels until it is open again (behaviour 20)."""
     if record.side == CRAFTER and record.fields.get("status") == CANCELLED:
-        return Remark("order_cancelled", {"order": link.accountview})
+        return Remark("order_cancelled", {"order": link.accountview}, again=True)
     return None
 
 

@@ -82,25 +82,30 @@ def _of_the_same_customer(kind: str, record: Record, look: Look, known: Known, m
 
 
 def _place(record: Record, free: list[Record]) -> Match:
-    """The main location with the main location, another by street and postal code."""
+    """The main location with the main location; another, or one not main there yet, by street and postal code."""
     if record.fields["main"] == "true":
-        return Match(tuple(one for one in free if one.fields["main"] == "true"), "main")
-    return Match(tuple(one for one in free if one.match == record.match and one.fields["main"] != "true")[:1], "place")
+        main = [one for one in free if one.fields["main"] == "true"]
+        if main:
+            return Match(tuple(main), "main")
+    there = [one for one in free if one.match == record.match and one.fields["main"] != "true"]
+    return Match(tuple(there[:1]), "place")
 
 
 def _person(record: Record, free: list[Record]) -> Match:
+    """By e-mail, of several that share one by the name as well; else by name."""
     email = squeeze(record.fields["email"])
     by_mail = [one for one in free if email and squeeze(one.fields["email"]) == email]
+    named = [one for one in free if record.match != "|" and one.match == record.match]
     if by_mail:
-        return Match(tuple(by_mail), "email")
-    return Match(tuple(one for one in free if record.match != "|" and one.match == record.match), "name")
+        both = [one for one in by_mail if one in named]
+        return Match(tuple(both if len(by_mail) > 1 and both else by_mail), "email")
+    return Match(tuple(named), "name")
 
 
 def _in_accountview(kind: Kind, record: Record, look: Look, known: Known) -> Match:
-    if kind.has_reference and (kind.name, "reference") not in known.absent:
-        ours = look(kind.name, ACCOUNTVIEW, "reference", reference(kind.name, record.id))
-        if ours:
-            return Match(tuple(ours), "reference")
+    ours = look(kind.name, ACCOUNTVIEW, "reference", reference(kind.name, record.id))
+    if ours:  # where there is no such column, the look-up after an unclear outcome has left the mark (settle)
+        return Match(tuple(ours), "reference")
     if kind.name == "hour":
         return _hour(record, look, known)
     if kind.name == "order":

@@ -35,6 +35,8 @@ def parent_key(kind: str, from_side: Side, key: str, known: Known) -> str:
         return parent.crafter if from_side == ACCOUNTVIEW else parent.accountview
     if parent.state == "gone":
         raise Refuse("parent_gone", parent_kind=kind, parent=parent.accountview or key, parent_name=parent.name)
+    if kind == "customer" and known.policy.flows["customers"] == "off":
+        raise Refuse("customer_not_found", parent=parent.accountview, parent_name=parent.name)
     raise WaitFor(kind, parent.accountview or (key if from_side == ACCOUNTVIEW else ""), parent.name)
 
 

@@ -113,7 +113,8 @@ class Demo:
         login = subprocess.Popen(  # noqa: S603
             self.command("login", "--no-browser"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        assert login.stdin is not None and login.stdout is not None  # noqa: S101 - they were asked for
+        assert login.stdin is not None  # noqa: S101 - it was asked for
+        assert login.stdout is not None  # noqa: S101 - and so was this
         try:
             for line in login.stdout:
                 print(line, end="", flush=True)
@@ -194,7 +195,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m avsync.sandbox.demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep the sandbox running afterwards, to look around")
     keep = parser.parse_args().keep
-    signal.signal(signal.SIGTERM, _leave)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     folder = Path(tempfile.mkdtemp(prefix="avsync-demo-"))
     demo, played = Demo(folder), False
     try:
@@ -208,6 +210,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 0 if played else 130
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         demo.stop()
         shutil.rmtree(folder, ignore_errors=True)
     return 0

@@ -67,7 +67,7 @@ class Answer:
     def retry_after(self) -> float | None:
         """Seconds the service asks us to stay away."""
         text = (self.headers.get("Retry-After") or "").strip()
-        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
+        if re.fullmatch(r"[0-9]{1,300}(\.[0-9]*)?", text):
             return float(text)
         until = http_moment(text)
         if until is None:

@@ -199,12 +199,14 @@ class Http:
         headers: Params,
         deadline: float | None,
     ) -> Answer:
-        if self._time_left() <= 0:
+        left = self._time_left()
+        if left <= 0:
             raise OutOfTime("budget_spent")
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
             raise ConfigError("header_refused", service=self.service)  # http.client would print the value
         connect, read = self._timeouts
         whole = connect + 1.5 * read if deadline is None else deadline
+        whole = min(whole, left) if method == "GET" else whole  # the answer to a write is worth waiting for
         with self._counting:
             self.requests += 1
         started, told = self._clock(), "no answer"

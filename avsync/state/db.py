@@ -6,17 +6,24 @@ NORMAL would lose the last commits in a power cut, and an acknowledged intent is
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from avsync.errors import AvsyncError, PersonMustLook
+from avsync.errors import PersonMustLook
+from avsync.state.lock import RunLock
 
 FILE_NAME = "state.db"
 BUSY_SECONDS = 30
+_SOON_CHECKED = 32 * 1024 * 1024  # bytes that take a moment
+_APPLIED = "_sqlite_migrations"
+_LOST = ("malformed", "no such", "already exists", "not a database")
 migrations = Migrations("avsync")
 
 
@@ -36,6 +43,7 @@ _TABLES = (
     "CREATE UNIQUE INDEX links_accountview ON links(kind, accountview)",
     "CREATE UNIQUE INDEX links_crafter ON links(kind, crafter)",
     "CREATE INDEX links_parent ON links(kind, parent) WHERE parent != ''",
+    "CREATE INDEX links_name ON links(json_extract(accountview_base, '$.name')) WHERE kind = 'customer'",
     """CREATE TABLE inbox (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, side TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
         key TEXT NOT NULL, match TEXT NOT NULL, reference TEXT NOT NULL, parent TEXT NOT NULL,
@@ -59,6 +67,7 @@ _TABLES = (
         version TEXT NOT NULL, first_seen TEXT NOT NULL, last_seen TEXT NOT NULL, attempts INTEGER NOT NULL,
         ignored INTEGER NOT NULL DEFAULT 0)""",
     "CREATE UNIQUE INDEX problems_record ON problems(flow, kind, side, record, code, slot)",
+    "CREATE INDEX problems_of ON problems(kind, side, record)",
     "CREATE INDEX problems_entity ON problems(entity, entity_id, flow)",
     """CREATE TABLE timeline (
         dedupe_key TEXT PRIMARY KEY, entity TEXT NOT NULL, entity_id TEXT NOT NULL, flow TEXT NOT NULL,
@@ -74,11 +83,15 @@ _TABLES = (
 )
 
 
+_NAMES = tuple(match[1] for match in map(re.compile(r"CREATE TABLE (\w+)").match, _TABLES) if match)
+
+
 def open_for_writing(folder: Path) -> Database:
     """Open (or make) state.db in the state folder. A damaged file is exit 5, never a silent fresh start."""
     path = folder / FILE_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _refuse_leftovers(path)
         _private(path)
         db = Database(_connect(str(path)))
         db.execute("PRAGMA journal_mode=WAL")
@@ -86,24 +99,25 @@ def open_for_writing(folder: Path) -> Database:
         _check(db, path)
         migrations.apply(db)
     except sqlite3.DatabaseError as error:
-        raise _explained(error, path) from error
+        raise explained(error, str(path)) from error
     except OSError as error:
-        raise AvsyncError("state_unwritable", path=str(path), detail=error.strerror or str(error)) from error
+        raise PersonMustLook("state_unwritable", path=str(path), detail=error.strerror or str(error)) from error
     return db
 
 
 def open_for_reading(folder: Path) -> Database | None:
     """Open state.db without writing anything, not even beside it; None when there is none yet."""
     path = folder / FILE_NAME
-    if not path.exists():
-        return None
     try:
+        if not path.exists():
+            return None
+        _refuse_leftovers(path)
         db = _readable(path)
         _check(db, path)
     except sqlite3.DatabaseError as error:
-        raise _explained(error, path) from error
+        raise explained(error, str(path)) from error
     except OSError as error:
-        raise AvsyncError("state_unreadable", path=str(path), detail=error.strerror or str(error)) from error
+        raise PersonMustLook("state_unreadable", path=str(path), detail=error.strerror or str(error)) from error
     return db
 
 
@@ -152,16 +166,60 @@ def _copied(path: Path) -> Database:
 
 
 def _check(db: Database, path: Path) -> None:
-    """Cheap at any size: the header, the schema and the free list; a damaged page shows when it is read."""
-    if db.execute("PRAGMA schema_version").fetchone() is None:
-        raise PersonMustLook("state_damaged", path=str(path), detail="-")
-    tables = set(db.table_names())
-    if tables and "links" not in tables and "_sqlite_migrations" in tables:
-        raise PersonMustLook("state_damaged", path=str(path), detail="links")
+    """A file that lost something must never look like a new one. The pages are looked at while that takes no time;
+    in a large file a damaged page shows when it is read."""
+    tables = set(db.table_names()) - {_APPLIED}
+    missing = [name for name in _NAMES if name not in tables]
+    if tables and missing:
+        raise PersonMustLook("state_damaged", path=str(path), detail=f"without {', '.join(missing)}")
+    if tables and _APPLIED not in db.table_names():
+        raise PersonMustLook("state_damaged", path=str(path), detail=f"without {_APPLIED}")
+    if path.stat().st_size <= _SOON_CHECKED:
+        said = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+        if said != "ok":
+            raise PersonMustLook("state_damaged", path=str(path), detail=said)
 
 
-def _explained(error: sqlite3.DatabaseError, path: Path) -> AvsyncError:
+def _refuse_leftovers(path: Path) -> None:
+    """A folder in its place, or nothing left in a file that a run has worked with, is damage too."""
+    if path.is_dir():
+        raise PersonMustLook("state_damaged", path=str(path), detail="a folder")
+    if not path.exists():
+        return
+    size = path.stat().st_size
+    if not size and RunLock(path.parent).holder().identity:
+        raise PersonMustLook("state_damaged", path=str(path), detail="empty")
+    if size % _page_size(path) and not path.with_name(path.name + "-wal").exists():
+        raise PersonMustLook("state_damaged", path=str(path), detail="cut off")
+
+
+def _page_size(path: Path) -> int:
+    """SQLite writes whole pages of this size, and would read what is missing from the last one as zeros."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(18)[16:], "big")
+    return size if size > 1 else 65536 if size else 1
+
+
+def explained(error: sqlite3.DatabaseError, path: str) -> PersonMustLook:
+    """What SQLite says, by who must act: the disk or the rights (free them and go on), or a damaged file."""
     words = str(error)
-    if isinstance(error, sqlite3.OperationalError) and "malformed" not in words:
-        return AvsyncError("state_unwritable", path=str(path), detail=words)
-    return PersonMustLook("state_damaged", path=str(path), detail=words)
+    if isinstance(error, sqlite3.OperationalError) and not any(sign in words for sign in _LOST):
+        return PersonMustLook("state_unwritable", path=path, detail=words)
+    return PersonMustLook("state_damaged", path=path, detail=words)
+
+
+@contextmanager
+def in_words(folder: Path) -> Iterator[None]:
+    """While inside, what SQLite refuses ends the command with a message (exit 5), never with a traceback."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if not of_the_disk(error):
+            raise
+        raise explained(error, str(folder / FILE_NAME)) from error
+
+
+def of_the_disk(error: Exception) -> bool:
+    """Whether it is the disk or the file that fails; anything else SQLite says is a mistake of ours in one record."""
+    ours = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.NotSupportedError)
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, ours)

@@ -8,12 +8,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlite_utils import Database
 
 from avsync.model import Record, Side
+
+_NAMES = tuple(one.name for one in fields(Record))
+_UNKNOWN = (
+    "NOT EXISTS (SELECT 1 FROM links WHERE links.kind = {0}.kind AND links.{1} = {0}.id)"
+    " AND NOT EXISTS (SELECT 1 FROM intents WHERE intents.kind = {0}.kind AND intents.reference = one.reference)"
+)
+_MARKED = "kind IN ('customer', 'location', 'contact', 'project_type', 'project', 'order', 'hour') AND reference != ''"
+_STRAY_IN_CRAFTER = (
+    f"SELECT 1 FROM inbox AS one WHERE {_MARKED} AND side = 'crafter' AND reference LIKE 'av:%'"
+    f" AND {_UNKNOWN.format('one', 'crafter')} AND (fate = 'plan' OR EXISTS (SELECT 1 FROM inbox AS pair"
+    " WHERE pair.kind = one.kind AND pair.side = 'accountview'"
+    " AND pair.id = substr(one.reference, length(one.kind) + 5)"
+    f" AND {_UNKNOWN.format('pair', 'accountview')})) LIMIT 1"
+)
+_STRAY_IN_ACCOUNTVIEW = (
+    f"SELECT 1 FROM inbox AS one WHERE {_MARKED} AND side = 'accountview' AND reference LIKE 'avs%'"
+    f" AND {_UNKNOWN.format('one', 'accountview')} AND EXISTS (SELECT 1 FROM inbox AS pair"
+    " WHERE pair.kind = one.kind AND pair.side = 'crafter' AND pair.match = one.reference"
+    f" AND {_UNKNOWN.format('pair', 'crafter')}) LIMIT 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +58,7 @@ class Inbox:
             "INSERT OR REPLACE INTO inbox (side, kind, id, key, match, reference, parent, rank, fate, record)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [record.side, record.kind, record.id, record.key, record.match, record.reference, record.parent, rank, fate,
-             json.dumps(asdict(record), ensure_ascii=False)],
+             json.dumps({name: getattr(record, name) for name in _NAMES}, ensure_ascii=False)],
         )  # fmt: skip
 
     def page(self, kind: str, side: Side, rank: int, after: int, until: int, size: int) -> list[Entry]:
@@ -57,6 +77,15 @@ class Inbox:
         """The versions of these records that are here."""
         return {entry.record.id: entry for entry in self._where("id", kind, side, ids)}
 
+    def marks(self, kind: str, side: Side, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """(reference, match) that a look-up after an unclear outcome put on versions of these records."""
+        marks = ",".join("?" * len(ids))
+        sql = (
+            f"SELECT id, reference, match FROM inbox WHERE kind = ? AND side = ? AND id IN ({marks})"
+            " AND reference LIKE 'avs%'"
+        )
+        return {row[0]: (row[1], row[2]) for row in self.db.execute(sql, [kind, side, *ids])}
+
     def by(self, column: str, kind: str, side: Side, value: str) -> list[Entry]:
         """Versions by key, match, reference or parent."""
         return self._where(column, kind, side, [value]) if value else []
@@ -66,7 +95,10 @@ class Inbox:
         for start in range(0, len(values), 500):
             part = values[start : start + 500]
             marks = ",".join("?" * len(part))
-            sql = f"SELECT seq, fate, record FROM inbox WHERE kind = ? AND side = ? AND {column} IN ({marks})"
+            sql = (  # the condition on != '' lets SQLite use the partial indexes
+                f"SELECT seq, fate, record FROM inbox WHERE kind = ? AND side = ? AND {column} IN ({marks})"
+                f" AND {column} != ''"
+            )
             found += [_entry(row) for row in self.db.execute(sql, [kind, side, *part])]
         return found
 
@@ -91,9 +123,23 @@ class Inbox:
         """How many of those are not linked yet: at most so many can be created."""
         sql = (
             "SELECT count(*) FROM inbox WHERE kind = ? AND side = ? AND fate = 'plan'"
-            f" AND id NOT IN (SELECT {side} FROM links WHERE kind = inbox.kind AND {side} IS NOT NULL)"
+            f" AND NOT EXISTS (SELECT 1 FROM links WHERE links.kind = inbox.kind AND links.{side} = inbox.id)"
         )
         return int(self.db.execute(sql, [kind, side]).fetchone()[0])
+
+    def parts(self, kind: str) -> int:
+        """How many linked parts (lines of an order) hang on the versions that wait: at most so many can be changed."""
+        sql = (
+            "SELECT count(*) FROM links WHERE kind = ? AND parent != '' AND parent IN"
+            " (SELECT id FROM inbox WHERE kind = ? AND side = 'crafter' AND fate = 'plan')"
+        )
+        return int(self.db.execute(sql, [kind, kind]).fetchone()[0])
+
+    def strays(self) -> bool:
+        """Whether a record that will be planned, or half of a pair that will be, bears our mark although nothing here
+        knows it: no link, no intent."""
+        sides = (_STRAY_IN_CRAFTER, _STRAY_IN_ACCOUNTVIEW)
+        return any(self.db.execute(sql).fetchone() is not None for sql in sides)
 
     def drop_unseen(self, kind: str, side: Side) -> None:
         """After a full listing: versions of records that it did not show are of records that are gone."""

@@ -27,7 +27,7 @@ class Links:
 
     def by_parent(self, kind: str, parents: Iterable[str]) -> list[LinkView]:
         """Links whose parent (a Crafter id) is one of these."""
-        return self._select("kind = ? AND parent IN", (kind,), list(parents))
+        return self._select("kind = ? AND parent != '' AND parent IN", (kind,), list(parents))
 
     def by_id(self, identity: int) -> LinkView | None:
         """The link, unless it has been removed since."""
@@ -57,13 +57,15 @@ class Links:
         origin: Side,
         adopted: bool = False,
         parent: str = "",
+        prints: tuple[str, str] = ("", ""),
     ) -> int:
         """Add a link; sqlite3.IntegrityError when either id is linked already: a link never points at two records."""
         cursor = self.db.execute(
-            "INSERT INTO links (kind, accountview, crafter, accountview_base, crafter_base, origin, adopted, parent)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [kind, accountview, crafter, _dump(bases[0]), _dump(bases[1]), origin, int(adopted), parent],
-        )
+            "INSERT INTO links (kind, accountview, crafter, accountview_base, crafter_base, origin, adopted, parent,"
+            " accountview_hash, crafter_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [kind, accountview, crafter, _dump(bases[0]), _dump(bases[1]), origin, int(adopted), parent,
+             prints[0] or None, prints[1] or None],
+        )  # fmt: skip
         return int(cursor.lastrowid or 0)
 
     def set_base(self, identity: int, side: Side, values: Mapping[str, Canonical]) -> None:
@@ -81,15 +83,36 @@ class Links:
         self.db.execute(sql, [value, identity])
 
     def rename(self, identity: int, accountview: str) -> None:
-        """The record got another key in AccountView; everything else stays."""
-        self.db.execute(
-            "UPDATE links SET accountview = ?, accountview_hash = NULL WHERE id = ?", [accountview, identity]
+        """The record got another key in AccountView, and so it is not gone; everything else stays."""
+        sql = "UPDATE links SET accountview = ?, accountview_hash = NULL, gone = 0 WHERE id = ?"
+        self.db.execute(sql, [accountview, identity])
+
+    def namesakes(self, after: int) -> list[tuple[str, LinkView]]:
+        """AccountView customers without a link, each with a linked one of the same name.
+
+        Those waiting to be planned, and of the others those that came into the inbox after this sequence number.
+        """
+        columns = ", ".join(f"links.{name}" for name in _COLUMNS.split(", "))
+        sql = (
+            f"SELECT inbox.id, {columns} FROM inbox JOIN links ON links.kind = 'customer'"
+            " AND json_extract(links.accountview_base, '$.name') = json_extract(inbox.record, '$.name')"
+            " WHERE inbox.kind = 'customer' AND inbox.side = 'accountview' AND (inbox.fate = 'plan' OR inbox.seq > ?)"
+            " AND links.crafter IS NOT NULL AND NOT EXISTS"
+            " (SELECT 1 FROM links own WHERE own.kind = 'customer' AND own.accountview = inbox.id) ORDER BY inbox.seq"
         )
+        return [(row[0], _view(row[1:])) for row in self.db.execute(sql, [after])]
 
     def set_fingerprints(self, kind: str, side: Side, pairs: Iterable[tuple[str, str]]) -> None:
         """(fingerprint, id) of the versions taken in."""
         sql = f"UPDATE links SET {side}_hash = ? WHERE kind = '{kind}' AND {side} = ?"
         self.db.conn.executemany(sql, list(pairs))
+
+    def written(self, link: LinkView, side: Side) -> None:
+        """We wrote to this side: the version last read there is no longer the one that stands there."""
+        kind, key = link.kind, link.end(side)
+        if kind == "location" and side == "accountview":
+            kind, key = "customer", key.rpartition(":")[0]
+        self.db.execute(f"UPDATE links SET {side}_hash = NULL WHERE kind = ? AND {side} = ?", [kind, key])
 
     def forget_fingerprints(self, kinds: Sequence[str]) -> None:
         """The config changed what these kinds mean: every version counts as new once."""
@@ -108,6 +131,10 @@ class Links:
     def mark_adopted(self, kind: str) -> None:
         """After a roll-back of state.db nobody knows which lines were sent: equal ones count as sent (behaviour 4)."""
         self.db.execute("UPDATE links SET adopted = 1 WHERE kind = ?", [kind])
+
+    def set_adopted(self, identity: int) -> None:
+        """Nobody knows any more which lines of this order were sent: equal ones count as sent (behaviour 4)."""
+        self.db.execute("UPDATE links SET adopted = 1 WHERE id = ?", [identity])
 
     def remove(self, identity: int) -> None:
         """Forget a link: the record is gone on both sides."""

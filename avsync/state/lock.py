@@ -6,9 +6,10 @@ import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
-from avsync.errors import AvsyncError
+from avsync.errors import PersonMustLook
 
 FILE_NAME = "lock"
 
@@ -39,7 +40,7 @@ class RunLock:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o640)
         except OSError as error:
-            raise AvsyncError("state_unwritable", path=str(self.path), detail=error.strerror or str(error)) from error
+            raise self._unwritable(error) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -50,16 +51,26 @@ class RunLock:
     def holder(self) -> Holder:
         """Who holds it, or held it last; empty when that cannot be read."""
         try:
-            return Holder(**json.loads(self.path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            found = Holder(**json.loads(self.path.read_text(encoding="utf-8")))
+            started = datetime.fromisoformat(found.started)
+        except (OSError, ValueError, TypeError, RecursionError):
             return Holder()
+        numbers = isinstance(found.pid, int) and isinstance(found.run, int)
+        return found if numbers and isinstance(found.identity, str) and started.tzinfo else Holder()
 
     def write(self, holder: Holder) -> None:
         """Say who holds it."""
         assert self._file is not None  # noqa: S101 - only after `take`
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, json.dumps(asdict(holder)).encode(), 0)
-        os.fsync(self._file)
+        try:
+            text = json.dumps(asdict(holder)).encode()
+            os.pwrite(self._file, text, 0)
+            os.ftruncate(self._file, len(text))
+            os.fsync(self._file)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> PersonMustLook:
+        return PersonMustLook("state_unwritable", path=str(self.path), detail=error.strerror or str(error))
 
     def release(self) -> None:
         """Let it go."""

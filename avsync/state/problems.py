@@ -87,6 +87,15 @@ class Problems:
         self.remove(gone)
         return bool(gone) or any((cause.code, cause.slot) not in known for cause in causes)
 
+    def add(self, about: About, cause: Cause, now: str) -> None:
+        """One more problem of a record, beside those it has."""
+        known = {(one.cause.code, one.cause.slot): one for one in self.of(about)}
+        before = known.get((cause.code, cause.slot))
+        if before is None:
+            self._insert(about, cause, now)
+        else:
+            self._refresh(before, about, cause, now)
+
     def _insert(self, about: About, cause: Cause, now: str) -> None:
         self.db.execute(
             f"INSERT INTO problems ({_COLUMNS}) VALUES (NULL{', ?' * 15}, 1, 0)",
@@ -144,13 +153,13 @@ class Problems:
         return bool(self.db.execute("UPDATE problems SET ignored = 1 WHERE id = ?", [identity]).rowcount)
 
     def expire(self, code: str, before: str) -> None:
-        """Problems of a code that were first seen before a moment are over (a conflict's warning, behaviour 27)."""
-        self.db.execute("DELETE FROM problems WHERE code = ? AND first_seen < ?", [code, before])
+        """Problems of a code that were last seen before a moment are over (a conflict's warning, behaviour 27)."""
+        self.db.execute("DELETE FROM problems WHERE code = ? AND last_seen < ?", [code, before])
 
     def forget_unseen(self, kind: str, side: str) -> None:
         """Unreadable rows that a full listing (temp table `seen`) no longer showed are nobody's problem any more."""
         sql = (
-            "DELETE FROM problems WHERE kind = ? AND side = ? AND code = 'unreadable'"
+            "DELETE FROM problems WHERE kind = ? AND side = ? AND code IN ('unreadable', 'unexpected')"
             " AND record NOT IN (SELECT id FROM temp.seen)"
         )
         self.db.execute(sql, [kind, side])

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from avsync.errors import PersonMustLook
 from avsync.model import Side
+from avsync.state.db import FILE_NAME, explained, of_the_disk
 from avsync.state.inbox import Inbox
 from avsync.state.links import Links
 from avsync.state.problems import Problems
@@ -57,17 +57,18 @@ class Store:
         self.links = Links(db)
         self.inbox = Inbox(db)
         self.problems = Problems(db)
+        self.path = str(db.conn.execute("PRAGMA database_list").fetchone()[2]) or FILE_NAME
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing. Never with a network call inside. A damaged page is exit 5."""
+        """All or nothing, also inside another one. Never with a network call inside. A disk that fails is exit 5."""
         try:
             with self.db.atomic():
                 yield
         except sqlite3.DatabaseError as error:
-            if "malformed" in str(error) or "not a database" in str(error):
-                raise PersonMustLook("state_damaged", path="state.db", detail=str(error)) from error
-            raise
+            if not of_the_disk(error):
+                raise
+            raise explained(error, self.path) from error
 
     def close(self) -> None:
         """Close the file."""

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from avsync.errors import AvsyncError, LoginNeeded, TryLater
+from avsync.errors import LoginNeeded, PersonMustLook, TryLater
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +47,9 @@ class TokenFile:
         except FileNotFoundError:
             return None
         except OSError as exc:
-            raise AvsyncError("token_unreadable", path=str(self.path), detail=exc.strerror or str(exc)) from None
-        try:
-            token = json.loads(raw)
-        except (ValueError, RecursionError):
-            token = None
-        if not isinstance(token, dict) or not isinstance(token.get("access_token"), str) or not token["access_token"]:
+            raise PersonMustLook("token_unreadable", path=str(self.path), detail=exc.strerror or str(exc)) from None
+        token = _token_in(raw)
+        if token is None:
             raise LoginNeeded("token_damaged", path=str(self.path))
         return token
 
@@ -90,8 +87,8 @@ class TokenFile:
             with suppress(OSError):
                 probe.unlink()
 
-    def _not_saved(self, exc: OSError) -> AvsyncError:
-        return AvsyncError("token_not_saved", path=str(self.path), detail=exc.strerror or str(exc))
+    def _not_saved(self, exc: OSError) -> PersonMustLook:
+        return PersonMustLook("token_not_saved", path=str(self.path), detail=exc.strerror or str(exc))
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -106,11 +103,27 @@ class TokenFile:
             handle = self._open_lock()
             try:
                 self._wait_for(handle, end)
+                self._rescue()
                 yield
             finally:
                 os.close(handle)
         finally:
             self._thread_lock.release()
+
+    def _rescue(self) -> None:
+        """A pair that a killed process wrote, but did not put in place: what stands there is dead, so this one counts.
+
+        All saving happens under the lock, so whatever lies here now was left behind.
+        """
+        with suppress(OSError):
+            left = [(os.stat(one).st_mtime_ns, one) for one in self.path.parent.glob(f"{self.path.name}.*.new")]
+            for when, one in sorted(left):
+                current = os.stat(self.path).st_mtime_ns if self.path.exists() else 0
+                if when >= current and _token_in(one.read_bytes()) is not None:
+                    os.replace(one, self.path)
+                    _sync_folder(self.path.parent)
+                else:
+                    one.unlink()
 
     def _open_lock(self) -> int:
         try:
@@ -128,6 +141,15 @@ class TokenFile:
                 if time.monotonic() >= end:
                     raise TryLater("token_locked", path=str(self._lock_path)) from None
             pause(LOCK_STEP)
+
+
+def _token_in(raw: bytes) -> Token | None:
+    try:
+        token = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    sound = isinstance(token, dict) and isinstance(token.get("access_token"), str) and token["access_token"]
+    return token if sound else None
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """`python -m tests.bench [--small | --large] [--only NAME]`: measures and prints the table.
 
-The sandbox runs in a process of its own, on the same cores as what is measured. Everything is a ratio against a floor of
-plain code in the same run; absolute numbers are this machine's on this day.
+The sandbox runs in a process of its own, on the same cores as what is measured. Everything is a ratio against a floor
+of plain code in the same run; absolute numbers are this machine's on this day.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Cost:
-    """`seconds` on the clock, `cpu` seconds of the process, `peak` resident memory in MB, what it printed, its exit code."""
+    """`seconds` on the clock, `cpu` seconds of the process, `peak` resident memory in MB, output, exit code."""
 
     seconds: float
     cpu: float
@@ -35,9 +35,10 @@ def run(command: Sequence[str], expect: Iterable[int] = (0,)) -> Cost:
         process.returncode = os.waitstatus_to_exitcode(status)
         for file in (out, err):
             file.seek(0)
-        if process.returncode not in expect:
-            raise RuntimeError(f"{command}: exit {process.returncode}\n{out.read()}\n{err.read()}")
-        return Cost(seconds, usage.ru_utime + usage.ru_stime, peak.stop(), out.read(), process.returncode)
+        said, complaints = out.read(), err.read()
+        if process.returncode not in expect or "Traceback" in complaints:
+            raise RuntimeError(f"{command}: exit {process.returncode}\n{said}\n{complaints}")
+        return Cost(seconds, usage.ru_utime + usage.ru_stime, peak.stop(), said, process.returncode)
 
 
 class _Peak:
@@ -72,7 +73,7 @@ def interleaved(times: int, *ways: Callable[[], Cost]) -> list[list[Cost]]:
 
 def ratio(over: Sequence[Cost], under: Sequence[Cost], what: str = "seconds") -> float:
     """The median of the ratios round by round."""
-    return statistics.median(getattr(a, what) / getattr(b, what) for a, b in zip(over, under, strict=True))
+    return float(statistics.median(getattr(a, what) / getattr(b, what) for a, b in zip(over, under, strict=True)))
 
 
 def typical(costs: Sequence[Cost], what: str = "seconds") -> float:

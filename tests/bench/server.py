@@ -1,4 +1,4 @@
-"""The sandbox in a process of its own, so that it shares no interpreter lock with what is measured (it shares two cores).
+"""The sandbox in a process of its own, so that it shares no interpreter lock with what is measured (but the cores).
 
 `Server` starts it; the other end is `python -m tests.bench.server WORLD SIZE LATENCY`, which talks JSON lines on its
 standard input and output.

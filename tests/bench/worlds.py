@@ -39,7 +39,8 @@ def _customer(box: Any, number: int) -> None:
     place = _address(number)
     box.accountview.add(
         "CONTACT", SUB_NR=str(10000 + number), ACCT_NAME=f"Installatiebedrijf Jansén & Zn {number}",
-        SRC_CODE=f"JAN{number}"[:10], ACCT_NR="1300", TEL_BUS=f"038-{number:07d}", MAIL_BUS=f"info{number}@jansen.example",
+        SRC_CODE=f"JAN{number}"[:10], ACCT_NR="1300", TEL_BUS=f"038-{number:07d}",
+        MAIL_BUS=f"info{number}@jansen.example",
         ADDRESS1=place["street"], POST_CODE=place["postal_code"], CITY=place["city"], CNT_CODE="NL",
         CNG_DATE=_changed(number), INP_DATE=_changed(number),
     )  # fmt: skip
@@ -100,8 +101,8 @@ def backlog(box: Any, size: int) -> None:
     in_step(box, 200)
     for number in range(size):
         box.accountview.add(
-            "CNT_PERS", PP_CODE=f"C{number}", SUB_NR=str(90000 + number % 1000), FRST_NAME="Kees", LAST_NAME=f"Bakker {number}",
-            CNG_DATE=_changed(number),
+            "CNT_PERS", PP_CODE=f"C{number}", SUB_NR=str(90000 + number % 1000), FRST_NAME="Kees",
+            LAST_NAME=f"Bakker {number}", CNG_DATE=_changed(number),
         )  # fmt: skip
 
 
@@ -110,8 +111,8 @@ def lost_orders(box: Any, size: int) -> None:
     hours(box, 0)
     for number in range(size):
         box.crafter.add(
-            "hours", user_id=f"user-{number % 20}", project_id=None, work_order_id=f"order-{number % 1000}", kind="work",
-            date=f"2026-03-{number % 27 + 1:02d}", hours="1.00",
+            "hours", user_id=f"user-{number % 20}", project_id=None, work_order_id=f"order-{number % 1000}",
+            kind="work", date=f"2026-03-{number % 27 + 1:02d}", hours="1.00",
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from avsync.errors import LoginNeeded, TryLater
+from avsync.errors import LoginNeeded, Malformed, TryLater
 from avsync.services.accountview import query, rows
 from avsync.services.accountview.document import Rows, Value, document
 from avsync.services.accountview.rows import Names, Row
@@ -16,6 +16,7 @@ from avsync.services.answer import Answer, Flaw
 from avsync.services.answer import Page as Page
 from avsync.services.http import Auth, Http
 from avsync.services.outcome import Done, NotSent, Outcome, Rejected, Unknown
+from avsync.services.wire import words
 
 DATA = "/accountviewdata"
 PAGE_SIZE = 400
@@ -59,7 +60,9 @@ class AccountView:
         found = self.fetch("/companies", None, rows.as_list)[0] or []
         names = ("Id", "Code", "Description")
         return [
-            {name: str(rows.field(row, name) or "").strip() for name in names} for row in found if isinstance(row, dict)
+            {name: rows.key_text(rows.field(row, name)) or "" for name in names}
+            for row in found
+            if isinstance(row, dict)
         ]
 
     def pages(self, kind: str, *, since: str | None = None, page_size: int = PAGE_SIZE) -> Iterator[Page]:
@@ -72,10 +75,11 @@ class AccountView:
         return self._listing(kind, conditions, page_size)
 
     def by_key(self, kind: str, key: str) -> dict[str, Any] | None:
-        """The row with that key, None when there is none."""
-        if not key.strip():
+        """The row with that key, None when there is none: for text that cannot be a key as well."""
+        try:
+            return next(iter(self.find(kind, {self.schema[kind].key: key})), None)
+        except Malformed:
             return None
-        return next(iter(self.find(kind, {self.schema[kind].key: key})), None)
 
     def find(self, kind: str, conditions: Mapping[str, str], any_: bool = False) -> list[dict[str, Any]]:
         """The rows that equal one or two conditions (neutral name -> text, ISO date or number), both or `any_` of them.
@@ -239,4 +243,4 @@ def _words(data: Any) -> str:
     """What a refusal without an AccountViewError says."""
     if not isinstance(data, dict):
         return ""
-    return str(rows.field(data, "Message") or rows.field(data, "error") or "")
+    return words(rows.field(data, "Message")) or words(rows.field(data, "error"))

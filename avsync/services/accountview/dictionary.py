@@ -11,6 +11,7 @@ from typing import Any
 from avsync.services.accountview import rows
 from avsync.services.accountview.client import AccountView
 from avsync.services.accountview.schema import TableSchema
+from avsync.services.wire import words
 
 OBJECTS = "/accountviewsystembusinessobjects"
 SYSTEM = "/accountviewsystemdata"
@@ -207,16 +208,16 @@ def _column(row: Mapping[str, Any]) -> Column:
 
 def _size(text: str) -> tuple[int, int | None]:
     """Length and decimals: `13.4` is thirteen positions of which four decimals."""
-    match = re.match(r"(\d+)(?:[.,](\d+))?", text)
+    match = re.match(r"([0-9]{1,9})(?:[.,]([0-9]{1,2}))?", text)
     if match is None:
         return 0, None
     return int(match[1]), int(match[2]) if match[2] else None
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:
-    return str(rows.field(row, name) or "").strip()
+    return words(rows.field(row, name))
 
 
 def _flag(row: Mapping[str, Any], name: str, missing: bool = False) -> bool:
     value = rows.field(row, name)
-    return missing if value is None else str(value).strip().upper() in _TRUE
+    return missing if value is None else value is True or words(value).upper() in _TRUE

@@ -7,6 +7,7 @@ would open every host). Loaded only when a new token is needed, because the libr
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -24,6 +25,7 @@ from avsync.urls import is_loopback
 
 SCOPE = "readaccountviewdata updateaccountviewdata"  # contracts/accountview.md 1; never deleteaccountviewdata
 LIMIT = 262_144  # bytes of an answer; a token pair is a few kB
+_LONGEST_LIFE = 10**9  # seconds
 KEPT = ("access_token", "refresh_token", "token_type", "expires_in", "expires_at")
 
 Token = dict[str, Any]
@@ -166,7 +168,19 @@ def _checked(response: requests.Response) -> requests.Response:
         raise ConfigError("token_refused", detail=_short(error) or f"HTTP {status}")
     if not _headerable(answer.get("access_token")) or not isinstance(answer.get("refresh_token", ""), str):
         raise _down(f"HTTP {status}, no token")
+    response._content = json.dumps(_the_pair(answer)).encode()
     return response
+
+
+def _the_pair(answer: Mapping[str, Any]) -> Token:
+    """Without what the library could stumble over: this answer is the only copy of the pair; the old one is dead."""
+    pair: Token = {key: answer[key] for key in ("access_token", "refresh_token") if answer.get(key)}
+    pair["token_type"] = "bearer"  # noqa: S105 - the only kind there is (contracts/accountview.md 1)
+    try:
+        seconds = int(str(answer.get("expires_in")))
+    except ValueError:
+        seconds = 0
+    return {**pair, "expires_in": seconds} if 0 < seconds < _LONGEST_LIFE else pair
 
 
 def _within(seconds: float, call: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:

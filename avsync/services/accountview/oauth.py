@@ -114,5 +114,5 @@ class TokenSource:
         end, life = token.get("expires_at"), token.get("expires_in")
         if not isinstance(end, int | float):
             return False
-        margin = min(MARGIN, life / 2) if isinstance(life, int | float) and life > 0 else MARGIN
-        return self._now() >= end - margin
+        margin = life / 2 if isinstance(life, int | float) and 0 < life < 2 * MARGIN else MARGIN
+        return self._now() + margin >= end  # a sum with `end` could overflow: it may be any number

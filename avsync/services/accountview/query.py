@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from avsync.errors import Malformed
+from avsync.services.accountview.rows import key_text
 
 LONGEST_VALUE = 255
 
@@ -47,8 +48,8 @@ def same(letter: str, found: Any, value: str) -> bool:
     if letter in ("D", "T"):
         return isinstance(found, str) and found.strip()[:10] == value.strip()[:10]
     if letter in ("C", "M"):
-        return found is not None and str(found).strip().upper() == value.strip().upper()
-    number = _number(str(found))
+        return found is not None and (key_text(found) or "").upper() == value.strip().upper()
+    number = _number(key_text(found) or "")
     return number is not None and number == _number(value)
 
 

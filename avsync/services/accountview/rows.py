@@ -8,6 +8,7 @@ from typing import Any
 
 from avsync.services.accountview.schema import TableSchema
 from avsync.services.answer import Flaw
+from avsync.services.wire import described, words
 
 Row = dict[str, Any]
 
@@ -28,9 +29,8 @@ def failure(data: Any) -> str | None:
     """The service's words when this is an AccountViewError, whatever the status it came with; they may be empty."""
     if not isinstance(data, dict) or field(data, "ErrorType") != "AccountViewError":
         return None
-    message = str(field(data, "ErrorMessage") or "").strip()
-    numbers = field(data, "ErrorNumbers")
-    return message or (f"ErrorNumbers {numbers}" if numbers else "")
+    numbers = ", ".join(filter(None, map(words, as_list(field(data, "ErrorNumbers")))))
+    return words(field(data, "ErrorMessage")) or (f"ErrorNumbers [{numbers}]" if numbers else "")
 
 
 def field(row: Mapping[str, Any], name: str) -> Any:
@@ -62,7 +62,7 @@ def neutral_rows(rows: Sequence[Any], names: Names) -> list[Row]:
     return [
         {neutral: value for column, value in row.items() if (neutral := names[column])}
         if isinstance(row, dict)
-        else {"_broken": repr(row)}
+        else {"_broken": described(row)}
         for row in rows
     ]
 
@@ -101,5 +101,5 @@ def details(data: Any, headers: Sequence[Any], header: Row, header_table: str, n
     return [
         row
         for row, owner in zip(rows, owners, strict=True)
-        if owner is None or wanted is None or str(owner) == str(wanted)
+        if owner is None or wanted is None or words(owner) == words(wanted)
     ]

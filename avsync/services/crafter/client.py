@@ -18,8 +18,10 @@ from avsync.services.answer import Answer, Flaw
 from avsync.services.answer import Page as Page
 from avsync.services.http import Auth, Http
 from avsync.services.outcome import Done, NotSent, Outcome, Rejected, Unknown
+from avsync.services.wire import described, words
 
 LIMIT = 200
+LONGEST_ID = 255  # the contract says 36
 _FILE = Path(__file__).with_name("schema.yaml")
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -52,7 +54,7 @@ class Resource:
     def row(self, record: Any) -> Row:
         """A record under neutral names, values as they came; what is no record becomes `{"_broken": its text}`."""
         if not isinstance(record, dict):
-            return {"_broken": repr(record)}
+            return {"_broken": described(record)}
         names = self.neutral
         row = {names[wire]: value for wire, value in record.items() if wire in names}
         for outer, inner in self.nested.items():
@@ -63,7 +65,7 @@ class Resource:
 
 def _renamed(entry: Any, names: Mapping[str, str]) -> Row:
     if not isinstance(entry, dict):
-        return {"_broken": repr(entry)}
+        return {"_broken": described(entry)}
     return {names[wire]: value for wire, value in entry.items() if wire in names}
 
 
@@ -157,8 +159,8 @@ class Crafter:
         return self.schema["me"].row(found[0])
 
     def _path(self, kind: str, id: str) -> str:  # noqa: A002 - as in get
-        if id in ("", ".", ".."):
-            raise Malformed("id", repr(id))
+        if id in ("", ".", "..") or len(id) > LONGEST_ID:
+            raise Malformed("id", described(id))
         return f"{self.schema[kind].path}/{quote(id, safe='')}"
 
     def _filters(self, kind: str, filters: Mapping[str, str]) -> dict[str, str]:
@@ -174,6 +176,8 @@ class Crafter:
             if not isinstance(data, dict) or not isinstance(data.get("data"), list):
                 raise Flaw(detail="a listing without data")
             cursor = data.get("next_cursor")
+            if cursor is not None and not isinstance(cursor, (str, int)):
+                raise Flaw(detail="a listing with an odd next_cursor")
             return data["data"], None if cursor is None else str(cursor), answer
 
         return self.http.get(self.schema[kind].path, params, accept, auth=self._auth)
@@ -196,8 +200,8 @@ class Crafter:
         self._refuse(kind, answer)
         data = answer.json()
         if not answer.ok and answer.status != 404:
-            words = _error(data)["message"]
-            raise Flaw(detail=f"HTTP {answer.status} {words}".rstrip())
+            message = _error(data)["message"]
+            raise Flaw(detail=f"HTTP {answer.status} {message}".rstrip())
         return data
 
     def _refuse(self, kind: str, answer: Answer) -> None:
@@ -205,7 +209,7 @@ class Crafter:
             raise LoginNeeded("crafter_key_refused")
         if answer.status == 403:
             answer.json()
-            raise FeatureOff("crafter_feature_off", resource=kind)
+            raise FeatureOff("crafter_feature_off", resource=self.schema[kind].path.strip("/"))
 
     def _write(
         self, method: str, kind: str, path: str, values: Mapping[str, Any], headers: Mapping[str, str]
@@ -221,8 +225,8 @@ class Crafter:
             return self._rejected(resource, reply.status, data, method)
         if isinstance(data, dict) and resource.fields["id"] in data:
             return Done(resource.row(data))
-        words = _error(data)["message"]
-        return Unknown(f"HTTP {reply.status} {words}") if words else Done(None)
+        message = _error(data)["message"]
+        return Unknown(f"HTTP {reply.status} {message}") if message else Done(None)
 
     def _rejected(self, resource: Resource, status: int, data: Any, method: str) -> Rejected:
         error = _error(data)
@@ -231,7 +235,7 @@ class Crafter:
             error["message"],
             status,
             missing=status == 404 and method == "PATCH",
-            existing_id=str(existing) if status == 409 and existing else None,
+            existing_id=words(existing) or None if status == 409 else None,
             fields=tuple((resource.neutral.get(name, name), message) for name, message in error["fields"]),
         )
 
@@ -244,20 +248,20 @@ def _plain(value: Any) -> Any:
 
 
 def _equals(found: Any, value: str) -> bool:
-    return found is not None and str(found) == value
+    return isinstance(found, (str, int)) and str(found) == value
 
 
 def _error(data: Any) -> dict[str, Any]:
     """The parts of an error body, whatever is missing from it."""
     error = data.get("error") if isinstance(data, dict) else None
     if not isinstance(error, dict):
-        return {"message": str(error or ""), "existing_id": None, "fields": []}
+        return {"message": words(error), "existing_id": None, "fields": []}
     fields = error.get("fields")
     return {
-        "message": str(error.get("message") or error.get("code") or ""),
+        "message": words(error.get("message")) or words(error.get("code")),
         "existing_id": error.get("existing_id"),
         "fields": [
-            (str(one.get("name") or ""), str(one.get("message") or ""))
+            (words(one.get("name")), words(one.get("message")))
             for one in (fields if isinstance(fields, list) else [])
             if isinstance(one, dict)
         ],

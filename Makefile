@@ -1,0 +1,58 @@
+# All that one does with avsync, for people and for CI alike. Needs Python 3.11 or newer with pip and venv, and make.
+#
+#   make demo            the main job against the sandbox; KEEP=1 leaves the sandbox running to look at
+#   make test            the test suite; ARGS='-k hours' picks from it
+#   make check           format, lint, types, tests
+#   make bench           what avsync costs, against a floor; BENCH=--small takes a minute, BENCH=--large an hour
+#   make kills N=1000    so many random kills, and whether both worlds still come in step
+#   make long            the tests that take minutes
+#   make cassettes       record the clients' cassettes anew, against the sandbox
+#   make clean           remove everything that was made here
+
+PYTHON ?= python3
+PY := .venv/bin/python
+READY := .venv/.ready
+N ?= 200
+
+.PHONY: install demo test check format lint bench kills long cassettes clean
+
+install: $(READY)
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "avsync needs Python 3.11 or newer; make PYTHON=python3.x")'
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	@$(PY) -m avsync.sandbox.demo $(if $(KEEP),--keep)
+
+test: $(READY)
+	$(PY) -m pytest -n auto $(ARGS)
+
+check: lint test
+
+format: $(READY)
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+lint: $(READY)
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+bench: $(READY)
+	$(PY) -m tests.bench $(BENCH)
+
+kills: $(READY)
+	$(PY) -m tests.kills $(N)
+
+long: $(READY)
+	$(PY) -m pytest -n auto -m long $(ARGS)
+
+cassettes: $(READY)
+	$(PY) -m tests.record
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
