@@ -19,9 +19,10 @@ from avsync.boundary import each
 from avsync.context import Context
 from avsync.errors import AvsyncError, Malformed, TryLater
 from avsync.flows.spec import Kind, Value
+from avsync.gate import CACHE_KEY
 from avsync.model import CRAFTER, Side, reference
 from avsync.plan import Action, Write
-from avsync.services.outcome import Done, NotSent, Outcome, Unknown
+from avsync.services.outcome import Done, NotSent, Outcome, Rejected, Unknown
 from avsync.state.inbox import Entry
 from avsync.state.store import Intent
 
@@ -177,7 +178,7 @@ class Pipeline(Generic[S]):
                 detail = {"service": self.side, "detail": one.outcome.reason}
                 self.stopped = self.stopped or TryLater("service_unreachable", **detail)
         if any(isinstance(one.outcome, Rejected) and one.outcome.status == _FORBIDDEN for one in results):
-            self.context.store.uncache(METADATA)  # a right was taken away: the next run looks before it writes
+            self.context.store.uncache(CACHE_KEY)  # a right was taken away: the next run looks before it writes
         self.context.checkpoint("save")
         self.save(results)
         self.context.checkpoint("saved")

@@ -34,7 +34,9 @@ def recover(lost: Iterable[LinkView], reading: Reading) -> None:
             reading.store.problems.replace(about, [cause], reading.now)
 
     for link in lost:
-        each([link], lambda some: _recover(some[0], reading), failed)
+        now = reading.store.links.by_id(link.id)  # it may have got another number since the listing
+        if now is not None:
+            each([now], lambda some: _recover(some[0], reading), failed)
 
 
 def _recover(link: LinkView, reading: Reading) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from avsync.absences import forget
 from avsync.boundary import ROW, cause_of, each
 from avsync.context import nothing
 from avsync.flows.spec import LinkView, Policy
@@ -174,8 +175,10 @@ class _Listing:
             if row.get("deleted_at"):
                 self._deleted(identity)
                 continue
-            fresh.append((print_, identity))
-            records += self._read(identity, row, print_)
+            forget(self.store, kind, source.side, identity)
+            found = self._read(identity, row, print_)
+            fresh.append((print_ if found else "", identity))  # what could not be read is looked at again
+            records += found
         take_records(records, self.reading, self.result)
         self.store.links.set_fingerprints(kind, source.side, fresh)
         self._readable_again([identity for _, identity in fresh], {record.id for record in records})
@@ -322,7 +325,7 @@ def _take(record: Record, link: LinkView | None, reading: Reading, result: Gathe
     if (
         base is not None
         and link.crafter
-        and _is_marked(record, link)
+        and is_marked(record, link.accountview)
         and all(base.get(name, _NEVER) == value for name, value in record.fields.items())
     ):
         store.inbox.remove(record.kind, record.side, record.id)
@@ -334,11 +337,14 @@ def _take(record: Record, link: LinkView | None, reading: Reading, result: Gathe
 _NEVER = object()
 
 
-def _is_marked(record: Record, link: LinkView) -> bool:
-    """A linked record in Crafter carries our reference, but for the hours, which nobody may write (behaviour 2)."""
+def is_marked(record: Record, accountview: str) -> bool:
+    """A linked record in Crafter carries our reference, but for the hours, which nobody may write (behaviour 2).
+
+    Until it does its row must not count as known: a run may die before it is marked.
+    """
     if record.side == ACCOUNTVIEW or record.kind in ("hour", "order_line"):
         return True
-    return record.reference == crafter_reference(record.kind, link.accountview)
+    return record.reference == crafter_reference(record.kind, accountview)
 
 
 def _too_old(record: Record, policy: Policy) -> bool:

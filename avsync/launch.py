@@ -82,7 +82,7 @@ def run(config: Config, wish: Wish, talker: Talker) -> int:
         if wish.dry:
             store = Store(db.open_copy(config.state_dir))
             older, _ = look_back(store, lock.holder(), now)
-            return _with(config, replace(wish, full=wish.full or older), store, talker)
+            return _with(config, replace(wish, full=wish.full or older), store, talker, lambda number: None)
         if not lock.take():
             _say_busy(lock.holder(), config.language)
             return 0
@@ -91,21 +91,25 @@ def run(config: Config, wish: Wish, talker: Talker) -> int:
             store = Store(db.open_for_writing(config.state_dir))
             older, holder = look_back(store, lock.holder(), now)
             lock.write(holder)
-            return _with(config, replace(wish, full=wish.full or older), store, talker)
+
+            def started(number: int) -> None:
+                lock.write(replace(holder, run=number))
+
+            return _with(config, replace(wish, full=wish.full or older), store, talker, started)
         finally:
             lock.release()
 
 
-def _with(config: Config, wish: Wish, store: Store, talker: Talker) -> int:
+def _with(config: Config, wish: Wish, store: Store, talker: Talker, started: Callable[[int], None]) -> int:
     try:
-        result = _go(config, wish, store, talker)
+        result = _go(config, wish, store, talker, started)
     finally:
         store.close()
     tell(result, config.language, talker)
     return result.exit
 
 
-def _go(config: Config, wish: Wish, store: Store, talker: Talker) -> Result:
+def _go(config: Config, wish: Wish, store: Store, talker: Talker, started: Callable[[int], None]) -> Result:
     budget = Budget(config.budget)
     with budget.signals(), _progress(talker) as progress:
         tools = Tools(
@@ -115,6 +119,7 @@ def _go(config: Config, wish: Wish, store: Store, talker: Talker) -> Result:
             lambda: datetime.now(UTC),
             budget.pause,
             progress=progress,
+            started=started,
         )
         result = do_run(config, tools, wish, datetime.now(AMSTERDAM).date().isoformat())
     if budget.interrupted:

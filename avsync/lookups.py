@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from avsync.absences import Absences
 from avsync.errors import Malformed
 from avsync.flows import customers, projects
 from avsync.flows.spec import Need, Parent, Policy
@@ -26,14 +27,21 @@ _LINKED = ("customer", "project", "project_type")
 class Lookups:
     """Answers needs. `lists` are AccountView's that the schema gate found, so that asking them makes sense."""
 
-    def __init__(self, store: Store, accountview: AccountView, crafter: Crafter, policy: Policy) -> None:
+    def __init__(
+        self, store: Store, accountview: AccountView, crafter: Crafter, policy: Policy, absences: Absences
+    ) -> None:
         self.store, self.accountview, self.crafter, self.policy = store, accountview, crafter, policy
+        self.absences = absences
         self.lists: frozenset[str] = frozenset()
         self.width = 2
         self._users: list[dict[str, Any]] | None = None
         self._work_types: dict[str, str] | None = None
+        self._employees: set[str] | None = None
         self._remembered: dict[Need, Parent] = {}
+        self._orders: dict[str, Parent] = {}
         self._articles: dict[str, bool] = {}
+        on = policy.flows["customers"] != "off"
+        self._changing = {"main_location", "order_project", *(["customer"] if on else [])}  # told by our own state
         self._ask: dict[str, Callable[[Side, str], Parent]] = {
             "user": self._user,
             "work_type": self._work_type,
@@ -53,8 +61,7 @@ class Lookups:
         for (kind, side), keys in groups.items():
             linked = self._linked(kind, side, sorted(keys)) if kind in _LINKED else {}
             if kind == "main_location":
-                places = self.at_once(lambda key: self._main_location(CRAFTER, key), sorted(keys))
-                linked = dict(zip(sorted(keys), places, strict=True))
+                linked = self._main_locations(sorted(keys))
             for key in keys:
                 parent = linked.get(key)
                 answers[kind, side, key] = parent if parent else self._other(kind, side, key)
@@ -78,7 +85,7 @@ class Lookups:
             parent = self._ask[kind](side, key)
         except Malformed:  # nobody can be asked for such a key, or what is there cannot be read
             return Parent("missing", key if side == ACCOUNTVIEW else "")
-        if parent.state == "found" and kind not in ("main_location", "order_project"):
+        if parent.state in ("found", "missing") and kind not in self._changing:
             self._remembered[need] = parent
         return parent
 
@@ -107,6 +114,18 @@ class Lookups:
             return Parent("missing", key if side == ACCOUNTVIEW else "")
         return Parent("missing", record.key, name=record.name)
 
+    def _main_locations(self, keys: Sequence[str]) -> dict[str, Parent]:
+        """The listing of locations has just been read, so most stand in the inbox; the others are asked for."""
+        found = {key: place for key in keys if (place := self._main_in_inbox(key))}
+        rest = [key for key in keys if key not in found]
+        places = self.at_once(lambda key: self._main_location(CRAFTER, key), rest)
+        return found | dict(zip(rest, places, strict=True))
+
+    def _main_in_inbox(self, key: str) -> Parent | None:
+        places = [entry.record for entry in self.store.inbox.by("parent", "location", CRAFTER, key)]
+        main = next((place for place in places if place.fields["main"] == "true"), None)
+        return Parent("found", crafter=main.id, extra=main.fields) if main else None
+
     def _main_location(self, side: Side, key: str) -> Parent:
         """The main location of a Crafter customer, as the row tells it."""
         for row in self.crafter.find("location", {"customer_id": key}):
@@ -133,7 +152,7 @@ class Lookups:
         return _only(rows, key)
 
     def _read_project(self, key: str) -> Record | None:
-        row = self.accountview.by_key("project", key)
+        row = self.absences.ask("project", ACCOUNTVIEW, key, lambda: self.accountview.by_key("project", key))
         try:
             return projects.read_accountview_project(row, self.policy)[0] if row else None
         except Malformed:
@@ -153,7 +172,7 @@ class Lookups:
         return Parent("found", there.id, key, record.name)
 
     def _crafter_project(self, key: str) -> Record | None:
-        row = self.crafter.get("project", key)
+        row = self.absences.ask("project", CRAFTER, key, lambda: self.crafter.get("project", key))
         try:
             return projects.read_crafter_project(row, self.policy)[0] if row else None
         except Malformed:
@@ -195,7 +214,10 @@ class Lookups:
         return Parent("found", user["code"], key, user["name"], extra)
 
     def _employee(self, number: str) -> bool:
-        return not number or self._by_key("employee", number) is not None
+        if self._employees is None:
+            rows = [row for page in self.accountview.pages("employee") for row in page.rows]
+            self._employees = {key for row in rows if (key := _number(row))}
+        return not number or number in self._employees
 
     def _by_key(self, kind: str, key: str) -> dict[str, Any] | None:
         """A key that AccountView cannot be asked for is not there."""
@@ -224,15 +246,18 @@ class Lookups:
         return _MISSING
 
     def _order_project(self, side: Side, key: str) -> Parent:
-        """The Crafter project of a work order, for its hours (behaviour 24)."""
-        link = self.store.links.by_side("order", CRAFTER, [key]).get(key)
-        if link is not None and link.crafter_base is not None and "project" in link.crafter_base:
-            return Parent("found", extra={"project": link.crafter_base["project"]})
+        """The Crafter project of a work order, for its hours (behaviour 24): of its newest version, in step or not."""
         record = self._waiting("order", CRAFTER, key)
         if record is not None:
             return Parent("found", extra={"project": record.fields["project"]})
-        row = self.crafter.get("order", key)
-        return Parent("found", extra={"project": text(row.get("project_id"), "project_id")}) if row else _MISSING
+        link = self.store.links.by_side("order", CRAFTER, [key]).get(key)
+        if link is not None and link.crafter_base is not None and "project" in link.crafter_base:
+            return Parent("found", extra={"project": link.crafter_base["project"]})
+        if key not in self._orders:
+            row = self.absences.ask("order", CRAFTER, key, lambda: self.crafter.get("order", key))
+            project = text(row.get("project_id"), "project_id") if row else None
+            self._orders[key] = Parent("found", extra={"project": project}) if row else _MISSING
+        return self._orders[key]
 
     def articles(self, numbers: Iterable[str]) -> set[str]:
         """Which of these articles AccountView knows."""
@@ -270,6 +295,13 @@ def _read_user(row: Mapping[str, Any]) -> dict[str, Any] | None:
     except Malformed:
         return None
     return {"id": identity, "name": name or "", "code": number or "", "active": row.get("active") is not False}
+
+
+def _number(row: Mapping[str, Any]) -> str | None:
+    try:
+        return code(row.get("number"), "number")
+    except Malformed:
+        return None
 
 
 def _name(base: Mapping[str, Any] | None) -> str:

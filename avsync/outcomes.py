@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from avsync.absences import forget
 from avsync.apply import Job, Sent, accountview_key, payload_hash
 from avsync.boundary import cause_of, each
 from avsync.context import Context
 from avsync.errors import Malformed
 from avsync.flows.spec import LinkView
-from avsync.gather import entity_of, mark_gone
+from avsync.gather import entity_of, is_marked, mark_gone
 from avsync.model import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other
 from avsync.plan import Action, Verb, Write
 from avsync.services.outcome import Done, NotSent, Rejected, Unknown
@@ -90,7 +91,9 @@ class Outcomes:
         if self._taken(one.job.action, own):
             self._doubt(one, "stored under an id that is linked already")
             return False
-        self._link(one.job.action, one.write, own)
+        print_ = find(own.side, own.kind).fingerprint(outcome.row or {})
+        self._link(one.job.action, one.write, own, print_)
+        forget(self.context.store, own.kind, own.side, own.id)
         if self.context.only is not None:  # a number that was given still has to be told
             self.context.only |= {own.id.upper()}
         if one.write.side == ACCOUNTVIEW and own.kind != "hour":
@@ -103,7 +106,7 @@ class Outcomes:
         links = self.context.store.links.by_side(own.kind, own.side, [own.id])
         return any(link.id != (action.link.id if action.link else None) for link in links.values())
 
-    def _link(self, action: Action, write: Write, own: Record) -> None:
+    def _link(self, action: Action, write: Write, own: Record, print_: str) -> None:
         links = self.context.store.links
         if action.link is not None:
             links.set_id(action.link.id, own.side, own.id)
@@ -116,11 +119,11 @@ class Outcomes:
         record = action.record
         if own.side == CRAFTER:
             links.add(own.kind, record.id, own.id, (write.accountview_base, own.fields), ACCOUNTVIEW, parent=own.parent,
-                      prints=(record.fingerprint, own.fingerprint))  # fmt: skip
+                      prints=(record.fingerprint, print_))  # fmt: skip
             return
         base = {name: value for name, value in own.fields.items() if not _to_tell(name, record, action)}
         links.add(own.kind, own.id, record.id, (base, write.crafter_base), CRAFTER, parent=record.parent,
-                  prints=(own.fingerprint, record.fingerprint))  # fmt: skip
+                  prints=("", record.fingerprint if is_marked(record, own.id) else ""))  # fmt: skip
 
     def _done(self, one: Sent, outcome: Done) -> None:
         job, write = one.job, one.write
@@ -146,6 +149,8 @@ class Outcomes:
             links.set_base(link.id, ACCOUNTVIEW, accountview)
         if write.crafter_base:
             links.set_base(link.id, CRAFTER, write.crafter_base)
+        if link.kind == "contact" and write.crafter_base.get("customer"):
+            links.set_parent(link.id, write.crafter_base["customer"] or "")
 
     def _rejected(self, one: Sent, outcome: Rejected) -> None:
         link = one.job.action.link
@@ -165,8 +170,7 @@ def read_one(side: Side, kind: str, row: Mapping[str, Any] | None, context: Cont
     if row is None:
         return None
     try:
-        source = find(side, kind)
-        records = source.records(row, context.policy, source.fingerprint(row))
+        records = find(side, kind).read(row, context.policy)
     except Malformed:
         return None
     return sorted(records, key=lambda record: record.kind != kind) if records else None

@@ -19,6 +19,7 @@ from avsync.words import word
 _FILE = Path(__file__).with_name("problems.yaml")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST = 300
+_LISTS = ("mistakes", "missing")  # parameters that are lines of our own
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class _Params(dict[str, Any]):
 
 def text(code: str, language: str, params: Mapping[str, Any]) -> tuple[str, str]:
     """(sentence, next step) in a language, with what was filled in cut to a readable length."""
-    shown = _Params({name: _short(_word(language, name, value)) for name, value in params.items()})
+    shown = _Params({name: _short(_word(language, name, value), name in _LISTS) for name, value in params.items()})
     if "parent_name" in params:
         shown["parent_name"] = _behind(params["parent_name"], params.get("parent") or params.get("project"))
     sentence, step = row(code).texts[language if language in ("nl", "en") else "nl"]
@@ -72,9 +73,13 @@ def _behind(name: object, key: object) -> str:
     return f" ({_short(name)})" if name and name != key else ""
 
 
-def _short(value: object) -> str:
+def _short(value: object, is_list: bool = False) -> str:
+    """Data stays on its line and moves no cursor; lists of ours keep their lines."""
     plain = str(value)
-    return plain if len(plain) <= _LONGEST or "\n" in plain else plain[: _LONGEST - 1] + "…"
+    if is_list:
+        return plain
+    shown = plain if plain.isprintable() else "".join(char if char.isprintable() else " " for char in plain)
+    return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
 
 
 def _word(language: str, name: str, value: object) -> object:

@@ -8,6 +8,7 @@ follows tells Crafter. Two that could be meant are a question for a person.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from avsync.context import Context
 from avsync.flows.customers import POSTAL, VISITING
@@ -76,16 +77,18 @@ def _follow(context: Context, link: LinkView, number: str) -> None:
     with context.store.transaction():
         context.store.links.rename(link.id, number)
         for which in (VISITING, POSTAL):
-            _follow_address(context, f"{link.accountview}:{which}", f"{number}:{which}")
+            _follow_address(context, f"{link.accountview}:{which}", f"{number}:{which}", places)
         for record in [*customer, *(one for found in places for one in found or [])]:
             context.store.inbox.put(record, "plan" if record.kind == "customer" or _linked(context, record) else "keep")
 
 
-def _follow_address(context: Context, old: str, new: str) -> None:
+def _follow_address(context: Context, old: str, new: str, places: Sequence[list[Record] | None]) -> None:
     links = context.store.links
     found = links.by_side("location", ACCOUNTVIEW, [old, new])
     if old in found and new not in found:
         links.rename(found[old].id, new)
+        if found[old].crafter not in {record.id for place in places for record in place or []}:
+            links.set_id(found[old].id, CRAFTER, None)  # deleted in Crafter meanwhile: it comes back
         if not context.store.inbox.get("location", ACCOUNTVIEW, [new]):
             links.set_gone(found[old].id, True)
 

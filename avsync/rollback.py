@@ -31,7 +31,7 @@ def look_back(store: Store, before: Holder, now: str) -> tuple[bool, Holder]:
             log.warning("state.db is older than the last run (%d): it was put back, all is read again", before.run)
             store.links.mark_adopted("order")
             store.skip_runs(before.run)
-    return older, replace(before, identity=mine, run=store.last_run_number() + 1)
+    return older, replace(before, identity=mine, run=store.last_run_number())
 
 
 def notice_strays(store: Store) -> None:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from avsync import company, safety
+from avsync.absences import Absences, forget_old
 from avsync.comeback import recover
 from avsync.config import Config
 from avsync.context import Context
@@ -86,6 +87,7 @@ class Tools:
     pause: Callable[[float], None]
     checkpoint: Callable[[str], None] = field(default=lambda where: None)
     progress: Callable[[str, int], None] = field(default=lambda flow, count: None)
+    started: Callable[[int], None] = field(default=lambda run: None)
 
 
 def policy_of(config: Config, today: str) -> Policy:
@@ -119,7 +121,7 @@ class _Run:
         self.gathered: dict[str, Gathered] = {}
         self.context = Context(
             self.store, tools.accountview, tools.crafter, self.policy,
-            Lookups(self.store, tools.accountview, tools.crafter, self.policy), self.now, tools.pause,
+            Lookups(self.store, tools.accountview, tools.crafter, self.policy, self._absences()), self.now, tools.pause,
             grace=config.settle_grace, dry=wish.dry, only=wish.only,
             checkpoint=tools.checkpoint, progress=tools.progress,
             concurrency={"accountview": config.accountview.concurrency, "crafter": config.crafter.concurrency},
@@ -131,6 +133,10 @@ class _Run:
         """The UTC moment as text."""
         return format_utc(self.tools.utc())
 
+    def _absences(self) -> Absences:
+        anew = self.wish.full or self.wish.only is not None
+        return Absences(self.store, self.policy, self.started if anew else self._yesterday(), self.started)
+
     def _reading(self) -> Reading:
         return Reading(
             self.store, self.tools.accountview, self.tools.crafter, self.policy, self.started,
@@ -141,6 +147,8 @@ class _Run:
         """The run from beginning to end; whatever happens, the totals and the exit code are written down."""
         with self.store.transaction():
             self.context.run = self.store.start_run(self.wish.command, self.started)
+            forget_old(self.store, self._yesterday())
+        self.tools.started(self.context.run)
         for flow in self.on:
             self.context.count(flow)
         try:

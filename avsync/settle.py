@@ -18,7 +18,7 @@ from avsync.boundary import cause_of, each
 from avsync.context import Context
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook
 from avsync.flows import hours
-from avsync.invoicing import settle_lines
+from avsync.linejobs import settle_lines
 from avsync.model import ACCOUNTVIEW, CRAFTER, Record, squeeze
 from avsync.outcomes import read_one
 from avsync.sources import KINDS
@@ -31,7 +31,7 @@ _PATIENCE = timedelta(seconds=30)
 def settle(context: Context, kind: str) -> None:
     """Look up every open intent of a kind. One that cannot be looked up stays open and holds up nobody else.
 
-    A service that refuses look-ups for half a minute is left alone until the next run, which begins with another intent.
+    A service that refuses look-ups for half a minute is left alone until the next run, which begins elsewhere.
     """
     intents = context.store.intents(kind)
     turn = context.run % len(intents) if intents else 0

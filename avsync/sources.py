@@ -127,8 +127,8 @@ def fate(record: Record, policy: Policy) -> Fate:
 
 
 PAGE = {ACCOUNTVIEW: 400, CRAFTER: 200}
-_REACH = {side: size * 3 // 4 for side, size in PAGE.items()}
 _LONGEST = timedelta(hours=26)
+_SECOND = timedelta(seconds=1)  # a service tells its clock in whole seconds, its rows in microseconds
 
 
 @dataclass(slots=True)
@@ -147,7 +147,7 @@ class Reach:
         """A row's moment."""
         if not moment:
             return
-        if len(self._newest) < _REACH[self.side]:
+        if len(self._newest) < PAGE[self.side]:
             heapq.heappush(self._newest, moment)
         elif moment > self._newest[0]:
             heapq.heapreplace(self._newest, moment)
@@ -155,16 +155,23 @@ class Reach:
     def marks(self, before_newest: str, before_since: str, cap: str) -> tuple[str, str]:
         """(newest, since): never past `cap`, the start of the run by the service's own clock."""
         newest = max([before_newest, *self._newest])
-        newest = min(newest, cap) if cap and newest else newest
+        newest = min(newest, _moved(cap, _SECOND)) if cap and newest else newest
         if not newest:
             return before_newest, before_since
-        full = len(self._newest) >= _REACH[self.side]
-        since = max(before_since, self._newest[0] if full else "", _earlier(newest))
+        since = max(before_since, self._overlap(), _moved(newest, -_LONGEST))
         return newest, min(since, newest)
 
+    def _overlap(self) -> str:
+        """The earliest moment whose rows all fit on three quarters of a page; the newest when that alone has more."""
+        rows, room = sorted(self._newest, reverse=True), PAGE[self.side] * 3 // 4
+        if len(rows) <= room:
+            return ""
+        fitting = [moment for moment in rows[:room] if moment > rows[room]]
+        return fitting[-1] if fitting else rows[0]
 
-def _earlier(moment: str) -> str:
-    earlier = datetime.fromisoformat(moment) - _LONGEST
-    if earlier.tzinfo is None:
-        return earlier.strftime("%Y-%m-%dT%H:%M:%S")
-    return earlier.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+def _moved(moment: str, by: timedelta) -> str:
+    moved = datetime.fromisoformat(moment) + by
+    if moved.tzinfo is None:
+        return moved.strftime("%Y-%m-%dT%H:%M:%S")
+    return moved.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

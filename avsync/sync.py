@@ -15,7 +15,7 @@ from avsync.errors import Malformed
 from avsync.flows import orders
 from avsync.flows.recognise import Match, recognise
 from avsync.flows.spec import Kind, LinkView, Need, Refuse, WaitFor
-from avsync.gather import Reading
+from avsync.gather import Reading, is_marked
 from avsync.model import ACCOUNTVIEW, CRAFTER, Record, Side, other
 from avsync.outcomes import Outcomes, faulty, finish, look_after, tell
 from avsync.plan import Action, Verb, Write, plan_linked, plan_new
@@ -140,8 +140,11 @@ class Planner:
             for entry in self.entries
             if (number := entry.record.fields["number"]) and entry.record.id not in self.links
         }
-        found = self.context.lookups.at_once(self._order_of, list(typed.values()))
-        return dict(zip(typed, found, strict=True))
+        absences = self.context.lookups.absences
+        asked = sorted(set(typed.values()) - absences.known("order", ACCOUNTVIEW, typed.values()))
+        found = dict(zip(asked, self.context.lookups.at_once(self._order_of, asked), strict=True))
+        absences.note("order", ACCOUNTVIEW, [number for number, row in found.items() if row is None])
+        return {identity: found.get(number) for identity, number in typed.items()}
 
     def _order_of(self, number: str) -> Record | Malformed | None:
         row = self.context.accountview.by_key("order", number)
@@ -280,7 +283,7 @@ class Planner:
             self.store.links.remove(link.id)
         number = self.store.links.add(
             self.kind.name, av.id, cr.id, bases, leads, adopted=True, parent=cr.parent or mine.parent,
-            prints=(av.fingerprint, cr.fingerprint),
+            prints=(av.fingerprint, cr.fingerprint if is_marked(cr, av.id) else ""),
         )  # fmt: skip
         new = self.store.links.by_id(number)
         assert new is not None  # noqa: S101 - added a line above

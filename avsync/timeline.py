@@ -81,7 +81,8 @@ def _post(context: Context, entries: list[TimelineEntry], texts: dict[str, tuple
             "dedupe_key": entry.dedupe_key, "resolved": not entry.wanted,
         }  # fmt: skip
         context.checkpoint("send")
-        outcome = context.crafter.post_timeline(values, f"{entry.dedupe_key}:{context.run}:{entry.wanted or 'resolved'}")
+        once = f"{entry.dedupe_key}:{context.run}:{entry.wanted or 'resolved'}"
+        outcome = context.crafter.post_timeline(values, once)
         context.checkpoint("answered")
         return outcome
 

@@ -1,10 +1,10 @@
-"""Judges the list of problems against both worlds, and what must stand on every sales order: independent of the core."""
+"""Judges the list of problems against both worlds, and what must stand on every sales order. Not by the core."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -38,9 +38,7 @@ def without_cause(found: list[Open], now: Snapshot, life: Life) -> list[str]:
 def not_said(found: list[Open], life: Life) -> list[str]:
     """What is wrong and does not stand in the list."""
     said = {(one.record, one.code) for one in found}
-    return [
-        bad.what for bad in life.bad if bad.still() and not any((bad.about, code) in said for code in bad.codes)
-    ]
+    return [bad.what for bad in life.bad if bad.still() and not any((bad.about, code) in said for code in bad.codes)]
 
 
 def excused(found: list[Open], now: Snapshot, life: Life) -> set[str]:
@@ -51,7 +49,13 @@ def excused(found: list[Open], now: Snapshot, life: Life) -> set[str]:
     for one in (*now.records("customers"), *now.records("projects")):  # what is not in AccountView has no number there
         if one["id"] in ids:
             ids.add(one.get("customer_number") or one.get("project_code") or one["id"])
-    return ids
+    users = {one["user_id"] for one in now.records("hours") if one["id"] in ids} | ids
+    return ids | {one["unique_code"] for one in now.records("users") if one["id"] in users and one["unique_code"]}
+
+
+def cannot_go(difference: str) -> bool:
+    """An hours line without an employee, where lines are compared by their columns; its user's problem says so."""
+    return "missing in AccountView of ('', " in difference
 
 
 # causes
@@ -136,21 +140,24 @@ _CAUSES: dict[str, Cause] = {
     "foreign_characters": _slip,
     "too_long": _slip,
     "project_without_type": _slip,
-    "order_number_unknown": lambda one, now, life: held(_record(one, now, "work-orders").get("order_number"), upper=True)
-    not in now.books["SO_HDR"],
+    "order_number_unknown": lambda one, now, life: (
+        held(_record(one, now, "work-orders").get("order_number"), upper=True) not in now.books["SO_HDR"]
+    ),
     "user_without_code": _slip,
     "article_unknown": lambda one, now, life: any(
         held(line["article_number"], upper=True) not in now.books["ARTICLE"] for line in _ticked(one, now)
     ),
     "cut": lambda one, now, life: len(held(_record(one, now, "work-orders").get("description"), width=40)) > 40,
     "order_cancelled": lambda one, now, life: _record(one, now, "work-orders").get("status") == "cancelled",
-    "order_not_linked": lambda one, now, life: held(_record(one, now, "work-orders").get("order_number"), upper=True)
-    not in now.books["SO_HDR"],
+    "order_not_linked": lambda one, now, life: (
+        held(_record(one, now, "work-orders").get("order_number"), upper=True) not in now.books["SO_HDR"]
+    ),
     "order_closed": _lines_refused,
     "lines_rejected": _lines_refused,
     "line_unticked": lambda one, now, life: bool(_record(one, now, "work-orders")),
-    "order_project_missing": lambda one, now, life: one.params["project"]
-    not in {held(found["project_code"], upper=True) for found in now.records("projects")},
+    "order_project_missing": lambda one, now, life: (
+        one.params["project"] not in {held(found["project_code"], upper=True) for found in now.records("projects")}
+    ),
     "project_unknown": lambda one, now, life: _project_unknown(now, {"work_order_id": one.record, **_any(one, now)}),
     "parent_gone": _parent_gone,
     "waiting_for_parent": _waits,
@@ -167,36 +174,63 @@ def _any(one: Open, now: Snapshot) -> Row:
 
 @dataclass
 class Ledger:
-    """What was sent of each work order's lines (Crafter line id → order, article, quantity), told after every run."""
+    """What was sent of each work order's lines, told after every run."""
 
     life: Life
-    sent: dict[str, tuple[str, str, Decimal]] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> dict[str, tuple[str, str, Decimal]]:
+        """Crafter line id → order, article, quantity."""
+        return self.life.sent
 
     def observe(self, now: Snapshot, found: list[Open]) -> None:
         """A healthy run is over: what is checked and ticked has gone, unless a problem says otherwise."""
+        self.forget(now, self.life.remade)
+        self.life.remade.clear()
         stuck = {one.record for one in found if one.code in ("lines_rejected", "order_closed", "order_not_linked")}
         for record in now.records("work-orders"):
             number = held(record["order_number"], upper=True)
             if record["status"] == "checked" and record["id"] not in stuck and number in now.books["SO_HDR"]:
                 self._note(now, number, record)
 
+    def glance(self, now: Snapshot) -> None:
+        """After any run, however it went: what stands there and was not known, is what is ticked at this moment."""
+        surplus = Counter((row["ORD_NR"], row["ART_CODE"], row["ORD_QTY"]) for row in now.rows("SO_LINE"))
+        surplus.subtract(
+            (row["ORD_NR"], row["ART_CODE"], row["ORD_QTY"])
+            for row in now.rows("SO_LINE")
+            if row["REC_ID"] in self.life.own
+        )
+        surplus.subtract(self.sent.values())
+        for record in now.records("work-orders"):
+            number = held(record["order_number"], upper=True)
+            for line in record["lines"] if record["status"] == "checked" else ():
+                quantity = Decimal(line["quantity"]).quantize(Decimal("0.0001"))
+                told = (number, held(line["article_number"], upper=True), quantity)
+                if line["checked"] and self.sent.get(line["id"]) != told and surplus[told] > 0:
+                    self.sent[line["id"]] = told
+                    surplus[told] -= 1
+
     def _note(self, now: Snapshot, number: str, record: Row) -> None:
         for line in record["lines"]:
             article = held(line["article_number"], upper=True)
-            if line["checked"] and (article in now.books["ARTICLE"] or line["id"] in self.sent):
+            if line["id"] not in self.life.struck and line["checked"] and article in now.books["ARTICLE"]:
                 quantity = Decimal(line["quantity"]).quantize(Decimal("0.0001"))
                 self.sent[line["id"]] = (number, article, quantity)
 
-    def forget(self, now: Snapshot) -> None:
-        """state.db is lost: an equal line counts as sent from now on, whoever put it there (behaviour 4)."""
-        self.life.adopted |= set(now.books["SO_HDR"])
+    def forget(self, now: Snapshot, orders: set[str] | None = None) -> None:
+        """From now on an equal line counts as sent, whoever put it there (behaviour 4); None: on all orders."""
+        if orders is None:
+            orders = set(now.books["SO_HDR"])
+            self.life.struck.clear()
+        self.life.adopted |= orders
         ticked = {
             line["id"]
             for record in now.records("work-orders")
             for line in record["lines"]
             if record["status"] == "checked" and line["checked"]
         }
-        for identity in [one for one in self.sent if one not in ticked]:
+        for identity in [one for one in self.sent if one not in ticked and self.sent[one][0] in orders]:
             number, article, quantity = self.sent.pop(identity)
             for row in now.rows("SO_LINE"):
                 here = (row["ORD_NR"], row["ART_CODE"], row["ORD_QTY"]) == (number, article, quantity)

@@ -127,19 +127,19 @@ class Bench:
     def rotate_token(self) -> None:
         """Another process renews the login: the access token held here dies with it."""
         self.box.expire_tokens()
-        source = TokenSource(
-            TokenFile(self.config.token_path), self.box.client_id, self.box.client_secret, self.config.accountview.token_url
-        )  # fmt: skip
-        token = source._load()
-        with TokenFile(self.config.token_path).lock():
-            source._refresh(token)
+        file, url = TokenFile(self.config.token_path), self.config.accountview.token_url
+        source = TokenSource(file, self.box.client_id, self.box.client_secret, url)
+        with file.lock():
+            source._refresh(source._load())
 
 
 def _no_pause(seconds: float) -> None:
     """Nobody waits in a test."""
 
 
-def _guarded(save: Callable[[Mapping[str, Any]], None], axe: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]:
+def _guarded(
+    save: Callable[[Mapping[str, Any]], None], axe: Callable[[str], None]
+) -> Callable[[Mapping[str, Any]], None]:
     def guarded(token: Mapping[str, Any]) -> None:
         save(token)
         axe("token")
@@ -204,10 +204,8 @@ _RESOURCES = ("customers", "work-locations", "contacts", "project-types", "proje
 
 def dump(box: Sandbox) -> dict[str, list[str]]:
     """Every record of both worlds, as text, under its table; open timeline entries too."""
-    names = _names(box)
-    found = {
-        table: sorted(_plain(row, names) for row in box.accountview.rows(table)) for table in sorted(box.accountview.tables)
-    }  # fmt: skip
+    names, tables = _names(box), sorted(box.accountview.tables)
+    found = {table: sorted(_plain(row, names) for row in box.accountview.rows(table)) for table in tables}
     found |= {name: sorted(_plain(row, names) for row in box.crafter.records(name)) for name in _RESOURCES}
     found["timeline"] = sorted(_plain(row, names) for row in box.crafter.timeline if not row["resolved"])
     return found

@@ -1,6 +1,6 @@
 """`kill -9` on real runs, at random moments and at every step; then: is anything doubled, lost, open or logged out?
 
-`python -m tests.kills 1000`. A server process loads avsync once and forks for every run, so that starting costs nothing;
+`python -m tests.kills 1000`. A process that has avsync loaded forks for every run, so that starting costs nothing;
 every so often a run is a fresh `python -m avsync run-all` instead. People keep working in both worlds meanwhile.
 """
 
@@ -22,9 +22,9 @@ from typing import Any
 from avsync.sandbox.server import Sandbox
 from avsync.state import db
 from avsync.state.store import Store
-from tests.damage import Axe
+from tests.forks import Forks
 from tests.harness import Office
-from tests.small_world import customer, hour, klant, line, lists, project, work_order
+from tests.small_world import customer, hour, klant, line, lists, work_order
 
 FLOWS = {"customers": "both", "projects": "import", "orders": "both", "invoice": "export", "hours": "export"}
 LATENCY = 0.004  # seconds per answer
@@ -52,103 +52,9 @@ class Figures:
         return not (self.doubled or self.lost or self.open or self.logins_lost or self.tracebacks)
 
     def __str__(self) -> str:
-        return (
-            f"{self.kills} kills in {self.runs} runs: {self.doubled} doubled, {self.lost} lost, {self.open} intents left open, "
-            f"{self.logins_lost} logins lost (and {self.unsavable} that no client could have saved), "
-            f"{self.tracebacks} tracebacks"
-        )
-
-
-class Forks:
-    """A process that has avsync in memory and forks a run out of it on command."""
-
-    def __init__(self) -> None:
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.kills", "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def start(self, config: Path, errors: Path, step: int = 0) -> int:
-        """The pid of a new run; `step` is the checkpoint at which it kills itself."""
-        return int(self._ask({"config": str(config), "errors": str(errors), "step": step}))
-
-    def wait(self) -> int:
-        """The exit status of that run, as `os.waitpid` tells it."""
-        return int(self._ask({"wait": True}))
-
-    def steps(self) -> int:
-        """How many checkpoints the last run passed that was to be counted (step -1)."""
-        return int(self._ask({"steps": True}))
-
-    def _ask(self, question: dict[str, Any]) -> str:
-        assert self._server.stdin is not None and self._server.stdout is not None
-        self._server.stdin.write(json.dumps(question) + "\n")
-        self._server.stdin.flush()
-        return self._server.stdout.readline()
-
-    def close(self) -> None:
-        assert self._server.stdin is not None
-        self._server.stdin.close()
-        self._server.wait()
-
-
-def serve() -> None:
-    """The other end of `Forks`. One thread, so that forking is safe."""
-    from avsync import cli, launch, run  # noqa: F401 - loaded before the first fork
-
-    pid, counted = 0, Path(tempfile.mkdtemp()) / "steps"
-    for raw in sys.stdin:
-        asked = json.loads(raw)
-        if asked.get("wait"):
-            print(os.waitpid(pid, 0)[1], flush=True)
-        elif asked.get("steps"):
-            print(len(counted.read_bytes()), flush=True)
-        else:
-            pid = os.fork()
-            if not pid:
-                _become_a_run(asked, counted)
-            print(pid, flush=True)
-
-
-def _become_a_run(asked: dict[str, Any], counted: Path) -> None:
-    """What `python -m avsync run-all` does, in this process, which then ends."""
-    from avsync.cli import main
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.dup2(os.open(asked["errors"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
-    if asked["step"]:
-        _lay_hands_on_oneself(asked["step"], counted)
-    try:
-        main(["-c", asked["config"], "run-all"], prog_name="avsync")
-    except SystemExit as end:
-        os._exit(int(end.code or 0))
-    except BaseException:  # noqa: BLE001 - what Python itself would do
-        import traceback
-
-        traceback.print_exc()
-        os._exit(70)
-
-
-def _lay_hands_on_oneself(step: int, counted: Path) -> None:
-    """Die of SIGKILL at a checkpoint, the saving of tokens included; at step -1 only count them."""
-    from avsync import launch
-    from avsync.state.tokens import TokenFile
-
-    counting = os.open(counted, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600) if step < 0 else 0
-    act = Axe(step, lambda: os.kill(os.getpid(), signal.SIGKILL), kill=False)
-
-    def at(where: str) -> None:
-        if counting:
-            os.write(counting, b".")
-        act(where)
-
-    save, tools = TokenFile.save, launch.Tools
-
-    def guarded(self: TokenFile, token: Any) -> None:
-        save(self, token)
-        at("token")
-
-    TokenFile.save = guarded  # type: ignore[method-assign]
-    launch.Tools = lambda *given, **named: tools(*given, **{**named, "checkpoint": at})  # type: ignore[assignment, misc]
+        logins = f"{self.logins_lost} logins lost (and {self.unsavable} that no client could have saved)"
+        ended = f"{self.doubled} doubled, {self.lost} lost, {self.open} intents left open, {logins}"
+        return f"{self.kills} kills in {self.runs} runs: {ended}, {self.tracebacks} tracebacks"
 
 
 class People:
@@ -168,11 +74,15 @@ class People:
         turn, box = self.turn, self.box
         customer(box, str(50000 + turn), f"Boek {turn}", PO_BOX=f"Postbus {turn}", PO_CODE="1234 AC", PO_CITY="Ede")
         klant(box, f"k-{turn}", f"Klant {turn}")
-        box.accountview.add("PROJECTS", PROJ_CODE=f"P{turn}", PROJ_DESC=f"Project {turn}", SUB_NR="10001", PRO_TYPE="SRV")
+        box.accountview.add(
+            "PROJECTS", PROJ_CODE=f"P{turn}", PROJ_DESC=f"Project {turn}", SUB_NR="10001", PRO_TYPE="SRV"
+        )
         box.accountview.add("SO_HDR", RPL_DEL="10001", RPL_INV="10001", ORD_DATE="2026-11-02", COMMENT1=f"Order {turn}")
         for letter in "abc":
             work_order(box, f"w-{turn}{letter}", customer_id=self.chance.choice(["cust-1", f"k-{turn}"]))
-        ticked = [line(f"l-{turn}-{n}", quantity=str(self.chance.randint(1, 2))) for n in range(self.chance.randint(2, 4))]
+        ticked = [
+            line(f"l-{turn}-{n}", quantity=str(self.chance.randint(1, 2))) for n in range(self.chance.randint(2, 4))
+        ]
         self.unchecked += [f"w-{turn}a", f"w-{turn}b"]
         self.chance.shuffle(self.unchecked)
         box.crafter.edit("work-orders", self.unchecked.pop(), status="checked", lines=ticked)
@@ -192,9 +102,13 @@ class People:
         klanten = crafter.records("customers")
         self._count(figures, Counter(one["name"] for one in klanten), [f"Boek {n}" for n in turns])
         self._count(figures, Counter(one["ACCT_NAME"] for one in books.rows("CONTACT")), [f"Klant {n}" for n in turns])
-        self._count(figures, Counter(one["name"] for one in crafter.records("projects")), [f"Project {n}" for n in turns])
+        self._count(
+            figures, Counter(one["name"] for one in crafter.records("projects")), [f"Project {n}" for n in turns]
+        )
         orders, work = books.rows("SO_HDR"), crafter.records("work-orders")
-        self._count(figures, Counter(one["COMMENT1"] for one in orders), [f"Ketel w-{n}{x}" for n in turns for x in "abc"])
+        self._count(
+            figures, Counter(one["COMMENT1"] for one in orders), [f"Ketel w-{n}{x}" for n in turns for x in "abc"]
+        )
         self._count(figures, Counter(one["description"] for one in work), [f"Order {n}" for n in turns])
         booked = Counter((one["HRS_DATE"][:10], f"{one['HRS_QTY']:.2f}") for one in books.rows("HRS_LINE"))
         self._compare(figures, "hours", self.hours, booked)
@@ -206,7 +120,9 @@ class People:
         )
         there = Counter((one["ORD_NR"], one["ART_CODE"], f"{one['ORD_QTY']:.0f}") for one in books.rows("SO_LINE"))
         self._compare(figures, "lines", wanted, there)
-        self._compare(figures, "numbers", Counter(one["ORD_NR"] for one in orders), Counter(one["order_number"] for one in work))
+        self._compare(
+            figures, "numbers", Counter(one["ORD_NR"] for one in orders), Counter(one["order_number"] for one in work)
+        )
         self._compare(figures, "names", Counter(one["SUB_NR"] for one in books.rows("CONTACT")),
                       Counter(one["customer_number"] for one in klanten))  # fmt: skip
 
@@ -369,4 +285,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    serve() if sys.argv[1:] == ["--serve"] else sys.exit(main())
+    sys.exit(main())

@@ -52,6 +52,9 @@ class Life:
     bad: list[Bad] = field(default_factory=list)
     own: set[str] = field(default_factory=set)
     adopted: set[str] = field(default_factory=set)
+    sent: dict[str, tuple[str, str, Decimal]] = field(default_factory=dict)  # Crafter line → order, article, quantity
+    struck: set[str] = field(default_factory=set)  # Crafter lines whose line in AccountView a bookkeeper deleted
+    remade: set[str] = field(default_factory=set)  # orders whose work order somebody deleted
     lines_rest: bool = False  # nobody touches lines (state.db was lost: what is not sent yet cannot be told apart)
 
     def __post_init__(self) -> None:
@@ -262,7 +265,7 @@ def new_contact(life: Life) -> str | None:
         return None
     code = life.fresh("C")
     life.books.add("CNT_PERS", PP_CODE=code, SUB_NR=row["SUB_NR"], FRST_NAME=life.rng.choice(seed_names.FIRST_NAMES),
-                   LAST_NAME=f"{life.rng.choice(seed_names.SURNAMES)} {code}", MAIL_PRIV=f"{code}@p.example")  # fmt: skip
+                   LAST_NAME=f"{life.rng.choice(seed_names.SURNAMES)} {code}", MAIL_PRIV=f"{code}@p.nl")  # fmt: skip
     return f"{code} of {row['SUB_NR']}"
 
 
@@ -318,6 +321,17 @@ def edit_klant(life: Life) -> str | None:
     return f"{one['customer_number']} {change}"
 
 
+@edit(1)
+def mistype_number(life: Life) -> str | None:
+    """Somebody changes the number of a customer in Crafter; AccountView's stands."""
+    one = life.pick(life.klanten())
+    if one is None or not life.imports("customers"):
+        return None
+    number = life.fresh("4")
+    life.plan.edit("customers", one["id"], customer_number=number)
+    return f"{one['customer_number']} into {number}"
+
+
 @edit(3)
 def edit_place(life: Life) -> str | None:
     known = {one["id"] for one in life.klanten()}
@@ -337,7 +351,9 @@ def new_place(life: Life) -> str | None:
     one = life.pick(life.klanten())
     if one is None:
         return None
-    return str(life.plan.add("work-locations", customer_id=one["id"], street=f"Bijgebouw {life.fresh('')}", city="Joure"))
+    return str(
+        life.plan.add("work-locations", customer_id=one["id"], street=f"Bijgebouw {life.fresh('')}", city="Joure")
+    )
 
 
 @edit(1)
@@ -474,7 +490,7 @@ def new_work_order(life: Life) -> str | None:
     works = [one["id"] for one in life.records("work-types")]
     return str(life.plan.add(
         "work-orders", customer_id=klant["id"], project_id=project["id"] if project else None,
-        description=life.rng.choice(("Lekkage", "Onderhoud ketel, 2e verdieping achter de kast <links>", "cv\nboiler", None)),
+        description=life.rng.choice(("Lekkage", "Onderhoud ketel, 2e verdieping (kast <links>)", "cv\nboiler", None)),
         target_date=life.rng.choice((None, life.day(life.rng.randint(1, 40)))),
         work_type_id=life.rng.choice([None, *works]), lines=_some_lines(life),
         status=life.rng.choice(("open", "open", "planned")),
@@ -549,6 +565,25 @@ def line_by_bookkeeper(life: Life) -> str | None:
 
 
 @edit(1)
+def strike_line(life: Life) -> str | None:
+    """The bookkeeper deletes a line, her own or one that came from a work order."""
+    told = {line: [one for one, sent in life.sent.items() if sent == line] for line in life.sent.values()}
+    rows = [(row, told.get((row["ORD_NR"], row["ART_CODE"], row["ORD_QTY"]), [])) for row in life.books.rows("SO_LINE")]
+    fit = [(row, ids) for row, ids in rows if not ids or (len(ids) == 1 and row["ORD_NR"] not in life.adopted)]
+    twins = {row["REC_ID"] for row, ids in fit if ids and row["REC_ID"] in life.own}
+    fit = [(row, ids) for row, ids in fit if row["REC_ID"] not in twins and (ids or row["REC_ID"] in life.own)]
+    if not fit or life.lines_rest:
+        return None
+    row, ids = life.rng.choice(fit)
+    life.books.remove("SO_LINE", row["REC_ID"])
+    life.own.discard(row["REC_ID"])
+    life.struck |= set(ids)
+    for one in ids:
+        del life.sent[one]
+    return f"{row['ART_CODE']} from {row['ORD_NR']}"
+
+
+@edit(1)
 def remove_sales_order(life: Life) -> str | None:
     row = life.pick(life.rows("SO_HDR"))
     if row is None:
@@ -566,6 +601,7 @@ def remove_work_order(life: Life) -> str | None:
     if one is None or life.lines_rest:
         return None
     life.plan.remove("work-orders", one["id"])
+    life.remade.add(one["order_number"])
     return f"{one['order_number']} deleted in Crafter"
 
 
@@ -626,7 +662,9 @@ def plan_or_cancel(life: Life) -> str | None:
 
 @edit(10)
 def new_hours(life: Life) -> str | None:
-    users = [one for one in life.records("users") if one["unique_code"] and life.books.row("EMPLOYEE", one["unique_code"])]
+    users = [
+        one for one in life.records("users") if one["unique_code"] and life.books.row("EMPLOYEE", one["unique_code"])
+    ]
     if not users or not life.exports("hours"):
         return None
     project = life.pick(life.linked_projects())
@@ -646,7 +684,7 @@ def new_hours(life: Life) -> str | None:
 def correct_hours(life: Life) -> str | None:
     closed = {one["id"] for one in life.plan.records("projects")} - {one["id"] for one in life.linked_projects()}
     one = life.pick([one for one in life.records("hours") if one["project_id"] not in closed])
-    if one is None:
+    if one is None or (life.lines_rest and not life.box.options.ext_id):
         return None
     change = life.rng.choice((
         {"hours": life.rng.choice(HOURS)}, {"date": life.day(-life.rng.randint(0, 9))},

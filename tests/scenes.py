@@ -177,7 +177,10 @@ def accountview_writes(access: Access) -> None:
     blocked = client.create("order", {"customer": "10003", "order_date": TODAY})
     assert isinstance(blocked, Rejected)
     assert "geblokkeerd" in blocked.message
-    lines = [{"article": "PUMP-1", "quantity": Decimal("2.5")}, {"article": "PIPE", "quantity": Decimal("0.1")}]
+    lines: list[dict[str, Any]] = [
+        {"article": "PUMP-1", "quantity": Decimal("2.5")},
+        {"article": "PIPE", "quantity": Decimal("0.1")},
+    ]
     assert isinstance(client.put_order_lines("26000001", lines), Done)
     stands = client.order_lines("26000001")
     assert stands is not None

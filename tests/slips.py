@@ -114,13 +114,16 @@ def uncoded_user(life: Life) -> str | None:
 
     return _slip(
         life, f"user {user} has no code", user, "user_without_code",
-        still=lambda: life.plan.record("users", user)["unique_code"] is None and life.plan.record("hours", line), mend=mend,
+        still=lambda: not life.plan.record("users", user)["unique_code"] and life.plan.record("hours", line),
+        mend=mend,
     )  # fmt: skip
 
 
 @edit(1)
 def impossible_day(life: Life) -> str | None:
-    users = [one for one in life.records("users") if one["unique_code"] and life.books.row("EMPLOYEE", one["unique_code"])]
+    users = [
+        one for one in life.records("users") if one["unique_code"] and life.books.row("EMPLOYEE", one["unique_code"])
+    ]
     if not users or not life.exports("hours"):
         return None
     found = life.plan.add("hours", user_id=life.rng.choice(users)["id"], date="2026-11-31", hours="3", kind="work")

@@ -52,7 +52,12 @@ def project(box: Sandbox) -> None:
 
 
 def work_order(box: Sandbox, identity: str = "wo-1", **fields: Any) -> None:
-    given = {"customer_id": "cust-1", "description": f"Ketel {identity}", "target_date": "2026-12-01", "work_type_id": "wt-1"}
+    given = {
+        "customer_id": "cust-1",
+        "description": f"Ketel {identity}",
+        "target_date": "2026-12-01",
+        "work_type_id": "wt-1",
+    }
     box.crafter.add("work-orders", id=identity, **(given | fields))
 
 

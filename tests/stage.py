@@ -13,7 +13,7 @@ import pytest
 from avsync.run import Tools
 from avsync.state import db
 from avsync.state.store import Store
-from tests.causes import Ledger, Open, excused, not_said, without_cause
+from tests.causes import Ledger, Open, cannot_go, excused, not_said, without_cause
 from tests.harness import Office, Told
 from tests.life import Life
 from tests.world import Snapshot, differences, look
@@ -122,7 +122,7 @@ class Stage:
         but = excused(found, now, self.life)
         self.ledger.observe(now, found)
         wrong = {
-            "differences": differences(self.box, self.one.config["flows"], today=self.life.today().date(), but=but),
+            "differences": [one for one in self._differences(but) if not cannot_go(one)],
             "lines": self.ledger.wrong(now, found),
             "hours": self._hours(now, but),
             "no cause": without_cause(found, now, self.life),
@@ -131,6 +131,9 @@ class Stage:
         }
         self.now = now
         assert not any(wrong.values()), self.shown({name: told for name, told in wrong.items() if told})
+
+    def _differences(self, but: set[str]) -> list[str]:
+        return differences(self.box, self.one.config["flows"], today=self.life.today().date(), but=but)
 
     def shown(self, wrong: dict[str, list[str]]) -> str:
         """What is wrong, with the last pages of the diary."""
@@ -149,7 +152,10 @@ class Stage:
         marks = {reference("hour", one["id"]) for one in lines}
         here = sum((Decimal(one["hours"]) for one in lines), Decimal(0))
         there = sum((row["HRS_QTY"] for row in now.rows("HRS_LINE") if row["EXT_ID"] in marks), Decimal(0))
-        return [] if here == there or not self.box.options.ext_id else [f"{here} in Crafter, {there} in AccountView"]
+        if not self.box.options.ext_id:
+            sent, made = len(now.rows("HRS_LINE")), len(now.plan["hours"]) + len(now.buried["hours"])
+            return [f"{made} lines in Crafter became {sent} in AccountView"] if sent > made else []
+        return [] if here == there else [f"{here} in Crafter, {there} in AccountView"]
 
     def _intents(self) -> list[str]:
         store = self.store()

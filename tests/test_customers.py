@@ -594,9 +594,7 @@ def test_on_import_crafters_edits_are_left_alone_until_accountview_changes_that_
 
 
 @pytest.mark.parametrize("options", [{"error_in_2xx": True}, {"silent_errors": True}])
-def test_a_refusal_is_a_problem_in_accountviews_words_however_it_comes(
-    tmp_path: Path, options: dict[str, bool]
-) -> None:
+def test_a_refusal_is_a_problem_in_accountviews_words_however_sent(tmp_path: Path, options: dict[str, bool]) -> None:
     with office(tmp_path, flows=BOTH, **options) as one:
         one.config["accountview"]["debtor_account"] = "9999"
         identity = new_klant(one, "Geen rekening", place("Kade 1"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import pytest
 
 from avsync.sandbox.faults import ACTIONS
 from tests.harness import Office, office
+from tests.world import differences
 
 BOTH = {"customers": "both"}
+WHOLE = ([("Dam 1", False), ("Postbus 9", True)], ["Anna", "Bob"])
 TABLES = {
     "customer": "CONTACT", "contact": "CNT_PERS", "project": "PROJECTS", "project_type": "PRO_TYPE", "order": "SO_HDR",
     "hour": "HRS_LINE",
@@ -25,16 +28,30 @@ RESOURCES = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that is tried again need not wait for it here."""
+    monkeypatch.setattr("avsync.launch.Budget.pause", lambda budget, seconds: None)
+
+
 @contextmanager
-def shop(tmp_path: Path, flows: dict[str, str] | None = None, **options: Any) -> Iterator[Office]:
-    """Two customers that are in step; the first has a postal and a visiting address and two contacts."""
-    with office(tmp_path, flows=flows or BOTH, **options) as one:
+def shop(tmp_path: Path, flows: dict[str, str] | None = None, apart: Collection[str] = ()) -> Iterator[Office]:
+    """Two customers in step, the first with two addresses and contacts; in the end only `apart` may be out of step."""
+    with office(tmp_path, flows=flows or BOTH) as one:
         av = one.box.accountview
         av.add(
-            "CONTACT", SUB_NR="10001", ACCT_NAME="Bakker BV", ACCT_NR="1300", ADDRESS1="Dam 1", POST_CODE="1012 JS",
-            CITY="Amsterdam", PO_BOX="Postbus 9", PO_CODE="1000 AA", PO_CITY="Amsterdam",
+            "CONTACT", SUB_NR="10001", ACCT_NAME="Bakker BV", SRC_CODE="X", ACCT_NR="1300", ADDRESS1="Dam 1",
+            POST_CODE="1012 JS", CITY="Amsterdam", PO_BOX="Postbus 9", PO_CODE="1000 AA", PO_CITY="Amsterdam",
         )  # fmt: skip
-        av.add("CONTACT", SUB_NR="10002", ACCT_NAME="Visser", ACCT_NR="1300", ADDRESS1="Kade 2", POST_CODE="3011 AA")
+        av.add(
+            "CONTACT",
+            SUB_NR="10002",
+            ACCT_NAME="Visser",
+            SRC_CODE="X",
+            ACCT_NR="1300",
+            ADDRESS1="Kade 2",
+            POST_CODE="3011 AA",
+        )
         av.add("CNT_PERS", PP_CODE="A1", SUB_NR="10001", FRST_NAME="Anna", LAST_NAME="Aa", MAIL_PRIV="anna@aa.nl")
         av.add("CNT_PERS", PP_CODE="B1", SUB_NR="10001", FRST_NAME="Bob", LAST_NAME="Bee")
         av.add("PRO_TYPE", PT_CODE="INST", PT_DESC="Installatie")
@@ -42,6 +59,7 @@ def shop(tmp_path: Path, flows: dict[str, str] | None = None, **options: Any) ->
         one.box.requests.clear()
         yield one
         sound(one)
+        assert differences(one.box, one.config["flows"], but=apart) == []
 
 
 def sound(one: Office) -> None:
@@ -71,9 +89,6 @@ def parts(one: Office, number: str = "10001") -> tuple[list[tuple[str, bool]], l
     places = [row for row in one.box.crafter.records("work-locations") if row["customer_id"] == owner]
     people = [row for row in one.box.crafter.records("contacts") if row["customer_id"] == owner]
     return sorted((row["street"], row["is_main"]) for row in places), sorted(row["first_name"] for row in people)
-
-
-WHOLE = ([("Dam 1", False), ("Postbus 9", True)], ["Anna", "Bob"])
 
 
 def in_accountview(one: Office) -> list[Any]:
@@ -204,7 +219,7 @@ def test_a_project_deleted_in_crafter_comes_back_under_its_work_orders(tmp_path:
 
 
 def test_a_customer_deleted_in_accountview_is_left_alone_in_crafter_and_never_sent_again(tmp_path: Path) -> None:
-    with shop(tmp_path) as one:
+    with shop(tmp_path, apart={"10001"}) as one:
         one.box.accountview.remove("CONTACT", "10001")
         before = klant(one)
         assert one.run("--full")["exit"] == 0
@@ -219,7 +234,7 @@ def test_a_customer_deleted_in_accountview_is_left_alone_in_crafter_and_never_se
 
 
 def test_a_customer_deleted_in_accountview_is_found_out_by_the_write_that_is_refused(tmp_path: Path) -> None:
-    with shop(tmp_path) as one:
+    with shop(tmp_path, apart={"10001"}) as one:
         one.box.accountview.remove("CONTACT", "10001")
         one.box.crafter.edit("customers", klant(one)["id"], phone="1")
         assert one.run()["exit"] == 0
@@ -316,16 +331,16 @@ def test_a_number_that_is_used_again_after_both_were_deleted_makes_a_new_custome
         one.box.accountview.remove("CONTACT", "10002")
         one.box.crafter.remove("customers", klant(one, "10002")["id"])
         assert one.run("--full")["exit"] == 0
-        one.box.accountview.add("CONTACT", SUB_NR="10002", ACCT_NAME="Heel anders", ACCT_NR="1300")
+        one.box.accountview.add("CONTACT", SUB_NR="10002", ACCT_NAME="Heel anders", SRC_CODE="X", ACCT_NR="1300")
         assert one.run()["exit"] == 0
         assert klant(one, "10002")["name"] == "Heel anders"
 
 
 def test_something_new_for_a_customer_deleted_in_accountview_is_a_problem_that_names_it(tmp_path: Path) -> None:
-    with shop(tmp_path, {"customers": "both", "orders": "export"}) as one:
+    with shop(tmp_path, {"customers": "both", "orders": "export"}, {"10001", "wo"}) as one:
         one.box.accountview.remove("CONTACT", "10001")
         assert one.run("--full")["exit"] == 0
-        one.box.crafter.add("work-orders", customer_id=klant(one)["id"], description="Lekkage")
+        one.box.crafter.add("work-orders", id="wo", customer_id=klant(one)["id"], description="Lekkage")
         assert one.run()["exit"] == 1
         (problem,) = one.errors()
         assert problem["code"] == "parent_gone"
@@ -350,8 +365,8 @@ def test_a_work_order_deleted_in_crafter_comes_back_only_where_orders_are_import
 
 
 def test_an_order_deleted_in_accountview_is_not_sent_again_and_its_work_order_stays(tmp_path: Path) -> None:
-    with shop(tmp_path, {"customers": "both", "orders": "both"}) as one:
-        made = one.box.crafter.add("work-orders", customer_id=klant(one)["id"], description="Lekkage")
+    with shop(tmp_path, {"customers": "both", "orders": "both"}, {"wo"}) as one:
+        made = one.box.crafter.add("work-orders", id="wo", customer_id=klant(one)["id"], description="Lekkage")
         assert one.run()["exit"] == 0
         one.box.accountview.remove("SO_HDR", one.box.accountview.rows("SO_HDR")[0]["ORD_NR"])
         one.box.requests.clear()
@@ -425,7 +440,9 @@ def test_a_listing_that_breaks_off_proves_nothing_and_moves_no_watermark(tmp_pat
     with office(tmp_path, flows={"customers": "import"}) as one:
         one.config["safety"] = {"max_new": 5000}
         for number in range(20001, 20411):
-            one.box.accountview.add("CONTACT", SUB_NR=str(number), ACCT_NAME=f"Klant {number}", ACCT_NR="1300")
+            one.box.accountview.add(
+                "CONTACT", SUB_NR=str(number), ACCT_NAME=f"Klant {number}", SRC_CODE="X", ACCT_NR="1300"
+            )
         assert one.run()["exit"] == 0
         before = marks(one)
         one.box.accountview.remove("CONTACT", "20410")
@@ -443,3 +460,86 @@ def test_a_listing_that_breaks_off_proves_nothing_and_moves_no_watermark(tmp_pat
         assert gone(one) == 1
         assert klant(one, "20409")["name"] == "Klant 20409"
         assert len(one.box.crafter.records("customers")) == 410
+
+
+def test_an_empty_listing_of_crafter_proves_nothing_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(faults: Any, rule: Any, call: Any) -> Any:
+        return replace(
+            call(), body=[b'{"data": [], "next_cursor": null}'], headers=[("Content-Type", "application/json")]
+        )
+
+    with shop(tmp_path) as one:
+        monkeypatch.setitem(ACTIONS, "nothing", nothing)
+        one.box.faults.add(side="crafter", method="GET", times=0, do="nothing")
+        assert one.run("--full")["exit"] == 0
+        assert one.writes() == []
+        one.box.faults.clear()
+        assert one.run("--full")["exit"] == 0
+        assert one.writes() == []
+
+
+@pytest.mark.parametrize(("every", "found"), [(86400, 1), (0, 0)])
+def test_a_full_pass_comes_by_itself_once_a_day_and_finds_what_was_deleted(
+    tmp_path: Path, every: int, found: int
+) -> None:
+    with shop(tmp_path, apart={"10001"}) as one:
+        one.config["full_every"] = every
+        one.box.accountview.remove("CONTACT", "10001")
+        assert one.run()["exit"] == 0
+        assert gone(one) == 0
+        with sqlite3.connect(one.state / "state.db") as db:
+            db.execute("UPDATE watermarks SET full_at = '2026-01-01T00:00:00.000000Z'")
+        assert one.run()["exit"] == 0
+        assert gone(one) == 3 * found  # the customer and its two addresses
+        assert one.run("--full")["exit"] == 0
+        assert gone(one) == 3
+
+
+def test_a_customer_deleted_in_crafter_while_accountview_is_down_is_back_once_it_answers(tmp_path: Path) -> None:
+    with shop(tmp_path) as one:
+        one.box.crafter.remove("customers", klant(one)["id"])
+        one.box.faults.add(side="accountview", method="GET", path="FilterOperator1=Equal", times=0, do="html")
+        assert one.run()["exit"] == 4
+        one.box.faults.clear()
+        assert one.run()["exit"] == 0
+        assert parts(one) == WHOLE
+
+
+def test_a_customer_deleted_in_crafter_and_edited_in_accountview_is_back_with_the_new_values(tmp_path: Path) -> None:
+    with shop(tmp_path) as one:
+        one.box.crafter.remove("customers", klant(one)["id"])
+        one.box.accountview.edit("CONTACT", "10001", ACCT_NAME="Bakker en Zonen", CITY="Utrecht")
+        assert one.run()["exit"] == 0
+        assert klant(one)["name"] == "Bakker en Zonen"
+        assert "Utrecht" in {row["city"] for row in one.box.crafter.records("work-locations")}
+
+
+def test_a_project_deleted_in_accountview_is_left_alone_and_gone_once_deleted_in_crafter(tmp_path: Path) -> None:
+    flows = {"customers": "both", "projects": "import"}
+    with shop(tmp_path, flows, apart={"P1"}) as one:
+        for code in ("P1", "P2"):
+            one.box.accountview.add("PROJECTS", PROJ_CODE=code, PROJ_DESC=code, SUB_NR="10001", PRO_TYPE="INST")
+        assert one.run()["exit"] == 0
+        one.box.accountview.remove("PROJECTS", "P1")
+        one.box.requests.clear()
+        assert one.run("--full")["exit"] == 0
+        left = next(row["id"] for row in one.box.crafter.records("projects") if row["project_code"] == "P1")
+        one.box.crafter.edit("projects", left, name="Anders")
+        assert one.run()["exit"] == 0
+        one.box.crafter.remove("projects", left)
+        for options in ((), ("--full",)):
+            assert one.run(*options)["exit"] == 0
+        assert [row["project_code"] for row in one.box.crafter.records("projects")] == ["P2"]
+        assert one.writes() == []
+
+
+def test_a_copy_of_a_customer_in_crafter_does_not_share_its_link(tmp_path: Path) -> None:
+    with shop(tmp_path) as one:
+        mark = klant(one)["external_ref"]
+        copy = one.box.crafter.add("customers", name="Bakker BV kopie", external_ref=mark)
+        for options in ((), ("--full",)):
+            assert one.run(*options)["exit"] == 0, one.errors()
+        made = one.box.crafter.record("customers", copy)
+        assert made["customer_number"] not in (None, "10001")
+        assert made["external_ref"] == f"av:customer:{made['customer_number']}"
+        assert one.box.accountview.row("CONTACT", "10001")["ACCT_NAME"] == "Bakker BV"

@@ -279,6 +279,23 @@ def test_a_line_of_a_work_order_whose_own_order_is_refused_still_goes(tmp_path: 
         assert [row[1] for row in booked(one)] == ["P1"]
 
 
+def test_a_line_takes_the_project_that_its_work_order_has_now(tmp_path: Path) -> None:
+    with shop(tmp_path, WITH_ORDERS) as one:
+        work_order(one, "w1", project_id="project-1")
+        goes(one)
+        known = {"name": "Alleen hier", "customer_id": "klant-1", "project_type_id": "soort"}
+        one.box.crafter.add("projects", id="project-9", project_code="P9", **known)
+        change(one, "w1", project_id="project-9")
+        hour(one, "h1", work_order_id="w1")
+        assert one.run()["exit"] == 1
+        assert codes(one) == ["project_unknown", "project_unknown"]
+        assert booked(one) == []
+        change(one, "w1", project_id="project-2")
+        goes(one)
+        assert [row[1] for row in booked(one)] == ["P2"]
+        in_step(one)
+
+
 def test_a_line_of_a_work_order_that_is_gone_waits_and_names_it(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         hour(one, "h1", work_order_id="weg")

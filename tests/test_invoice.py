@@ -1,4 +1,4 @@
-"""The ticked lines of checked work orders on their sales orders, as the manual promises: nothing doubles, nothing is lost."""
+"""The ticked lines of checked work orders on their sales orders: nothing doubles, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -136,6 +136,19 @@ def test_two_work_orders_with_the_same_lines_each_keep_their_own(tmp_path: Path)
             checked(one, name, line(f"{name}-a", "PUMP-1", "2"))
         goes(one)
         assert lines_of(one, "w1") == lines_of(one, "w2") == [("PUMP-1", "2")]
+        in_step(one, before)
+
+
+def test_line_ids_that_are_unique_only_within_a_work_order_are_no_obstacle(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        before = look(one.box)
+        for name in ("w1", "w2"):
+            checked(one, name, line("1", "PUMP-1", "2"), line("2", "PIPE-2", "1"))
+        goes(one)
+        recheck(one, "w2", line("1", "PUMP-1", "5"), line("2", "PIPE-2", "1"), line("3", "VALVE-3", "1"))
+        goes(one)
+        assert lines_of(one, "w1") == [("PUMP-1", "2"), ("PIPE-2", "1")]
+        assert lines_of(one, "w2") == [("PUMP-1", "5"), ("PIPE-2", "1"), ("VALVE-3", "1")]
         in_step(one, before)
 
 
@@ -373,6 +386,24 @@ def test_an_order_that_turns_out_to_be_deleted_while_lines_are_sent_is_a_problem
         assert problem(one)["code"] == "order_closed"
         assert number in problem(one)["message"]
         assert one.box.accountview.rows("SO_LINE") == []
+
+
+def test_after_lost_state_a_work_order_whose_order_was_archived_is_left_alone(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        for name in ("w1", "w2"):
+            checked(one, name, line(f"{name}-a", "PUMP-1", "2"))
+        goes(one)
+        one.box.accountview.remove("SO_HDR", werkbon(one, "w1")["order_number"])
+        goes(one, "--full")
+        for file in one.state.glob("state.db*"):
+            file.unlink()
+        goes(one)
+        rests(one)
+        change(one, "w1", description="Nog eens gewijzigd")
+        rests(one)
+        assert codes(one) == []
+        assert len(one.box.accountview.rows("SO_HDR")) == 1
+        assert lines_of(one, "w2") == [("PUMP-1", "2")]
 
 
 # refusals

@@ -1,10 +1,12 @@
-"""Lost state: deleted, put back from a backup or damaged, nothing is doubled and nothing is overwritten with old values."""
+"""Lost state: whether deleted, put back or damaged, nothing is doubled and nothing overwritten with old values."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sqlite3
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,12 @@ FLOWS = {"customers": "both", "projects": "import", "orders": "both", "invoice":
 BOOKS = ("CONTACT", "CNT_PERS", "PROJECTS", "PRO_TYPE", "SO_HDR", "SO_LINE", "HRS_LINE")
 PLAN = ("customers", "work-locations", "contacts", "project-types", "projects", "work-orders", "hours")
 MOMENTS = ("CNG_DATE", "INP_DATE", "EXT_KEY", "updated_at", "created_at")
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that is tried again need not wait for it here."""
+    monkeypatch.setattr("avsync.launch.Budget.pause", lambda budget, seconds: None)
 
 
 @contextmanager
@@ -52,8 +60,22 @@ def a_day_of_work(one: Office, tag: str) -> None:
     """New customers, projects, orders, lines and hours on either side, and edits of what is there."""
     av, crafter = one.box.accountview, one.box.crafter
     users = [row["id"] for row in crafter.records("users") if row["unique_code"]]
-    number = av.add("CONTACT", SUB_NR=f"5{tag}", ACCT_NAME=f"Nieuw {tag}", SRC_CODE="X", ACCT_NR="1300", ADDRESS1="Dam 1", CITY="Ede")
-    av.add("PROJECTS", PROJ_CODE=f"N{tag}", PROJ_DESC=f"Werk {tag}", SUB_NR=number, PRO_TYPE=av.rows("PRO_TYPE")[0]["PT_CODE"])
+    number = av.add(
+        "CONTACT",
+        SUB_NR=f"5{tag}",
+        ACCT_NAME=f"Nieuw {tag}",
+        SRC_CODE="X",
+        ACCT_NR="1300",
+        ADDRESS1="Dam 1",
+        CITY="Ede",
+    )
+    av.add(
+        "PROJECTS",
+        PROJ_CODE=f"N{tag}",
+        PROJ_DESC=f"Werk {tag}",
+        SUB_NR=number,
+        PRO_TYPE=av.rows("PRO_TYPE")[0]["PT_CODE"],
+    )
     av.add("SO_HDR", RPL_DEL=number, ORD_DATE="2026-11-01", COMMENT1=f"Order {tag}")
     made = crafter.add("customers", name=f"Uit Crafter {tag}")
     crafter.add("work-orders", customer_id=made, description=f"Nieuwe bon {tag}", status="checked", lines=lines(2))
@@ -249,7 +271,9 @@ def test_starting_all_over_with_an_empty_crafter_and_no_state_fills_it_again(tmp
     flows = {"customers": "import"}
     with office(tmp_path, flows=flows) as one:
         for number in ("10001", "10002"):
-            one.box.accountview.add("CONTACT", SUB_NR=number, ACCT_NAME=f"Klant {number}", SRC_CODE="X", ACCT_NR="1300", CITY="Ede")
+            one.box.accountview.add(
+                "CONTACT", SUB_NR=number, ACCT_NAME=f"Klant {number}", SRC_CODE="X", ACCT_NR="1300", CITY="Ede"
+            )
         assert one.run()["exit"] == 0
         for row in one.box.crafter.records("customers"):
             one.box.crafter.remove("customers", row["id"])
@@ -257,6 +281,52 @@ def test_starting_all_over_with_an_empty_crafter_and_no_state_fills_it_again(tmp
         assert one.run()["exit"] == 0
         assert differences(one.box, flows) == []
         assert len(one.box.crafter.records("customers")) == 2
+
+
+def adopted(one: Office) -> int:
+    """How many orders count as adopted."""
+    with sqlite3.connect(one.state / "state.db") as db:
+        return int(db.execute("SELECT count(*) FROM links WHERE kind = 'order' AND adopted = 1").fetchone()[0])
+
+
+@pytest.mark.parametrize("why", ["no secret", "no login", "services down"])
+def test_a_run_that_cannot_even_start_is_not_taken_for_lost_state(tmp_path: Path, why: str) -> None:
+    with busy(tmp_path) as one:
+        before, secret = adopted(one), (one.folder / "key").read_text(encoding="utf-8")
+        if why == "no secret":
+            (one.folder / "key").unlink()
+        elif why == "no login":
+            one.box.revoke_tokens()
+        else:
+            one.box.faults.add(times=0, do="drop")
+        assert one.avsync("run-all").exit in (2, 3, 4)
+        one.box.faults.clear()
+        (one.folder / "key").write_text(secret, encoding="utf-8")
+        one.log_in()
+        one.box.requests.clear()
+        assert one.run()["exit"] == 0
+        assert adopted(one) == before
+        assert len(one.box.requests) < 20  # nothing is read in full
+
+
+def test_a_state_put_back_shows_also_when_the_last_run_was_killed(tmp_path: Path) -> None:
+    with busy(tmp_path) as one:
+        shutil.copytree(one.state, tmp_path / "backup")
+        one.box.faults.add(side="crafter", method="GET", path="/customers", do="hang", seconds=20)
+        one.box.requests.clear()
+        running = subprocess.Popen(one.command("run-all"))
+        deadline = time.monotonic() + 20
+        while not one.box.requests and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        running.kill()
+        running.wait()
+        one.box.faults.clear()
+        lose(one, tmp_path / "backup", "db")
+        assert one.run()["exit"] == 0
+        with sqlite3.connect(one.state / "state.db") as db:
+            links = db.execute("SELECT count(*) FROM links WHERE kind = 'order'").fetchone()[0]
+        assert adopted(one) == links
 
 
 # a damaged database

@@ -1,4 +1,4 @@
-"""Orders as the manual promises them: work orders become sales orders and the other way round, and stay the same order."""
+"""Work orders become sales orders, sales orders become work orders, and both stay the same order."""
 
 from __future__ import annotations
 
@@ -201,6 +201,17 @@ def test_an_order_of_a_customer_that_is_not_there_waits_and_names_it(tmp_path: P
         assert (waiting["key"], waiting["severity"]) == ("500", "waiting")
         assert "10003" in waiting["message"]
         one.box.accountview.edit("CONTACT", "10003", ACCT_NAME="Nieuw")
+        goes(one)
+        in_step(one)
+
+
+def test_an_order_without_a_customer_is_a_problem(tmp_path: Path) -> None:
+    with shop(tmp_path, IMPORT) as one:
+        sales_order(one, "500")
+        one.box.accountview.damage("SO_HDR", "500", RPL_DEL="")
+        assert one.run()["exit"] == 1
+        assert problem(one)["code"] == "order_without_customer"
+        one.box.accountview.edit("SO_HDR", "500", RPL_DEL="10001")
         goes(one)
         in_step(one)
 

@@ -280,7 +280,7 @@ def test_a_stop_of_one_flow_asked_for_leaves_the_others_out_of_the_count(tmp_pat
 
 @contextmanager
 def old_and_new(tmp_path: Path, flows: dict[str, str]) -> Iterator[Office]:
-    """Work orders and hours around the start date of 2026-01-01 (Amsterdam), for a customer and user known on both sides."""
+    """A customer, a user and an article that are known on both sides; the start date is 2026-01-01."""
     with office(tmp_path, flows={"customers": "both", **flows}) as one:
         av, crafter = one.box.accountview, one.box.crafter
         av.add("CONTACT", SUB_NR="10001", ACCT_NAME="Bakker BV", ACCT_NR="1300")

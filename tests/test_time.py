@@ -293,7 +293,9 @@ def test_a_short_retry_after_is_obeyed_on_a_write_as_well(tmp_path: Path, side: 
             one.run()
             one.box.accountview.edit("CONTACT", one.box.accountview.rows("CONTACT")[0]["SUB_NR"], TEL_BUS="010-1")
         one.box.requests.clear()
-        rule = one.box.faults.add(side=side, method=method, path="/api/", nth=2 if method == "POST" else 1, do="429", seconds=2)
+        rule = one.box.faults.add(
+            side=side, method=method, path="/api/", nth=2 if method == "POST" else 1, do="429", seconds=2
+        )
         assert one.run()["exit"] == 0, one.errors()
         assert rule.hits == 1
         refused = next(each for each in one.writes() if each.status == 429)

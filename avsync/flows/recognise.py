@@ -74,7 +74,8 @@ def _postal_codes(customer: Record, look: Look) -> set[str]:
 def _of_the_same_customer(kind: str, record: Record, look: Look, known: Known, mark: str) -> Match:
     customer = known.parent("customer", ACCOUNTVIEW, record.parent)
     there = look(kind, CRAFTER, "parent", customer.crafter) if customer.crafter else []
-    ours = [one for one in there if one.reference == mark]
+    anywhere = look(kind, CRAFTER, "reference", mark) if kind == "contact" else there  # a person may have moved
+    ours = [one for one in anywhere if one.reference == mark]
     if ours:
         return Match(tuple(ours), "reference")
     free = [one for one in there if not one.reference.startswith(f"av:{kind}:")]

@@ -157,6 +157,8 @@ def play(demo: Demo) -> None:
     demo.avsync("run-all", expect=1)
     _say(5, "What went wrong, who must act, and what is the next step? The same stands in Crafter's timelines.")
     demo.avsync("errors")
+    if not json.loads(demo.run("--json", "errors").stdout):
+        raise DemoError("the run ended with exit 1, but no errors are listed")
     _say(6, "People mend those records, in AccountView and in Crafter. The next run takes them along: exit 0.")
     demo.post("repair")
     demo.avsync("run-all")

@@ -214,7 +214,7 @@ def _html(faults: Faults, rule: Rule, call: Call) -> Answer:
 
 def _error_in_2xx(faults: Faults, rule: Rule, call: Call) -> Answer:
     words = "Onbekende fout."
-    error = {"ErrorType": "AccountViewError", "ErrorNumbers": None, "ErrorMessage": words}
+    error: dict[str, Any] = {"ErrorType": "AccountViewError", "ErrorNumbers": None, "ErrorMessage": words}
     if rule.side == "crafter":
         error = {"error": {"code": "unknown", "message": words}}
     return _plain("200 OK", json.dumps(error).encode(), "application/json")

@@ -21,6 +21,7 @@ from avsync.state.lock import RunLock
 
 FILE_NAME = "state.db"
 BUSY_SECONDS = 30
+ONE_STATEMENT = 500  # values bound in one statement; a page may hold any number of rows
 _SOON_CHECKED = 32 * 1024 * 1024  # bytes that take a moment
 _APPLIED = "_sqlite_migrations"
 _LOST = ("malformed", "no such", "already exists", "not a database")

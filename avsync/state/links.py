@@ -10,6 +10,7 @@ from sqlite_utils import Database
 
 from avsync.flows.spec import LinkView
 from avsync.model import Canonical, Side
+from avsync.state.db import ONE_STATEMENT
 
 _COLUMNS = "id, kind, accountview, crafter, accountview_base, crafter_base, origin, adopted, gone, parent"
 
@@ -36,14 +37,18 @@ class Links:
 
     def fingerprints(self, kind: str, side: Side, ids: Sequence[str]) -> dict[str, str]:
         """The fingerprint of the version last taken in, by id, for live links only: what makes a full pass cheap."""
-        marks = ",".join("?" * len(ids))
-        sql = f"SELECT {side}, {side}_hash FROM links WHERE kind = ? AND {side} IN ({marks}) AND gone = 0"
-        return dict(self.db.execute(sql, [kind, *ids]).fetchall())
+        found: dict[str, str] = {}
+        for start in range(0, len(ids), ONE_STATEMENT):
+            part = ids[start : start + ONE_STATEMENT]
+            marks = ",".join("?" * len(part))
+            sql = f"SELECT {side}, {side}_hash FROM links WHERE kind = ? AND {side} IN ({marks}) AND gone = 0"
+            found.update(self.db.execute(sql, [kind, *part]).fetchall())
+        return found
 
     def _select(self, condition: str, first: tuple[Any, ...], ids: list[str]) -> list[LinkView]:
         found: list[LinkView] = []
-        for start in range(0, len(ids), 500):
-            part = ids[start : start + 500]
+        for start in range(0, len(ids), ONE_STATEMENT):
+            part = ids[start : start + ONE_STATEMENT]
             sql = f"SELECT {_COLUMNS} FROM links WHERE {condition} ({','.join('?' * len(part))})"
             found += [_view(row) for row in self.db.execute(sql, [*first, *part])]
         return found
@@ -59,7 +64,10 @@ class Links:
         parent: str = "",
         prints: tuple[str, str] = ("", ""),
     ) -> int:
-        """Add a link; sqlite3.IntegrityError when either id is linked already: a link never points at two records."""
+        """Add a link; sqlite3.IntegrityError when either id is linked already: a link never points at two records.
+
+        `prints`: the fingerprints of the two rows it was made from, so that a full pass need not look at them again.
+        """
         cursor = self.db.execute(
             "INSERT INTO links (kind, accountview, crafter, accountview_base, crafter_base, origin, adopted, parent,"
             " accountview_hash, crafter_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -96,7 +104,9 @@ class Links:
         sql = (
             f"SELECT inbox.id, {columns} FROM inbox JOIN links ON links.kind = 'customer'"
             " AND json_extract(links.accountview_base, '$.name') = json_extract(inbox.record, '$.name')"
-            " WHERE inbox.kind = 'customer' AND inbox.side = 'accountview' AND (inbox.fate = 'plan' OR inbox.seq > ?)"
+            " WHERE inbox.seq IN (SELECT seq FROM inbox INDEXED BY inbox_plan"
+            " WHERE kind = 'customer' AND side = 'accountview' AND fate = 'plan'"
+            " UNION SELECT seq FROM inbox WHERE seq > ? AND +kind = 'customer' AND +side = 'accountview')"
             " AND links.crafter IS NOT NULL AND NOT EXISTS"
             " (SELECT 1 FROM links own WHERE own.kind = 'customer' AND own.accountview = inbox.id) ORDER BY inbox.seq"
         )

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from avsync.state.db import ONE_STATEMENT
+
 _COLUMNS = (
     "id, flow, kind, side, record, code, slot, key, name, params, severity, entity, entity_id, version, first_seen,"
     " last_seen, attempts, ignored"
@@ -121,9 +123,13 @@ class Problems:
 
     def records(self, kind: str, side: str, ids: Sequence[str]) -> set[str]:
         """Which of these records have a problem: only they need a look after success."""
-        marks = ",".join("?" * len(ids))
-        sql = f"SELECT DISTINCT record FROM problems WHERE kind = ? AND side = ? AND record IN ({marks})"
-        return {row[0] for row in self.db.execute(sql, [kind, side, *ids])}
+        found: set[str] = set()
+        for start in range(0, len(ids), ONE_STATEMENT):
+            part = ids[start : start + ONE_STATEMENT]
+            marks = ",".join("?" * len(part))
+            sql = f"SELECT DISTINCT record FROM problems WHERE kind = ? AND side = ? AND record IN ({marks})"
+            found |= {row[0] for row in self.db.execute(sql, [kind, side, *part])}
+        return found
 
     def all(self, flow: str | None = None, ignored: bool = False) -> list[Problem]:
         """Open problems, oldest first."""

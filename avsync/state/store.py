@@ -209,9 +209,23 @@ class Store:
             "INSERT OR REPLACE INTO cache (key, value, fetched_at) VALUES (?, ?, ?)", [key, json.dumps(value), now]
         )
 
+    def cached_keys(self, keys: Sequence[str], not_before: str) -> set[str]:
+        """Which of these keys have a value fetched at or after a moment."""
+        found: set[str] = set()
+        for start in range(0, len(keys), 500):
+            part = keys[start : start + 500]
+            sql = f"SELECT key FROM cache WHERE key IN ({','.join('?' * len(part))}) AND fetched_at >= ?"
+            found |= {row[0] for row in self.db.execute(sql, [*part, not_before])}
+        return found
+
     def uncache(self, key: str) -> None:
         """Forget a value."""
         self.db.execute("DELETE FROM cache WHERE key = ?", [key])
+
+    def uncache_old(self, prefix: str, before: str) -> None:
+        """Forget values under keys that begin so and were fetched before a moment."""
+        sql = "DELETE FROM cache WHERE key >= ? AND key < ? AND fetched_at < ?"
+        self.db.execute(sql, [prefix, prefix + "\U0010ffff", before])
 
 
 def _intent(row: Sequence[Any]) -> Intent:

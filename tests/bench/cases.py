@@ -59,11 +59,7 @@ def quiet(links: list[int], times: int) -> Iterator[Row]:
                 return _floor(office, "requests", requests)
 
             writes = sum(one[1] != "GET" for one in requests)
-            ours, bare = interleaved(
-                times,
-                lambda: _avsync(office, "run-all"),
-                lambda requests=requests: _floor(office, "requests", requests),
-            )
+            ours, bare = interleaved(times, lambda: _avsync(office, "run-all"), bare_run)
             count = sum(told.values())
             yield _row(
                 f"quiet run-all, {number:,} links: requests (writes, token calls)",
@@ -113,10 +109,9 @@ def first_import(world: str, flow: str, size: int, latency: float, times: int) -
 
 def full_pass(rows: int, times: int) -> Iterator[Row]:
     """Reading everything again when nothing has changed."""
-    with _office("in_step", rows // 3, customers="import") as office:
+    with _office("in_step", -(-rows // 3), customers="import") as office:
         server: Any = office.box
         first = _avsync(office, "sync", "customers")
-        _avsync(office, "sync", "customers", "--full")
         server.ask("requests")
         told = json.loads(_avsync(office, "sync", "customers", "--full").out)["flows"]["customers"]
         if told["unchanged"] != told["read"]:
@@ -127,8 +122,8 @@ def full_pass(rows: int, times: int) -> Iterator[Row]:
             times, lambda: _avsync(office, "sync", "customers", "--full"), lambda: _floor(office, "pages", requests)
         )
         what = f"full pass, {told['read']:,} unchanged rows"
-        yield _timed(f"{what}: seconds", ours, bare, "<= 1.5", "")
-        yield _timed(f"{what}: seconds of our processor", ours, bare, "", "cpu")
+        yield _timed(f"{what}: seconds", ours, bare, "<= 1.5" if rows >= 100_000 else "", "")
+        yield _timed(f"{what}: processor seconds (sandbox apart)", ours, bare, "", "cpu")
         yield _row(f"{what}: peak MB", f"{typical(ours, 'peak'):.0f}", f"{typical(bare, 'peak'):.0f}", "", "flat")
         yield _row(
             f"first meeting of {told['read']:,} rows: seconds, peak MB",

@@ -230,12 +230,12 @@ class Crafter:
 
     def _rejected(self, resource: Resource, status: int, data: Any, method: str) -> Rejected:
         error = _error(data)
-        existing = error["existing_id"]
+        existing = words(error["existing_id"]) if status == 409 else ""
         return Rejected(
             error["message"],
             status,
             missing=status == 404 and method == "PATCH",
-            existing_id=words(existing) or None if status == 409 else None,
+            existing_id=existing if 0 < len(existing) <= LONGEST_ID else None,
             fields=tuple((resource.neutral.get(name, name), message) for name, message in error["fields"]),
         )
 

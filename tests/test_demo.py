@@ -1,0 +1,89 @@
+"""`make demo`: plays to its end, and leaves nothing behind, however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "avsync.sandbox.demo"]
+
+
+def _start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = os.environ | {"TMPDIR": str(folder)}
+    return subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
+
+
+def _running(folder: Path) -> list[str]:
+    """Processes that were given something in this folder."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = place.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if str(folder) in line:
+            found.append(line)
+    return found
+
+
+def test_the_demo_plays_to_its_end_and_cleans_up(tmp_path: Path) -> None:
+    demo = _start(tmp_path)
+    said, _ = demo.communicate(timeout=300)
+    assert demo.returncode == 0, said
+    for part in ("$ avsync login", "$ avsync check", "$ avsync run-all", "Next step", "no open errors", "All as it"):
+        assert part in said
+    assert said.count("http://127.0.0.1:") >= 3
+    assert list(tmp_path.iterdir()) == []
+    assert _running(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_demo_cleans_up_when_it_is_stopped_half_way(tmp_path: Path, number: signal.Signals) -> None:
+    demo = _start(tmp_path)
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if line.startswith("$ avsync check"):
+            break
+    demo.send_signal(number)
+    demo.communicate(timeout=60)
+    assert demo.returncode == 130
+    assert list(tmp_path.iterdir()) == []
+    assert _running(tmp_path) == []
+
+
+def test_kept_it_waits_with_the_sandbox_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    demo = _start(tmp_path, "--keep")
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if line.startswith("Ctrl-C"):
+            break
+    time.sleep(0.2)
+    assert demo.poll() is None
+    assert _running(tmp_path) != []
+    demo.send_signal(signal.SIGINT)
+    demo.communicate(timeout=60)
+    assert demo.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+    assert _running(tmp_path) == []
+
+
+def test_a_demo_that_goes_wrong_says_so_and_cleans_up(tmp_path: Path) -> None:
+    program = (
+        "import avsync.sandbox.demo as demo, sys\n"
+        "def fail(*_): raise demo.DemoError('on purpose')\n"
+        "demo.Demo.log_in = fail\n"
+        "sys.exit(demo.main())"
+    )
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=environment)
+    assert (done.returncode, done.stderr) == (1, "\nThe demo failed: on purpose.\n")
+    assert list(tmp_path.iterdir()) == []
+    assert _running(tmp_path) == []
