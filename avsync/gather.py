@@ -375,6 +375,8 @@ def mark_gone(store: Store, link: LinkView) -> None:
     """Deleted in AccountView: nothing is sent for it again, nor for the addresses in the same row (behaviour 10)."""
     store.links.set_gone(link.id, True)
     store.inbox.remove(link.kind, ACCOUNTVIEW, link.accountview)
+    for side in (ACCOUNTVIEW, CRAFTER):
+        store.problems.planned(About(FLOW_OF[link.kind], link.kind, side, link.end(side), "", ""))
     if link.kind == "customer":
         for which in (f"{link.accountview}:visiting", f"{link.accountview}:postal"):
             child = store.links.by_side("location", ACCOUNTVIEW, [which]).get(which)

@@ -118,6 +118,7 @@ class Planner:
         self.deleted = deleted_there(context, kind, side, free)
         self.numbered = self._typed_numbers()
         self.known = context.known(self._needs())
+        self.unmet = self._meet(free)
         self.troubled = self.store.problems.records(kind.name, side, ids) if ids else set()
         self.held = self.store.held_links(kind.name)
         self.troubled_across = self.store.problems.records(kind.name, other(side), across) if across else set()
@@ -207,7 +208,7 @@ class Planner:
 
     def _unlinked(self, entry: Entry, link: LinkView | None) -> tuple[Action, tuple[Entry, ...]]:
         record = entry.record
-        match = self._match(record)
+        match = Match() if record.id in self.unmet else self._match(record)
         rivals = self._rivals(match, record)
         if len(match.candidates) == 1 and not rivals:
             return self._adopt(entry, match.candidates[0], link)
@@ -240,6 +241,19 @@ class Planner:
         """A question for a person."""
         params = {"candidates": candidates}
         return Action(Verb.REJECT, self.kind, record, "several_candidates", link, params=params)
+
+    def _meet(self, free: Sequence[Record]) -> set[str]:
+        """Look up what the counterparts refer to, while there is no transaction; returns the records without one.
+
+        The main location serves creation only, and a counterpart is never created.
+        """
+        met = {record.id: self._match(record).candidates for record in free}
+        there = [one for candidates in met.values() for one in candidates]
+        needs = [need for one in there for need in self.kind.needs(one) if need[0] != "main_location"]
+        if needs:
+            parents = {**self.known.parents, **self.context.lookups.answer(needs)}
+            self.known = replace(self.known, parents=parents)
+        return {identity for identity, candidates in met.items() if not candidates}
 
     def _match(self, record: Record) -> Match:
         return recognise(self.kind, record, self._look, self.known)
@@ -288,17 +302,10 @@ class Planner:
         new = self.store.links.by_id(number)
         assert new is not None  # noqa: S101 - added a line above
         partner = self.store.inbox.get(self.kind.name, there.side, [there.id]).get(there.id)
-        self._learn(there)
         action = replace(plan_linked(self.kind, new, av, cr, self.known), partner=there)
         if action.verb in (Verb.UPDATE, Verb.SKIP):
             action = replace(action, verb=Verb.ADOPT, reason="first_meeting")
         return action, (entry, partner) if partner else (entry,)
-
-    def _learn(self, there: Record) -> None:
-        """What a record met just now refers to; the main location serves creation only."""
-        needs = [one for one in self.kind.needs(there) if one[0] != "main_location" and one not in self.known.parents]
-        if needs:
-            self.known = replace(self.known, parents={**self.known.parents, **self.context.lookups.answer(needs)})
 
     def _settle_bases(self, action: Action) -> None:
         if action.link is None:

@@ -53,9 +53,9 @@ def excused(found: list[Open], now: Snapshot, life: Life) -> set[str]:
     return ids | {one["unique_code"] for one in now.records("users") if one["id"] in users and one["unique_code"]}
 
 
-def cannot_go(difference: str) -> bool:
-    """An hours line without an employee, where lines are compared by their columns; its user's problem says so."""
-    return "missing in AccountView of ('', " in difference
+def judged_here(difference: str) -> bool:
+    """Lines of orders (the ledger knows them better), and hours without an employee (their user's problem says so)."""
+    return ": lines are missing: " in difference or "missing in AccountView of ('', " in difference
 
 
 # causes

@@ -13,7 +13,7 @@ import pytest
 from avsync.run import Tools
 from avsync.state import db
 from avsync.state.store import Store
-from tests.causes import Ledger, Open, cannot_go, excused, not_said, without_cause
+from tests.causes import Ledger, Open, excused, judged_here, not_said, without_cause
 from tests.harness import Office, Told
 from tests.life import Life
 from tests.world import Snapshot, differences, look
@@ -122,7 +122,7 @@ class Stage:
         but = excused(found, now, self.life)
         self.ledger.observe(now, found)
         wrong = {
-            "differences": [one for one in self._differences(but) if not cannot_go(one)],
+            "differences": [one for one in self._differences(but) if not judged_here(one)],
             "lines": self.ledger.wrong(now, found),
             "hours": self._hours(now, but),
             "no cause": without_cause(found, now, self.life),

@@ -279,8 +279,8 @@ def test_a_state_dir_that_is_a_file_or_lies_under_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"null", b'{"access_token": null}', b'{"access_token": 5}', b"\xff\xfe", b"[" * 60_000, b"\0" * 500,
-     b'{"access_token": ""}'],
+    [b"", b"{", b"[]", b"null", b'{"access_token": null}', b'{"access_token": 5}', b"\xff\xfe", b"[" * 60_000,
+     b"\0" * 500, b'{"access_token": ""}'],
 )  # fmt: skip
 def test_a_corrupted_token_file_asks_for_a_login(tmp_path: Path, content: bytes) -> None:
     with office(tmp_path, small()) as one:

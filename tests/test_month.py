@@ -222,3 +222,17 @@ def test_an_address_deleted_in_crafter_comes_back_though_its_customer_was_renumb
     wrote = small.writes(*how)
     assert any("av:location:80001:visiting" in one for one in wrote)
     small.nothing_left()
+
+
+def test_what_was_said_of_an_order_is_over_in_the_run_that_finds_it_deleted(small: Stage) -> None:
+    job, number = _linked_order(small)
+    small.box.crafter.edit("work-orders", job, description="Een omschrijving die veel te lang is voor AccountView")
+    small.until_quiet()
+    small.box.accountview.remove("SO_HDR", number)
+    article = small.life.rows("ARTICLE")[0]["ART_CODE"]
+    line = {"article_number": article, "description": "", "quantity": "1", "checked": True}
+    small.box.crafter.edit("work-orders", job, status="checked", lines=[line])
+    small.clock.forward(minutes=1)
+    small.writes()
+    assert [one.code for one in small.problems()] == ["order_closed"]
+    assert small.writes() == []

@@ -324,7 +324,7 @@ def test_projects_come_over_without_the_customers_flow_for_customers_that_are_on
         assert one.run()["exit"] == 1
         assert there(one, "P1")["customer_id"] == "c1"
         assert codes(one) == ["P1"]
-        assert [(row["key"], row["severity"]) for row in one.errors()] == [("P2", "waiting")]
+        assert [(row["key"], row["severity"]) for row in one.errors()] == [("P2", "error")]
         assert "10002" in one.errors()[0]["message"]
         one.box.crafter.add("customers", id="c2", name="Visser", customer_number="10002")
         assert one.run()["exit"] == 0

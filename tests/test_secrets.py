@@ -1,4 +1,4 @@
-"""Secrets and tokens are in the files made for them and nowhere else: not in logs, state, messages, crashes, cassettes."""
+"""Secrets and tokens are in the files made for them and nowhere else: no log, state, message, crash or cassette."""
 
 from __future__ import annotations
 
@@ -88,12 +88,13 @@ def small() -> Any:
 
 COMMANDS: list[list[str]] = [["check"], ["run-all"], ["--json", "run-all", "--full"], ["errors", "--retry", "all"]]
 LOOKING: list[list[str]] = [
-    ["run-all", "--dry-run"], ["errors"], ["--json", "errors"], ["status"], ["--json", "status"], ["errors", "--ignore", "1"],
+    ["run-all", "--dry-run"], ["errors"], ["--json", "errors"], ["status"], ["--json", "status"],
+    ["errors", "--ignore", "1"],
 ]  # fmt: skip
 
 
 def test_no_command_says_or_keeps_a_secret_at_the_highest_verbosity(tmp_path: Path) -> None:
-    """Real processes, with a refresh in the middle; stdout, stderr, state.db, its WAL, the lock: everything is searched."""
+    """Real processes, with refreshes; stdout, stderr, state.db, its WAL, the lock: everything is searched."""
     with guarded(tmp_path, small()) as (one, secrets):
         said = []
         for number, command in enumerate(COMMANDS):
@@ -234,7 +235,7 @@ main(args, prog_name="avsync")
 
 @pytest.mark.parametrize("where", ["listing", "companies", "transport", "token", "finish"])
 def test_a_crash_of_ours_prints_no_secret(tmp_path: Path, where: str) -> None:
-    """What the record boundary cannot catch ends in a traceback for whoever maintains avsync; it names code, not data."""
+    """What the record boundary cannot catch ends in a traceback for whoever maintains avsync; it names code only."""
     with guarded(tmp_path, small()) as (one, secrets):
         one.write_config()
         args = ["-c", str(one.path), *FLAGS, "run-all"]
