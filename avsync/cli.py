@@ -174,7 +174,7 @@ def _run(
     options: Options, flows: tuple[str, ...], command: str, dry: bool, full: bool, force: bool, only: str | None
 ) -> None:
     from avsync import launch
-    from avsync.run import Wish
+    from avsync.wish import Wish
 
     names = frozenset({only.strip().upper()}) if only else None
     wish = Wish(flows, command, full, force, dry, names)

@@ -8,7 +8,7 @@ from typing import Any
 
 from avsync.boundary import ROW, cause_of, each
 from avsync.flows.spec import LinkView, Policy
-from avsync.gather import Gathered, Reading, take_records
+from avsync.intake import Gathered, Reading, take_records
 from avsync.model import ACCOUNTVIEW, CRAFTER, Malformed, Record
 from avsync.sources import FLOW_OF, KINDS, Source, find
 from avsync.state.problems import About

@@ -59,7 +59,7 @@ def retry(config: Config, which: str, talker: Talker) -> int:
 
 def _again(config: Config, chosen: list[Problem], talker: Talker) -> int:
     from avsync import launch
-    from avsync.run import Wish
+    from avsync.wish import Wish
 
     flows = tuple(dict.fromkeys(one.about.flow for one in chosen))
     if not flows:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from avsync.boundary import ROW
 from avsync.errors import AvsyncError
-from avsync.gather import entity_of
+from avsync.intake import entity_of
 from avsync.model import ACCOUNTVIEW, CRAFTER, Side
 from avsync.problems import severity
 from avsync.state.problems import About, Cause, Problem

@@ -13,7 +13,7 @@ from avsync.errors import Malformed
 from avsync.flows import invoice
 from avsync.flows.invoice import LinePlan
 from avsync.flows.spec import LinkView
-from avsync.gather import mark_gone
+from avsync.intake import mark_gone
 from avsync.linejobs import LineJob, LinePipeline, LineSaver, finish, reject, report, standing_on, tell, told
 from avsync.model import ACCOUNTVIEW, CRAFTER, Record
 from avsync.outcomes import faulty

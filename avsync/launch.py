@@ -20,11 +20,11 @@ from avsync.config import Config
 from avsync.errors import OutOfTime
 from avsync.model import AMSTERDAM, format_utc
 from avsync.rollback import look_back
-from avsync.run import Result, Tools, Wish
 from avsync.run import run as do_run
 from avsync.state import db
 from avsync.state.lock import Holder, RunLock
 from avsync.state.store import Store
+from avsync.wish import Result, Tools, Wish
 from avsync.words import word
 
 STUCK_AFTER = 3600  # seconds

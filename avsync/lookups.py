@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from avsync.absences import Absences
 from avsync.errors import Malformed
 from avsync.flows import customers, projects
+from avsync.flows.looked_up import read_number, read_user
 from avsync.flows.spec import Need, Parent, Policy
-from avsync.model import ACCOUNTVIEW, CRAFTER, Record, Side, code, required, squeeze, text
+from avsync.model import ACCOUNTVIEW, CRAFTER, Record, Side, code, squeeze, text
 from avsync.services.accountview.client import AccountView
 from avsync.services.crafter.client import Crafter
 from avsync.state.store import Store
@@ -216,7 +217,7 @@ class Lookups:
     def _employee(self, number: str) -> bool:
         if self._employees is None:
             rows = [row for page in self.accountview.pages("employee") for row in page.rows]
-            self._employees = {key for row in rows if (key := _number(row))}
+            self._employees = {key for row in rows if (key := read_number(row))}
         return not number or number in self._employees
 
     def _by_key(self, kind: str, key: str) -> dict[str, Any] | None:
@@ -229,14 +230,14 @@ class Lookups:
     def _all_users(self) -> list[dict[str, Any]]:
         if self._users is None:
             rows = [row for page in self.crafter.pages("user", include_deleted=False) for row in page.rows]
-            self._users = [user for user in map(_read_user, rows) if user]
+            self._users = [user for user in map(read_user, rows) if user]
         return self._users
 
     def _work_type(self, side: Side, key: str) -> Parent:
         """By name, ignoring case and spacing (behaviour 18); AccountView's side is COMMENT2's text."""
         if self._work_types is None:
             rows = [row for page in self.crafter.pages("work_type", include_deleted=False) for row in page.rows]
-            self._work_types = {one["id"]: one["name"] for one in map(_read_user, rows) if one}
+            self._work_types = {one["id"]: one["name"] for one in map(read_user, rows) if one}
         if side == CRAFTER:
             name = self._work_types.get(key, "")
             return Parent("found", name, key, name) if name else _MISSING
@@ -285,23 +286,6 @@ def _behind(order: Parent) -> Need | None:
     """A line on a work order may need the project that stands on it."""
     project = order.extra.get("project")
     return ("project", CRAFTER, str(project)) if project else None
-
-
-def _read_user(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A user, or a work type, which has no more than an id and a name; None when it cannot be read."""
-    try:
-        identity, name = required(row.get("id"), "id"), text(row.get("name"), "name")
-        number = code(row.get("unique_code"), "unique_code")
-    except Malformed:
-        return None
-    return {"id": identity, "name": name or "", "code": number or "", "active": row.get("active") is not False}
-
-
-def _number(row: Mapping[str, Any]) -> str | None:
-    try:
-        return code(row.get("number"), "number")
-    except Malformed:
-        return None
 
 
 def _name(base: Mapping[str, Any] | None) -> str:

@@ -12,12 +12,13 @@ from avsync.boundary import cause_of, each
 from avsync.context import Context
 from avsync.errors import Malformed
 from avsync.flows.spec import LinkView
-from avsync.gather import entity_of, is_marked, mark_gone
+from avsync.intake import entity_of, is_marked, mark_gone
 from avsync.model import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other
 from avsync.plan import Action, Verb, Write
 from avsync.services.outcome import Done, NotSent, Rejected, Unknown
 from avsync.sources import find
 from avsync.state.problems import About, Cause
+from avsync.telling import causes_of
 
 
 @dataclass(slots=True)
@@ -43,11 +44,10 @@ class Outcomes:
                 each([one], self._save_all, self._stumbled)
 
     def _save_all(self, some: Sequence[Sent]) -> None:
-        for one in some:
-            if one.fault is not None:
-                self._stumbled(one, one.fault)
-                continue
-            with self.context.store.transaction():
+        with self.context.store.transaction():
+            for one in some:
+                if one.fault is not None:
+                    raise one.fault  # sending it went wrong already
                 self._save(one)
 
     def _stumbled(self, one: Sent, error: Exception) -> None:
@@ -190,11 +190,7 @@ def finish(context: Context, job: Job, wrote: bool) -> None:
     created_there = action.verb == Verb.CREATE and action.record.side == CRAFTER and action.kind.name != "hour"
     if not action.again and not created_there:
         context.store.inbox.done(job.entries)
-    tell(context, action, [Cause(one.code, "warning", one.params, _slot(one.params)) for one in action.remarks])
-
-
-def _slot(params: Mapping[str, Any]) -> str:
-    return str(params.get("field") or params.get("article") or params.get("line") or "")
+    tell(context, action, causes_of(action))
 
 
 def tell(context: Context, action: Action, causes: Sequence[Cause]) -> None:
@@ -203,8 +199,7 @@ def tell(context: Context, action: Action, causes: Sequence[Cause]) -> None:
     link = action.link
     if link is None and causes:  # made just now: its timeline is there since
         link = context.store.links.by_side(record.kind, record.side, [record.id]).get(record.id)
-    about = about_record(context, action.kind.flow, record, link)
-    context.store.problems.replace(about, causes, context.now())
+    context.store.problems.replace(about_record(context, action.kind.flow, record, link), causes, context.now())
     across = other(record.side)
     identity = action.partner.id if action.partner else link.end(across) if link else ""
     if identity:
@@ -231,7 +226,7 @@ def _linked_customer(context: Context, record: Record) -> str:
 
 
 def _version(record: Record) -> str:
-    return str(hash_of(record.fields) + hash_of(dict(record.extra)))
+    return hash_of(record.fields) + hash_of(record.extra)
 
 
 def hash_of(values: Mapping[str, Any]) -> str:
@@ -259,19 +254,19 @@ def refuse(context: Context, one: Sent, outcome: Rejected) -> None:
 
 def look_after(context: Context, after: Aftermath) -> list[LinkView]:
     """Outside any transaction: what the refusals mean. Returns the links whose Crafter record is gone."""
+
+    def failed(pair: tuple[Sent, Rejected], error: Exception) -> None:
+        faulty(context, pair[0].job.action.kind.flow, pair[0].job.action.record, error)
+
     for pair in after.refused:
-        each([pair], lambda some: _refusal(context, *some[0]), lambda one, error: _puzzled(context, one[0], error))
-    lost, after.refused, after.lost = list(after.lost), [], []
+        each([pair], lambda some: _refusal(context, *some[0]), failed)
+    lost, after.refused, after.lost = after.lost, [], []
     return lost
 
 
 def _refusal(context: Context, one: Sent, outcome: Rejected) -> None:
     if not _gone_there(context, one) and not _exists_there(context, one, outcome):
         refuse(context, one, outcome)
-
-
-def _puzzled(context: Context, one: Sent, error: Exception) -> None:
-    faulty(context, one.job.action.kind.flow, one.job.action.record, error)
 
 
 def _gone_there(context: Context, one: Sent) -> bool:

@@ -5,11 +5,7 @@ A record is the unit of failure, a flow of isolation, a run of reporting.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,90 +15,23 @@ from avsync.comeback import recover
 from avsync.config import Config
 from avsync.context import Context
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook
-from avsync.flows.spec import Policy
 from avsync.gate import Gate, pass_gate
-from avsync.gather import Gathered, Reading, gather
+from avsync.gather import gather
 from avsync.housekeeping import close_stale, flow_problem, unknown_outcomes
+from avsync.intake import Gathered, Reading
 from avsync.invoicing import sync_lines
 from avsync.lookups import Lookups
 from avsync.model import ACCOUNTVIEW, format_utc
 from avsync.renumber import follow_numbers
 from avsync.rollback import notice_strays
-from avsync.services.accountview.client import AccountView
-from avsync.services.crafter.client import Crafter
 from avsync.settle import settle
 from avsync.sources import FLOW_KINDS, FLOW_OF, HOURS_IN_ACCOUNTVIEW, KINDS, Source, wanted
-from avsync.state.store import Store
 from avsync.sync import sync_kind
 from avsync.timeline import tell_timelines
+from avsync.wish import Result, Tools, Wish, policy_of, signature_of
 
 log = logging.getLogger(__name__)
-FLOWS = ("customers", "projects", "orders", "invoice", "hours")
 _FIRST_OF = (5, 3, 2, 4, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What was asked for: which flows, a full pass, one record only, in spite of a safety stop, or no writing."""
-
-    flows: tuple[str, ...] = FLOWS
-    command: str = "run-all"
-    full: bool = False
-    force: bool = False
-    dry: bool = False
-    only: frozenset[str] | None = None
-
-
-@dataclass(slots=True)
-class Result:
-    """What a run did. `errors`: the flows that stopped, and why; `caution`: why a real run would stop (dry run)."""
-
-    run: int
-    exit: int
-    flows: dict[str, dict[str, int]]
-    requests: dict[str, int]
-    errors: dict[str, AvsyncError] = field(default_factory=dict)
-    plan: list[dict[str, Any]] | None = None
-    skipped: int = 0
-    new_problems: int = 0
-    caution: AvsyncError | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The shape that others build on (design: commands)."""
-        shape = {"run": self.run, "exit": self.exit, "flows": self.flows, "requests": self.requests}
-        if self.plan is None:
-            return shape
-        plan = [{name: value for name, value in row.items() if name != "params"} for row in self.plan]
-        return {**shape, "dry_run": True, "skipped": self.skipped, "plan": plan}
-
-
-@dataclass(slots=True)
-class Tools:
-    """The outside world as a run sees it; all of it can be handed in. `utc` is the clock."""
-
-    store: Store
-    accountview: AccountView
-    crafter: Crafter
-    utc: Callable[[], datetime]
-    pause: Callable[[float], None]
-    checkpoint: Callable[[str], None] = field(default=lambda where: None)
-    progress: Callable[[str, int], None] = field(default=lambda flow, count: None)
-    started: Callable[[int], None] = field(default=lambda run: None)
-
-
-def policy_of(config: Config, today: str) -> Policy:
-    """The config as planning sees it; `today` is a day in the Netherlands."""
-    codes = config.time_codes
-    return Policy(
-        flows=config.flows.model_dump(),
-        start_date=config.start_date.isoformat() if config.start_date else "",
-        today=today,
-        time_codes={"work": codes.work or "", "travel": codes.travel or ""},
-        open_statuses=frozenset(one.upper() for one in config.accountview.open_project_statuses),
-        debtor_account=config.accountview.debtor_account or "",
-        default_project_type=config.default_project_type or "",
-        new_project_status=config.accountview.new_project_status or "",
-    )
 
 
 def run(config: Config, tools: Tools, wish: Wish, today: str) -> Result:
@@ -170,25 +99,9 @@ class _Run:
             safety.check(self.config.safety, self.context, self._plan_on_a_copy)
 
     def _company(self) -> str:
-        """The opaque id behind the company code; people never see it, and it does not change."""
-        self._same_company()
-        key = f"company:{self.config.company}"
-        known = self.store.cached(key, self._yesterday())
-        if known is not None:
-            return str(known)
-        found = str(company.pick(self.tools.accountview.companies(), self.config.company)["Id"])
-        with self.store.transaction():
-            self.store.cache(key, found, self.started)
-        return found
-
-    def _same_company(self) -> None:
-        """Links of one company mean nothing in another: its numbers name other customers (exit 5)."""
-        mine, known = self.config.company.upper(), self.store.cached("company", "")
-        if known is None:
-            with self.store.transaction():
-                self.store.cache("company", mine, self.started)
-        elif known != mine:
-            raise PersonMustLook("state_other_company", company=mine, known=known, path=str(self.config.state_dir))
+        company.hold(self.store, self.config.company, str(self.config.state_dir), self.started)
+        since = self._yesterday()
+        return company.identify(self.store, self.tools.accountview, self.config.company, since, self.started)
 
     def _yesterday(self) -> str:
         return format_utc(datetime.fromisoformat(self.started) - timedelta(days=1))
@@ -310,6 +223,7 @@ class _Run:
             for flow in self.on:
                 flow_problem(self.store, flow, self.errors.get(flow), self.now())
             if not self.wish.dry:
+                self.store.forget_found()
                 doubts = unknown_outcomes(self.store, self.context.old_enough, self.now())
                 for flow in self.on:
                     self.context.count(flow).unknown = doubts.get(flow, 0)
@@ -363,16 +277,3 @@ class _stops:  # noqa: N801 - reads as a sentence: with _stops(run, flow)
             return False
         self.run.errors.setdefault(self.flow, error)
         return True
-
-
-def signature_of(config: Config) -> str:
-    """A mark of every setting that changes what a row means; another mark makes the next run read everything anew."""
-    shown = config.model_dump(mode="json", exclude={"accountview": {"client_secret"}, "crafter": {"api_key"}})
-    keys = ("company", "start_date", "flows", "time_codes", "default_project_type")
-    settings = {key: shown.get(key) for key in keys}
-    for side in ("accountview", "crafter"):
-        part = dict(shown[side])
-        for unrelated in ("base_url", "authorize_url", "client_id", "redirect_uri", "concurrency"):
-            part.pop(unrelated, None)
-        settings[side] = part
-    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]

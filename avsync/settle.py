@@ -76,7 +76,10 @@ def _settle_create(context: Context, intent: Intent) -> None:
     with context.store.transaction():
         for record in found:
             context.store.inbox.put(replace(record, reference=record.reference or intent.reference), "keep")
-        context.store.close_intents([intent.id])
+        if found:
+            context.store.found(intent.id)
+        else:
+            context.store.close_intents([intent.id])
 
 
 def _created_in_crafter(context: Context, intent: Intent) -> list[Record]:

@@ -154,6 +154,7 @@ _CAUSES: dict[str, Cause] = {
     ),
     "order_closed": _lines_refused,
     "lines_rejected": _lines_refused,
+    "line_gone": lambda one, now, life: one.params["slot"] in life.struck,
     "line_unticked": lambda one, now, life: bool(_record(one, now, "work-orders")),
     "order_project_missing": lambda one, now, life: (
         one.params["project"] not in {held(found["project_code"], upper=True) for found in now.records("projects")}

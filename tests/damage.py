@@ -35,13 +35,13 @@ class Killed(BaseException):
 
 
 class Axe:
-    """Stands at every checkpoint, counts them, and at the n-th one does something to the world or ends the run.
+    """Stands at every checkpoint, counts them, and at the n-th one (or the first called `at`) does something or kills.
 
     Once it has fallen, every later checkpoint falls too: the threads of a killed process do no more work either.
     """
 
-    def __init__(self, place: int = 0, act: Callable[[], None] | None = None, kill: bool = True) -> None:
-        self.place, self.act, self.kill = place, act, kill
+    def __init__(self, place: int = 0, act: Callable[[], None] | None = None, kill: bool = True, at: str = "") -> None:
+        self.place, self.act, self.kill, self.at = place, act, kill, at
         self.passed: list[str] = []
         self.dead = False
         self._lock = threading.Lock()
@@ -51,7 +51,7 @@ class Axe:
             if self.dead:
                 raise Killed(where)
             self.passed.append(where)
-            if len(self.passed) != self.place:
+            if len(self.passed) != self.place and where != self.at:
                 return
             if self.act:
                 self.act()
@@ -100,7 +100,7 @@ class Bench:
             self.office.box.requests.clear()
             result = self.run()
             assert result is not None
-            if result.exit == wanted and not self.office.writes() and not self.intents():
+            if result.exit == wanted and not self.office.writes() and not self.intents() and self.all_told():
                 return number
         said = {flow: str(error) for flow, error in result.errors.items()}
         raise AssertionError(f"not quiet: exit {result.exit} {said} {self.problems()} {self.intents()}")
@@ -113,6 +113,14 @@ class Bench:
         store = self.store()
         try:
             return store.intents()
+        finally:
+            store.close()
+
+    def all_told(self) -> bool:
+        """Whether every timeline entry stands as wanted: a post that hangs is in the log only when it is over."""
+        store = self.store()
+        try:
+            return all(entry.wanted == entry.posted for entry in store.problems.entries().values())
         finally:
             store.close()
 

@@ -91,7 +91,9 @@ class Office:
 
     def process(self, *args: str, timeout: float = 60) -> Told:
         """Run a command as a process of its own."""
-        done = subprocess.run(self.command(*args), capture_output=True, text=True, timeout=timeout, env=dict(os.environ))
+        done = subprocess.run(
+            self.command(*args), capture_output=True, text=True, timeout=timeout, env=dict(os.environ)
+        )
         return Told(done.returncode, done.stdout, done.stderr)
 
     def run(self, *args: str) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class Scripted:
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # closing alone does not wake the thread that accepts
         self._socket.close()
 
     def _accept(self) -> None:

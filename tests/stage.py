@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from avsync.run import Tools
 from avsync.state import db
 from avsync.state.store import Store
+from avsync.wish import Tools
 from tests.causes import Ledger, Open, excused, judged_here, not_said, without_cause
 from tests.harness import Office, Told
 from tests.life import Life

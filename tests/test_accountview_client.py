@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.scripted import Scripted, answer, html
 
 from avsync.errors import ConfigError, LoginNeeded, Malformed, TryLater
 from avsync.sandbox.server import Sandbox
@@ -23,6 +22,7 @@ from avsync.services.accountview.schema import load_schema
 from avsync.services.http import Auth, Http
 from avsync.services.outcome import Done, NotSent, Rejected, Unknown
 from avsync.state.tokens import TokenFile
+from tests.scripted import Scripted, answer, html
 
 TODAY = date(2026, 11, 24)
 CUSTOMER = {"ACCT_NAME": "Bakkerij Bos", "SRC_CODE": "BOS", "ACCT_NR": "1300"}

@@ -9,13 +9,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.scripted import Scripted, answer, html
 
 from avsync.errors import FeatureOff, LoginNeeded, Malformed, TryLater
 from avsync.sandbox.server import Sandbox
 from avsync.services.crafter.client import Crafter, load_schema
 from avsync.services.http import Http
 from avsync.services.outcome import Done, NotSent, Rejected, Unknown
+from tests.scripted import Scripted, answer, html
 
 ODD = "Café É ß 😀 & < ' \n\u00a0"
 

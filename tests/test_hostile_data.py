@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from avsync.errors import AvsyncError, Malformed
 from avsync.fit import Column
 from avsync.flows import invoice
+from avsync.flows.looked_up import read_user
 from avsync.flows.spec import Known, Parent, Policy
-from avsync.lookups import _read_user
 from avsync.model import ACCOUNTVIEW, Record
 from avsync.plan import plan_new
 from avsync.sandbox import seed
@@ -141,7 +141,7 @@ def test_every_reader_understands_a_row_or_says_which_field_it_does_not(source: 
         reach = Reach(source.side)
         reach.saw(source.moment(row))
         newest, since = reach.marks("", "", "2026-06-01T00:00:00.000000Z")
-        assert since <= newest <= "2026-06-01T00:00:00.000000Z"
+        assert since <= newest <= "2026-06-01T00:00:01.000000Z", "no later than the clock, to the second"
         try:
             records = source.read(row, POLICY)
         except Malformed as fault:
@@ -198,7 +198,7 @@ def may_be_planned(record: Record) -> None:
 @QUICK
 @given(st.dictionaries(st.sampled_from(["id", "name", "unique_code", "active"]), json_values))
 def test_a_user_is_read_or_left_out(row: dict[str, Any]) -> None:
-    user = _read_user(row)
+    user = read_user(row)
     assert user is None or (isinstance(user["id"], str) and user["id"])
 
 
@@ -297,8 +297,9 @@ def no_surprise(body: bytes, status: int) -> None:
             assert told(*map(str, error.params.values()))  # noqa: PT017
             continue
         if isinstance(outcome, Rejected):
-            told = [outcome.message, outcome.existing_id or "", *(part for pair in outcome.fields for part in pair)]
-            assert all(text.isprintable() and len(text) <= 600 for text in told)
+            words = [outcome.message, outcome.existing_id or "", *(part for pair in outcome.fields for part in pair)]
+            assert told(*words)
+            assert max(map(len, words)) <= 600
         elif isinstance(outcome, Unknown):
             assert outcome.reason.isprintable()
         else:
@@ -685,9 +686,9 @@ def flat(args: Any) -> Iterator[Any]:
 
 PLACES = {
     "reading": "avsync.flows.customers.required_code",
-    "taking in": "avsync.gather._take",
-    "preparing": "avsync.sync.Planner._needs",
-    "planning": "avsync.sync.plan_new",
+    "taking in": "avsync.intake._take",
+    "preparing": "avsync.planner.Planner._needs",
+    "planning": "avsync.planner.plan_new",
     "sending": "avsync.services.crafter.client.Crafter.create",
     "saving": "avsync.outcomes.finish",
 }

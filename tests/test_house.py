@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,9 @@ PURE_OTHERS = {"anyascii"}
 PURE_OWN = {*PURE, "errors"}
 # Reading the clock or the environment through a module that is otherwise harmless.
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "input", "getenv", "sleep"}
+
+
+SQL = re.compile(r"\s*(SELECT|INSERT|DELETE|UPDATE|CREATE|PRAGMA|BEGIN|DROP)\s+\S")
 
 
 def module(path: Path) -> str:
@@ -107,9 +111,9 @@ def test_only_the_state_speaks_sql() -> None:
     for name, path in MODULES.items():
         if under(name, "state", "sandbox"):
             continue
-        text = path.read_text(encoding="utf-8")
-        for verb in ("SELECT ", "INSERT ", "DELETE FROM", "UPDATE ", "PRAGMA "):
-            assert verb not in text, f"{name}: {verb}"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not SQL.match(node.value), f"{name}:{node.lineno}: {node.value[:60]}"
 
 
 @pytest.mark.parametrize("path", those("sandbox"), ids=shown)
@@ -149,6 +153,7 @@ def test_one_broad_except_at_the_record_boundary() -> None:
         for path in FILES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ExceptHandler)
+        and not (isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None)  # it goes on up
         and (node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException"))
     ]
     assert sorted(broad) == ["boundary", "services.accountview.grant"]

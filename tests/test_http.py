@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.scripted import Scripted, Stopwatch, answer, drip, html
 
 from avsync.errors import ConfigError, LoginNeeded, OutOfTime, TryLater
 from avsync.services.answer import Answer, Flaw
 from avsync.services.http import Http
 from avsync.services.outcome import NotSent, Unknown
 from avsync.services.wire import read_json, write_json
+from tests.scripted import Scripted, Stopwatch, answer, drip, html
 
 DATE = "Tue, 24 Nov 2026 05:00:00 GMT"
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.scripted import Scripted, answer
-from tests.test_accountview_client import client
 
 from avsync.sandbox.accountview.names import overrides
 from avsync.sandbox.server import Sandbox
 from avsync.services.accountview.client import AccountView
 from avsync.services.accountview.metadata import Column, Metadata, Missing, load, verify
 from avsync.services.accountview.schema import load_schema
+from tests.scripted import Scripted, answer
+from tests.test_accountview_client import client
 
 ALL = tuple(load_schema())
 READ = dict.fromkeys(ALL, {"read"})

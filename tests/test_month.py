@@ -30,7 +30,12 @@ EVERYTHING_OUT = {
     "hours": "export",
 }
 EXAMPLE = {"customers": "both", "projects": "import", "orders": "export", "invoice": "export", "hours": "export"}
-VARIANTS: list[dict[str, Any]] = [{}, {"contacts_module": False}, {"nest_details": True, "bare_single": True}, {"ext_id": False}]
+VARIANTS: list[dict[str, Any]] = [
+    {},
+    {"contacts_module": False},
+    {"nest_details": True, "bare_single": True},
+    {"ext_id": False},
+]
 SETUPS = {"both": ALL_BOTH, "out": TO_THE_BOOKS, "in": FROM_THE_BOOKS, "all out": EVERYTHING_OUT, "example": EXAMPLE}
 
 

@@ -217,3 +217,13 @@ def test_a_number_that_is_given_to_another_customer_changes_nobodys_identity(tmp
         assert klant(one, "3")["id"] == first
         assert (klant(one, "1")["name"], main_street(one, "1")) == ("Nieuwe", "Nieuw 1")
         in_step(one)
+
+
+def test_a_number_that_cannot_be_read_is_a_problem_of_that_customer_alone(tmp_path: Path) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        debtor(one, "10\n01", **VISITING)
+        debtor(one, "20009", **VISITING)
+        assert one.run()["exit"] == 1
+        assert codes(one) == ["unreadable"]
+        assert [record["customer_number"] for record in one.box.crafter.records("customers")] == ["20009"]
+        rests(one, exit_code=1)

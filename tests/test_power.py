@@ -26,17 +26,18 @@ import pytest
 
 from avsync import connect
 from avsync.config import Config, load
-from avsync.run import Tools, Wish
 from avsync.run import run as do_run
 from avsync.sandbox import seed
 from avsync.state import db
 from avsync.state.store import Store
+from avsync.wish import Tools, Wish
 from tests.harness import Office, office
 
 # sqlite3.h: struct sqlite3_vfs, sqlite3_io_methods. Only the functions that are wrapped have a type.
 Pointer = ctypes.c_void_p
-OPEN = ctypes.CFUNCTYPE(ctypes.c_int, Pointer, ctypes.c_char_p, Pointer, ctypes.c_int, Pointer)
-DELETE = ctypes.CFUNCTYPE(ctypes.c_int, Pointer, ctypes.c_char_p, ctypes.c_int)
+# A path is passed on as the pointer it came in: SQLite keeps it as long as the file is open.
+OPEN = ctypes.CFUNCTYPE(ctypes.c_int, Pointer, Pointer, Pointer, ctypes.c_int, Pointer)
+DELETE = ctypes.CFUNCTYPE(ctypes.c_int, Pointer, Pointer, ctypes.c_int)
 CLOSE = ctypes.CFUNCTYPE(ctypes.c_int, Pointer)
 WRITE = ctypes.CFUNCTYPE(ctypes.c_int, Pointer, Pointer, ctypes.c_int, ctypes.c_int64)
 TRUNCATE = ctypes.CFUNCTYPE(ctypes.c_int, Pointer, ctypes.c_int64)
@@ -126,14 +127,14 @@ class Recorder:
         self._kept.append(callback)
         return callback
 
-    def _open(self, vfs: int, path: bytes | None, file: int, flags: int, out: int | None) -> int:
+    def _open(self, vfs: int, path: int | None, file: int, flags: int, out: int | None) -> int:
         code = int(self._real.open(ctypes.addressof(self._real), path, file, flags, out))
-        name = os.path.basename(path or b"").decode()
+        place = Path(os.fsdecode(ctypes.string_at(path))) if path else Path()
+        name = place.name
         if code == 0 and name.startswith(db.FILE_NAME) and not name.endswith("-shm"):
             address = ctypes.cast(file, ctypes.POINTER(Pointer))
             methods = ctypes.cast(address[0], ctypes.POINTER(Methods)).contents
-            content = Path(os.fsdecode(path or b"")).read_bytes()
-            disk = self.disks.setdefault(name, Disk(bytearray(content)))
+            disk = self.disks.setdefault(name, Disk(bytearray(place.read_bytes())))
             self._files[file] = (disk, methods)
             ours = Methods.from_buffer_copy(bytes(methods))
             ours.write, ours.sync = self._keep(WRITE(self._write)), self._keep(SYNC(self._sync))
@@ -142,9 +143,9 @@ class Recorder:
             address[0] = ctypes.addressof(ours)
         return code
 
-    def _delete(self, vfs: int, path: bytes, sync: int) -> int:
+    def _delete(self, vfs: int, path: int, sync: int) -> int:
         with self._lock:
-            self.disks.pop(os.path.basename(path).decode(), None)
+            self.disks.pop(Path(os.fsdecode(ctypes.string_at(path))).name, None)
         return int(self._real.delete(ctypes.addressof(self._real), path, sync))
 
     def _write(self, file: int, data: int, size: int, offset: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from avsync.model import reference
-from tests.damage import GRACE, Bench
+from tests.damage import GRACE, Axe, Bench
 from tests.harness import Told, office
 from tests.kills import fast_folder
 from tests.small_world import checked_order, customer, hour, klant, known_customer, line, lists, with_order, work_order
@@ -288,3 +288,21 @@ def test_a_look_up_in_crafter_that_fails_holds_up_no_other_customer() -> None:
         one.until_quiet()
         assert len(one.box.crafter.records("customers")) == 2
         assert errors(one) == []
+
+
+def test_what_was_found_before_a_run_died_is_no_sign_of_a_lost_state() -> None:
+    """Else all lines that stand on an order count as sent, and this one would never come."""
+    with bench(INVOICE) as one:
+        with_order(one.box)
+        one.until_quiet()
+        number = one.box.accountview.rows("SO_HDR")[0]["ORD_NR"]
+        one.box.accountview.add("SO_LINE", ORD_NR=number, ART_CODE="PUMP-1", ORD_QTY="1")  # typed by a person
+        work_order(one.box, "wo-2")
+        lose_answer(one)
+        one.run(Axe(at="settled"))
+        assert one.intents() == []
+        one.until_quiet()
+        one.box.crafter.edit("work-orders", "wo-1", status="checked", lines=[line("l1")])
+        one.until_quiet()
+        assert len(one.box.accountview.rows("SO_HDR")) == 2
+        assert [row["ART_CODE"] for row in one.box.accountview.rows("SO_LINE")] == ["PUMP-1", "PUMP-1"]

@@ -31,6 +31,7 @@ from avsync.model import (
     quantity,
     reference,
     required,
+    required_code,
     text,
     utc_moment,
 )
@@ -51,7 +52,7 @@ FIELDS = (
 
 def read_accountview(row: Mapping[str, Any], policy: Policy) -> list[Record]:
     """A row of HR1; `match` holds its natural columns, for installations without a reference column (behaviour 5)."""
-    identity = required(row.get("id"), "id")
+    identity = required_code(row.get("id"), "id")
     fields = {
         "employee": code(row.get("employee"), "employee"),
         "project": code(row.get("project"), "project"),

@@ -98,25 +98,44 @@ class Store:
         """The outcome of this write is unknown; it stays until a look-up settles it."""
         self.db.execute("UPDATE intents SET reason = ? WHERE id = ?", [reason, identity])
 
+    def found(self, identity: int) -> None:
+        """A look-up found what this write left, so its outcome is known; it is kept until the record is linked to it.
+
+        A run may die in between, and a record of ours that nothing here knew would look like a lost state.
+        """
+        self.db.execute("UPDATE intents SET verb = 'found' WHERE id = ?", [identity])
+
+    def forget_found(self) -> None:
+        """Writes that were found have served once their record is linked, or is no longer there."""
+        self.db.execute(
+            "DELETE FROM intents WHERE verb = 'found' AND ("
+            " EXISTS (SELECT 1 FROM links WHERE links.kind = intents.kind AND accountview IS NOT NULL"
+            "  AND crafter IS NOT NULL AND intents.record IN (accountview, crafter))"
+            " OR NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.kind = intents.kind AND inbox.side = intents.record_side"
+            "  AND inbox.id = intents.record))"
+        )
+
     def intents(self, kind: str | None = None) -> list[Intent]:
         """Writes whose outcome is not known, oldest first."""
         sql = (
             "SELECT flow, kind, side, verb, record_side, record, key, name, reference, payload_hash, detail, link,"
-            " sent_at, reason, id FROM intents"
+            " sent_at, reason, id FROM intents WHERE verb != 'found'"
         )
         rows = self.db.execute(
-            f"{sql} WHERE kind = ? ORDER BY id" if kind else f"{sql} ORDER BY id", [kind] if kind else []
+            f"{sql} AND kind = ? ORDER BY id" if kind else f"{sql} ORDER BY id", [kind] if kind else []
         )
         return [_intent(row) for row in rows]
 
     def held(self, kind: str) -> set[tuple[Side, str]]:
         """Records with an open intent: they are not planned before it is settled."""
-        rows = self.db.execute("SELECT record_side, record FROM intents WHERE kind = ?", [kind])
+        sql = "SELECT record_side, record FROM intents WHERE kind = ? AND verb != 'found'"
+        rows = self.db.execute(sql, [kind])
         return {(row[0], row[1]) for row in rows}
 
     def held_links(self, kind: str) -> set[int]:
         """Links with an open intent: neither end is planned before it is settled."""
-        rows = self.db.execute("SELECT link FROM intents WHERE kind = ? AND link IS NOT NULL", [kind])
+        sql = "SELECT link FROM intents WHERE kind = ? AND link IS NOT NULL AND verb != 'found'"
+        rows = self.db.execute(sql, [kind])
         return {int(row[0]) for row in rows}
 
     # listings
