@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-from sqlite_utils import Database
 
 from avsync.config import Safety
 from avsync.context import Context
 from avsync.errors import ConfigError, PersonMustLook
 from avsync.flows import invoice
 from avsync.model import CRAFTER
+from avsync.state.db import private_copy
 from avsync.state.store import Store
 
 _ENOUGH = 50  # below this many links a share says nothing (behaviour 32)
@@ -81,9 +79,7 @@ def _could_be_too_much(limits: Safety, context: Context) -> bool:
 
 def copy_of(store: Store) -> Store:
     """A private copy of the state, to try things on."""
-    copy = Database(sqlite3.connect("", isolation_level=None))
-    store.db.conn.backup(copy.conn)
-    return Store(copy)
+    return Store(private_copy(store.db.conn))
 
 
 def check_time_codes(context: Context, store: Store, since: str) -> None:

@@ -553,3 +553,18 @@ def test_a_command_imports_only_what_it_needs(healthy: Office, command: str) -> 
     assert done.returncode == 0, done.stderr
     loaded = set(done.stderr.split())
     assert [name for name in LAZY[command] if name in loaded] == []
+
+
+def test_looking_and_trying_leave_nothing_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite would leave the side files of a nameless copy there."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    with office(tmp_path, seed.world(seed=1, bad=False)) as one:
+        one.run()
+        one.config["safety"] = {"max_new": 0}
+        for command in (["run-all", "--dry-run"], ["status"], ["errors"], ["run-all"]):
+            one.avsync(*command)
+    assert list(here.iterdir()) == []

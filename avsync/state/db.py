@@ -124,13 +124,31 @@ def open_for_reading(folder: Path) -> Database | None:
 
 def open_copy(folder: Path) -> Database:
     """A private copy for a dry run, which then may write as it likes; empty when there is no state yet."""
-    copy = Database(_connect(""))
     source = open_for_reading(folder)
-    if source is not None:
-        source.conn.backup(copy.conn)
+    if source is None:
+        copy = Database(_connect(""))
+    else:
+        copy = private_copy(source.conn)
         source.close()
     migrations.apply(copy)
     return copy
+
+
+def private_copy(source: sqlite3.Connection) -> Database:
+    """A copy on disk that vanishes with its user.
+
+    A copied WAL database stays one, and SQLite would put the side files of a nameless one into the working folder: it
+    has a name in the temporary folder until it has another journal.
+    """
+    number, name = tempfile.mkstemp(prefix="avsync-", suffix=".db")
+    os.close(number)
+    try:
+        copy = _connect(name)
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode=MEMORY")
+    finally:
+        os.unlink(name)
+    return Database(copy)
 
 
 def _private(path: Path) -> None:
@@ -159,9 +177,8 @@ def _copied(path: Path) -> Database:
             source = path.with_name(path.name + suffix)
             if source.exists():
                 shutil.copyfile(source, Path(folder) / (FILE_NAME + suffix))
-        copy = Database(_connect(""))
         original = sqlite3.connect(Path(folder) / FILE_NAME)
-        original.backup(copy.conn)
+        copy = private_copy(original)
         original.close()
     return copy
 
