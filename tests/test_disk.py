@@ -171,7 +171,7 @@ def test_a_dry_run_without_room_for_its_copy(tmp_path: Path, monkeypatch: pytest
 
         def full(path: str, uri: bool = False) -> sqlite3.Connection:
             connection = sqlite3.connect(path, uri=uri, isolation_level=None)
-            if not path:
+            if Path(path).name.startswith("avsync-"):
                 connection.execute("PRAGMA max_page_count=2")
             return connection
 

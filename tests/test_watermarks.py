@@ -6,6 +6,7 @@ Everywhere the proof is the same: after the runs a full pass finds nothing new t
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -281,6 +282,7 @@ def test_two_runs_after_a_bulk_import_of_1500_customers_a_run_is_quiet_again(sid
                 one.box.crafter.add("customers", name=f"Klant {number}")
         one.run()
         assert len(one.box.accountview.rows("CONTACT")) == one.box.crafter.count("customers") == 1501
+        time.sleep(1.1)  # a watermark never passes the start of its run, and a Date header knows whole seconds only
         one.run()
         quiet_run(one)
         one.box.accountview.edit("CONTACT", "10001", TEL_BUS="0318-5")
