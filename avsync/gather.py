@@ -208,7 +208,7 @@ class _Listing:
         """What a complete listing did not show is not there; an empty one proves nothing (behaviour 9)."""
         kind, side = self.source.makes[0], self.source.side
         if not self.store.seen_count():
-            if self.store.links.count(kind):
+            if self.store.links.some(kind):
                 log.warning("%s came back empty although records are linked: nothing concluded", self.source.name)
             return
         for made in self.source.makes:

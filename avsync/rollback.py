@@ -40,7 +40,7 @@ def notice_strays(store: Store) -> None:
     That shows even when the whole folder was put back. The old watermarks went back with it, so all that changed since
     has been read already.
     """
-    if store.links.count("order") and store.inbox.strays():
+    if store.links.some("order") and store.inbox.strays():
         log.warning("there are records of ours that state.db does not know: it was put back from a backup")
         with store.transaction():
             store.links.mark_adopted("order")

@@ -155,6 +155,11 @@ class Links:
         sql = "SELECT count(*) FROM links WHERE kind = ? AND gone = 0 AND crafter IS NOT NULL"
         return int(self.db.execute(sql, [kind]).fetchone()[0])
 
+    def some(self, kind: str) -> bool:
+        """Whether any record of a kind is linked on both sides; cheap at any number of links, as `count` is not."""
+        sql = "SELECT 1 FROM links WHERE kind = ? AND gone = 0 AND crafter IS NOT NULL LIMIT 1"
+        return self.db.execute(sql, [kind]).fetchone() is not None
+
     def unseen(self, kind: str, side: Side) -> list[LinkView]:
         """Live links of a kind that the last full listing (temp table `seen`) did not show."""
         sql = (
