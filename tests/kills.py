@@ -206,15 +206,16 @@ class Killer:
         return killed
 
     def _look_at_the_login(self) -> None:
-        """Lost: the refresh token on disk is spent. No client could help it when the new one had not been used yet."""
+        """Lost: the refresh token on disk is spent. No client could help it when the new pair had not been used yet."""
         kept = json.loads((self.office.state / "token.json").read_text())["refresh_token"]
         if kept in self.box.authority._refresh:
             return
-        calls = [one.path for one in self.box.requests if one.side == "accountview"]
-        if calls and calls[-1].endswith("/token"):
-            self.figures.unsavable += 1
-        else:
-            self.figures.logins_lost += 1
+        calls = [one for one in self.box.requests if one.side == "accountview"]
+        given = max(one.time for one in calls if one.path.endswith("/token"))
+        used = [one for one in calls if one.time > given and one.status != 401]
+        self.figures.unsavable += not used
+        self.figures.logins_lost += bool(used)
+        self.figures.said += [f"login lost after {one.method} {one.path} {one.status}" for one in used[:3]]
         self.office.log_in()
 
     def settle(self) -> None:

@@ -42,7 +42,9 @@ from avsync.state import db
 from avsync.state.store import Store
 from tests.harness import Office, office
 
-QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The ordinary suite sees the same examples every time; the long one new ones, and many.
+QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+LONG = settings(QUICK, max_examples=2_000, derandomize=False)
 
 SYNTAX = [
     "'; DROP TABLE links; --", '" OR ""="', "1=1; DELETE FROM intents", '" .OR. .T. .OR. "', "') .OR. .T. && (",
@@ -133,7 +135,17 @@ ALL = [*SOURCES, HOURS_IN_ACCOUNTVIEW]
 
 @pytest.mark.parametrize("source", ALL, ids=lambda source: source.name)
 def test_every_reader_understands_a_row_or_says_which_field_it_does_not(source: Source, store: Store) -> None:
-    @QUICK
+    understands(source, store, QUICK)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("source", ALL, ids=lambda source: source.name)
+def test_every_reader_understands_thousands_of_rows(source: Source, store: Store) -> None:
+    understands(source, store, LONG)
+
+
+def understands(source: Source, store: Store, how: settings) -> None:
+    @how
     @given(rows(source))
     def holds(row: dict[str, Any]) -> None:
         identity = source.identity(row)
@@ -279,6 +291,13 @@ def calls(http: Http) -> list[Callable[[], Any]]:
 @QUICK
 @given(bodies, st.sampled_from([200, 201, 400, 404, 409, 422, 429, 500, 302]))
 def test_no_answer_takes_a_client_by_surprise(body: Any, status: int) -> None:
+    no_surprise(json.dumps(body).encode(), status)
+
+
+@pytest.mark.long
+@LONG
+@given(bodies, st.sampled_from([200, 201, 400, 404, 409, 422, 429, 500, 302]))
+def test_nor_do_thousands_of_answers(body: Any, status: int) -> None:
     no_surprise(json.dumps(body).encode(), status)
 
 

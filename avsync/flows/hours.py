@@ -32,6 +32,7 @@ from avsync.model import (
     reference,
     required,
     required_code,
+    short,
     text,
     utc_moment,
 )
@@ -79,7 +80,7 @@ def read_crafter(row: Mapping[str, Any], policy: Policy) -> list[Record]:
     """A line of the uren-menu. Without a project of its own, `project` names the work order whose project it takes."""
     identity, what = required(row.get("id"), "id"), required(row.get("kind"), "kind")
     if what not in DESCRIPTIONS:
-        raise Malformed("kind", what[:60])
+        raise Malformed("kind", short(what))
     when, hours = day(row.get("date"), "date"), quantity(row.get("hours"), "hours")
     if when is None:
         raise Malformed("date", "-")
