@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 from avsync.boundary import each
-from avsync.context import Context
+from avsync.context import Context, seconds_between
 from avsync.errors import AvsyncError, Malformed, TryLater
 from avsync.flows.spec import Kind, Value
 from avsync.gate import CACHE_KEY
@@ -28,6 +28,7 @@ from avsync.state.store import Intent
 
 _TRIES = 3
 _LONGEST_PAUSE = 60.0
+_STALE = 10.0  # seconds
 _FORBIDDEN = 403
 PRETENDED = "≈"  # what a made-up id of a dry run starts with
 _numbers = count(1)
@@ -83,6 +84,7 @@ class Pipeline(Generic[S]):
         self.queue: list[S] = []
         self.flying: dict[Future[S], S] = {}
         self.stopped: AvsyncError | None = None
+        self.stamped = ""
 
     def __enter__(self) -> Self:
         return self
@@ -123,6 +125,8 @@ class Pipeline(Generic[S]):
     def _launch(self) -> None:
         """Announce a batch in one commit, then hand it to the pool."""
         batch, self.queue = self.queue[: self.width * 4], self.queue[self.width * 4 :]
+        if not self.flying:
+            self.stamped = self.context.now()
         self.context.checkpoint("announce")
         if not self.context.dry:
             self._announce(batch)
@@ -181,7 +185,17 @@ class Pipeline(Generic[S]):
             self.context.store.uncache(CACHE_KEY)  # a right was taken away: the next run looks before it writes
         self.context.checkpoint("save")
         self.save(results)
+        self._stamp()
         self.context.checkpoint("saved")
+
+    def _stamp(self) -> None:
+        """With a slow service a write leaves long after it was announced; its grace time must not be over by then."""
+        now = self.context.now()
+        if self.context.dry or not self.flying or seconds_between(self.stamped, now) < _STALE:
+            return
+        with self.context.store.transaction():
+            self.context.store.still_under_way([one.intent for one in self.flying.values()], now)
+        self.stamped = now
 
 
 def _stumbled(one: Sendable, error: Exception) -> None:
@@ -239,9 +253,11 @@ def intent_of(one: Sent, now: str) -> Intent:
     record = action.record
     verb = "create" if write.id is None else "update"
     mark = str(write.values.get("external_ref") or write.values.get("reference") or reference(record.kind, record.id))
-    told = write.crafter_base if write.side == CRAFTER else write.accountview_base
+    bases = (write.crafter_base, write.accountview_base)
+    told, own = bases if write.side == CRAFTER else bases[::-1]
     detail = {
         "told": dict(told),
+        "own": dict(own),
         "id": write.id or "",
         "values": {name: shown(value) for name, value in write.values.items()},
     }

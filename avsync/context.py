@@ -39,6 +39,11 @@ def nothing(where: str) -> None:
     """The checkpoint of everyday use; tests put their axe here."""
 
 
+def seconds_between(earlier: str, later: str) -> float:
+    """From one UTC moment to another."""
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+
+
 @dataclass(slots=True)
 class Context:
     """One run. `now` gives the UTC moment as text, `pause` sleeps and can be woken, `checkpoint` names every effect."""
@@ -85,8 +90,7 @@ class Context:
 
     def old_enough(self, sent_at: str) -> bool:
         """Whether the grace time of an intent is over: a relay may apply a request after its caller gave up."""
-        age = datetime.fromisoformat(self.now()) - datetime.fromisoformat(sent_at)
-        return age.total_seconds() >= self.grace
+        return seconds_between(sent_at, self.now()) >= self.grace
 
     def wanted(self, key: str, identity: str, name: str = "") -> bool:
         """Whether `--only` names this record."""

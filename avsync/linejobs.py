@@ -175,7 +175,7 @@ class LineSaver:
 
     def _doubt(self, job: LineJob, reason: str) -> None:
         self.doubts += 1
-        self.context.store.doubt(job.intent, reason)
+        self.context.store.doubt(job.intent, reason, self.context.now())
         self.context.count(invoice.FLOW).unknown += 1
 
 

@@ -75,7 +75,7 @@ class Outcomes:
 
     def _doubt(self, one: Sent, reason: str) -> None:
         one.job.failed = True
-        self.context.store.doubt(one.intent, reason)
+        self.context.store.doubt(one.intent, reason, self.context.now())
         self.after.unnamed.append(one)
         self.context.count(one.job.action.kind.flow).unknown += 1
 

@@ -16,6 +16,7 @@ from avsync.model import ACCOUNTVIEW, CRAFTER, Record, Side, other
 from avsync.outcomes import finish, tell
 from avsync.plan import Action, Verb, plan_linked, plan_new
 from avsync.rollback import deleted_there
+from avsync.settle import Bases, bases_of, made_by_us
 from avsync.sources import fate
 from avsync.state.inbox import Entry
 from avsync.state.problems import About, Cause
@@ -210,11 +211,15 @@ class Planner:
         mine = entry.record
         av, cr = (mine, there) if self.side == ACCOUNTVIEW else (there, mine)
         leads = CRAFTER if self.context.policy.flows[self.kind.flow] == "export" else ACCOUNTVIEW
-        bases = (None, cr.fields) if leads == ACCOUNTVIEW else (av.fields, None)
+        bases: Bases = (None, cr.fields) if leads == ACCOUNTVIEW else (av.fields, None)
+        made, adopted = made_by_us(self.context, av, cr), True
+        if made is not None:
+            bases, adopted, leads = bases_of(self.kind, made), bool(link and link.adopted), made.record_side
         if link is not None:
             self.store.links.remove(link.id)
+            leads = link.origin if made else leads
         number = self.store.links.add(
-            self.kind.name, av.id, cr.id, bases, leads, adopted=True, parent=cr.parent or mine.parent,
+            self.kind.name, av.id, cr.id, bases, leads, adopted=adopted, parent=cr.parent or mine.parent,
             prints=(av.fingerprint, cr.fingerprint if is_marked(cr, av.id) else ""),
         )  # fmt: skip
         new = self.store.links.by_id(number)

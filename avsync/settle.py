@@ -18,14 +18,16 @@ from avsync.boundary import cause_of, each
 from avsync.context import Context
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook
 from avsync.flows import hours
+from avsync.flows.spec import Kind, LinkView
 from avsync.linejobs import settle_lines
-from avsync.model import ACCOUNTVIEW, CRAFTER, Record, squeeze
+from avsync.model import ACCOUNTVIEW, CRAFTER, Canonical, Record, other, squeeze
 from avsync.outcomes import read_one
 from avsync.sources import KINDS
 from avsync.state.store import Intent
 
 log = logging.getLogger(__name__)
 _PATIENCE = timedelta(seconds=30)
+Bases = tuple[Mapping[str, Canonical] | None, Mapping[str, Canonical] | None]
 
 
 def settle(context: Context, kind: str) -> None:
@@ -157,9 +159,35 @@ def _settle_update(context: Context, intent: Intent) -> None:
         link = context.store.links.by_id(intent.link) if intent.link is not None else None
         if link is not None:
             context.store.links.written(link, intent.side)
+            _rebase(context, link, intent, now)
         if now is not None:
             context.store.inbox.put(now, "plan")
         context.store.close_intents([intent.id])
+
+
+def _rebase(context: Context, link: LinkView, intent: Intent, now: Record | None) -> None:
+    """A field that shows as we wrote it is no edit of a person's there, whatever has been edited on our side since."""
+    told, own = intent.detail["told"], intent.detail["own"]
+    shows = [name for name, value in told.items() if now is not None and now.fields.get(name) == value]
+    for side, values in ((intent.side, told), (other(intent.side), own)):
+        context.store.links.set_base(link.id, side, {name: values[name] for name in shows if name in values})
+
+
+def made_by_us(context: Context, av: Record, cr: Record) -> Intent | None:
+    """The write that made one of the two, found after its answer was lost: then they do not meet for the first time."""
+    for source, target in ((cr, av), (av, cr)):
+        made = context.store.found_write(source.kind, source.side, source.id)
+        if made is not None and made.reference == target.reference:
+            return made
+    return None
+
+
+def bases_of(kind: Kind, made: Intent) -> Bases:
+    """What either side told when that write was made: (AccountView, Crafter). A field not sent was stored empty."""
+    sent, told = made.detail["values"], made.detail["told"]
+    columns = {one.name: one.crafter if made.side == CRAFTER else kind.column(one, "") for one in kind.fields}
+    stored = {name: told.get(name) if column in sent else None for name, column in columns.items()}
+    return (stored, made.detail["own"]) if made.side == ACCOUNTVIEW else (made.detail["own"], stored)
 
 
 def _shows(record: Record, told: Mapping[str, Any]) -> bool:

@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from avsync.model import reference
-from tests.damage import GRACE, Axe, Bench
-from tests.harness import Told, office
-from tests.kills import fast_folder
+from tests.damage import Bench
+from tests.doubt import CUSTOMERS, HOURS, INVOICE, ORDERS, bench, lose_answer, refuse_look_ups
+from tests.harness import Told
 from tests.small_world import checked_order, customer, hour, klant, known_customer, line, lists, with_order, work_order
-
-CUSTOMERS = {"customers": "both"}
-ORDERS = CUSTOMERS | {"orders": "export"}
-INVOICE = ORDERS | {"invoice": "export"}
-HOURS = CUSTOMERS | {"hours": "export"}
-
-
-@contextmanager
-def bench(flows: dict[str, str], **options: Any) -> Iterator[Bench]:
-    with tempfile.TemporaryDirectory(dir=fast_folder()) as folder, office(Path(folder), None, flows, **options) as one:
-        one.config |= {"settle_grace": GRACE, "timeouts": {"connect": 2, "read": 3}}
-        yield Bench(one)
-
-
-def lose_answer(one: Bench, do: str = "commit_drop", nth: int = 1, **more: Any) -> None:
-    """The n-th write to AccountView goes wrong in this way."""
-    one.box.faults.add(side="accountview", method="POST", path="accountviewdata", nth=nth, do=do, **more)
-
-
-def refuse_look_ups(one: Bench, column: str) -> None:
-    """AccountView fails on every read that looks for a value in this column."""
-    one.box.faults.add(side="accountview", method="GET", path=f"FilterControlSource1={column}", times=0, do="500")
 
 
 def errors(one: Bench) -> list[dict[str, Any]]:
@@ -288,21 +262,3 @@ def test_a_look_up_in_crafter_that_fails_holds_up_no_other_customer() -> None:
         one.until_quiet()
         assert len(one.box.crafter.records("customers")) == 2
         assert errors(one) == []
-
-
-def test_what_was_found_before_a_run_died_is_no_sign_of_a_lost_state() -> None:
-    """Else all lines that stand on an order count as sent, and this one would never come."""
-    with bench(INVOICE) as one:
-        with_order(one.box)
-        one.until_quiet()
-        number = one.box.accountview.rows("SO_HDR")[0]["ORD_NR"]
-        one.box.accountview.add("SO_LINE", ORD_NR=number, ART_CODE="PUMP-1", ORD_QTY="1")  # typed by a person
-        work_order(one.box, "wo-2")
-        lose_answer(one)
-        one.run(Axe(at="settled"))
-        assert one.intents() == []
-        one.until_quiet()
-        one.box.crafter.edit("work-orders", "wo-1", status="checked", lines=[line("l1")])
-        one.until_quiet()
-        assert len(one.box.accountview.rows("SO_HDR")) == 2
-        assert [row["ART_CODE"] for row in one.box.accountview.rows("SO_LINE")] == ["PUMP-1", "PUMP-1"]

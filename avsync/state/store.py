@@ -49,6 +49,12 @@ class Watermark:
     signature: str = ""
 
 
+_INTENTS = (
+    "SELECT flow, kind, side, verb, record_side, record, key, name, reference, payload_hash, detail, link,"
+    " sent_at, reason, id FROM intents"
+)
+
+
 class Store:
     """The state of avsync. One thread uses it."""
 
@@ -94,9 +100,14 @@ class Store:
         """The outcome of these writes is known."""
         self.db.conn.executemany("DELETE FROM intents WHERE id = ?", [(one,) for one in ids])
 
-    def doubt(self, identity: int, reason: str) -> None:
-        """The outcome of this write is unknown; it stays until a look-up settles it."""
-        self.db.execute("UPDATE intents SET reason = ? WHERE id = ?", [reason, identity])
+    def doubt(self, identity: int, reason: str, gave_up: str = "") -> None:
+        """The outcome of this write is unknown until a look-up settles it; its grace time begins at `gave_up`."""
+        sql = "UPDATE intents SET reason = ?, sent_at = max(sent_at, ?) WHERE id = ?"
+        self.db.execute(sql, [reason, gave_up, identity])
+
+    def still_under_way(self, ids: Iterable[int], now: str) -> None:
+        """These writes were announced a while ago and may be sent only now: that counts for their grace time."""
+        self.db.conn.executemany("UPDATE intents SET sent_at = ? WHERE id = ?", [(now, one) for one in ids])
 
     def found(self, identity: int) -> None:
         """A look-up found what this write left, so its outcome is known; it is kept until the record is linked to it.
@@ -104,6 +115,12 @@ class Store:
         A run may die in between, and a record of ours that nothing here knew would look like a lost state.
         """
         self.db.execute("UPDATE intents SET verb = 'found' WHERE id = ?", [identity])
+
+    def found_write(self, kind: str, side: Side, record: str) -> Intent | None:
+        """The write that made this record's counterpart, where a look-up found it."""
+        sql = f"{_INTENTS} WHERE verb = 'found' AND kind = ? AND record_side = ? AND record = ?"
+        row = self.db.execute(sql, [kind, side, record]).fetchone()
+        return _intent(row) if row else None
 
     def forget_found(self) -> None:
         """Writes that were found have served once their record is linked, or is no longer there."""
@@ -117,10 +134,7 @@ class Store:
 
     def intents(self, kind: str | None = None) -> list[Intent]:
         """Writes whose outcome is not known, oldest first."""
-        sql = (
-            "SELECT flow, kind, side, verb, record_side, record, key, name, reference, payload_hash, detail, link,"
-            " sent_at, reason, id FROM intents WHERE verb != 'found'"
-        )
+        sql = f"{_INTENTS} WHERE verb != 'found'"
         rows = self.db.execute(
             f"{sql} AND kind = ? ORDER BY id" if kind else f"{sql} ORDER BY id", [kind] if kind else []
         )
