@@ -17,7 +17,7 @@ from avsync import __version__
 from avsync.errors import AvsyncError
 
 if TYPE_CHECKING:
-    from avsync.config import Config
+    from avsync.config.settings import Config
 
 _GLOBAL = ("config_path", "as_json", "quiet", "verbose")
 FLOWS = ("customers", "projects", "orders", "invoice", "hours")
@@ -35,7 +35,7 @@ class Options:
 
     def config(self) -> Config:
         """Load the config; from here on messages are in its language."""
-        from avsync import config
+        from avsync.config import settings as config
 
         loaded = config.load(config.find(self.config_path, os.environ))
         self.language = loaded.language
@@ -62,7 +62,7 @@ class Commands(click.Group):
 
 
 def _fail(error: AvsyncError, language: str) -> NoReturn:
-    from avsync.problems import text
+    from avsync.messages.texts import text
 
     message, hint = text(error.code, error.params.get("language", language), error.params)
     click.echo(f"{message}\n{hint}", err=True)
@@ -115,7 +115,7 @@ def main() -> None:
 @click.pass_obj
 def login(options: Options, no_browser: bool) -> None:
     """Log in to AccountView, once."""
-    from avsync import login as logging_in
+    from avsync.commands import login as logging_in
 
     logging_in.run(options.config(), no_browser=no_browser, stdin=sys.stdin, echo=click.echo)
 
@@ -125,8 +125,8 @@ def login(options: Options, no_browser: bool) -> None:
 @click.pass_obj
 def check(options: Options) -> None:
     """Look at everything a run needs, and change nothing."""
-    from avsync import check as checking
-    from avsync import report
+    from avsync.commands import check as checking
+    from avsync.commands import report
 
     config = options.config()
     found = checking.run(config)
@@ -173,8 +173,8 @@ def sync(options: Options, flow: str, dry: bool, full: bool, force: bool, only: 
 def _run(
     options: Options, flows: tuple[str, ...], command: str, dry: bool, full: bool, force: bool, only: str | None
 ) -> None:
-    from avsync import launch
-    from avsync.wish import Wish
+    from avsync.commands import run as launch
+    from avsync.sync.session import Wish
 
     names = frozenset({only.strip().upper()}) if only else None
     wish = Wish(flows, command, full, force, dry, names)
@@ -189,7 +189,7 @@ def _run(
 @click.pass_obj
 def errors(options: Options, flow: str | None, retry: str | None, ignore: int | None) -> None:
     """What went wrong, and what to do about it."""
-    from avsync import errands
+    from avsync.commands import errors as errands
 
     config = options.config()
     if ignore is not None:
@@ -204,6 +204,6 @@ def errors(options: Options, flow: str | None, retry: str | None, ignore: int | 
 @click.pass_obj
 def status(options: Options) -> None:
     """The last runs, how far each flow has read, what is open."""
-    from avsync import errands
+    from avsync.commands import errors as errands
 
     errands.status(options.config(), options)

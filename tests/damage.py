@@ -15,16 +15,16 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from avsync import connect
-from avsync import run as running
-from avsync.config import Config, load
-from avsync.model import AMSTERDAM
+from avsync.commands import connect
+from avsync.config.settings import Config, load
+from avsync.records.values import AMSTERDAM
 from avsync.sandbox.accountview.store import Table as Books
 from avsync.sandbox.server import Sandbox
 from avsync.services.accountview.oauth import TokenSource
 from avsync.state import db
 from avsync.state.store import Intent, Store
 from avsync.state.tokens import TokenFile
+from avsync.sync import run as running
 from tests.harness import Office
 
 GRACE = 120

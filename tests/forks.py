@@ -49,7 +49,7 @@ class Forks:
 
 def serve() -> None:
     """The other end of `Forks`. One thread, so that forking is safe."""
-    from avsync import cli, launch, run  # noqa: F401 - loaded before the first fork
+    from avsync.sync import run  # noqa: F401 - loaded before the first fork
 
     pid, counted = 0, Path(tempfile.mkdtemp()) / "steps"
     for raw in sys.stdin:
@@ -86,7 +86,7 @@ def _become_a_run(asked: dict[str, Any], counted: Path) -> None:
 
 def _lay_hands_on_oneself(step: int, counted: Path) -> None:
     """Die of SIGKILL at a checkpoint, the saving of tokens included; at step -1 only count them."""
-    from avsync import launch
+    from avsync.commands import run as launch
     from avsync.state.tokens import TokenFile
 
     counting = os.open(counted, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600) if step < 0 else 0

@@ -12,7 +12,7 @@ import pytest
 
 from avsync.state import db
 from avsync.state.store import Store
-from avsync.wish import Tools
+from avsync.sync.session import Tools
 from tests.causes import Ledger, Open, excused, judged_here, not_said, without_cause
 from tests.harness import Office, Told
 from tests.life import Life
@@ -63,9 +63,9 @@ class Stage:
         self.box.accountview.clock = self.clock
         self.box.crafter._clock = self.clock
         self.checkpoint: Callable[[str], None] = lambda where: None
-        patch.setattr("avsync.launch.datetime", self.clock.as_class())
-        patch.setattr("avsync.launch.Budget.pause", lambda budget, seconds: None)
-        patch.setattr("avsync.launch.Tools", self._tools)
+        patch.setattr("avsync.commands.run.datetime", self.clock.as_class())
+        patch.setattr("avsync.commands.run.Budget.pause", lambda budget, seconds: None)
+        patch.setattr("avsync.commands.run.Tools", self._tools)
         one.config |= {"settle_grace": GRACE, "full_every": 0}
         if in_turn:
             one.config["accountview"]["concurrency"] = one.config["crafter"]["concurrency"] = 1

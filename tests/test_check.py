@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from avsync import needs
-from avsync.check import Check, exit_code, run
-from avsync.config import Config, load
+from avsync.commands.check import Check, exit_code, run
+from avsync.config.settings import Config, load
 from avsync.sandbox.server import Sandbox
 from avsync.services.accountview.metadata import Metadata, Missing
 from avsync.state.tokens import TokenFile
+from avsync.sync import schema as needs
 
 ALL_ON = {"customers": "both", "projects": "import", "orders": "export", "invoice": "export", "hours": "export"}
 Make = Callable[..., Config]

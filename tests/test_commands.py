@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 import avsync
-from avsync import problems, words
+from avsync.messages import texts as problems
+from avsync.messages import texts as words
 from avsync.sandbox import seed
 from tests.harness import ALL_ON, Office, Told, office
 from tests.world import look
@@ -533,8 +534,8 @@ def test_version_and_module() -> None:
 
 LAZY = {
     "--version": ("yaml", "pydantic", "requests", "urllib3", "sqlite_utils", "flask", "requests_oauthlib"),
-    "errors": ("requests", "urllib3", "flask", "waitress", "requests_oauthlib", "avsync.run", "avsync.sandbox"),
-    "status": ("requests", "urllib3", "flask", "waitress", "requests_oauthlib", "avsync.run", "avsync.sandbox"),
+    "errors": ("requests", "urllib3", "flask", "waitress", "requests_oauthlib", "avsync.sync.run", "avsync.sandbox"),
+    "status": ("requests", "urllib3", "flask", "waitress", "requests_oauthlib", "avsync.sync.run", "avsync.sandbox"),
     "run-all": ("flask", "waitress", "requests_oauthlib", "avsync.sandbox", "webbrowser"),
 }
 

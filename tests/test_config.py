@@ -12,11 +12,13 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from avsync import config, config_rules, config_texts
-from avsync.config import Config, find, load
-from avsync.config_secret import Secret
+from avsync.config import mistakes as config_rules
+from avsync.config import mistakes as config_texts
+from avsync.config import settings as config
+from avsync.config.secret import Secret
+from avsync.config.settings import Config, find, load
 from avsync.errors import ConfigError
-from avsync.urls import is_loopback
+from avsync.services.urls import is_loopback
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
 
@@ -450,7 +452,7 @@ def test_a_secret_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_command_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert missing(secret(tmp_path, {"command": "false"}))["detail"] == "exit code 1"
     assert missing(secret(tmp_path, {"command": "/no/such/program"}))["detail"] == "No such file or directory"
-    monkeypatch.setattr("avsync.config_secret.COMMAND_TIMEOUT", 0.2)
+    monkeypatch.setattr("avsync.config.secret.COMMAND_TIMEOUT", 0.2)
     assert "no answer within" in missing(secret(tmp_path, {"command": "sleep 5"}))["detail"]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avsync.fit import Column, DoesNotFit, Fitted, fit, fit_quantity
+from avsync.records.fit import Column, DoesNotFit, Fitted, fit, fit_quantity
 
 NAME = Column(width=40)
 NUMBER = Column(width=10, upper=True)

@@ -19,12 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from avsync.errors import AvsyncError, Malformed
-from avsync.fit import Column
-from avsync.flows import invoice
-from avsync.flows.looked_up import read_user
-from avsync.flows.spec import Known, Parent, Policy
-from avsync.model import ACCOUNTVIEW, Record
-from avsync.plan import plan_new
+from avsync.records import order_lines as invoice
+from avsync.records.fit import Column
+from avsync.records.kind import Known, Parent, Policy
+from avsync.records.registry import HOURS_IN_ACCOUNTVIEW, KINDS, SOURCES, Reach, Source, fate
+from avsync.records.values import ACCOUNTVIEW, Record
 from avsync.sandbox import seed
 from avsync.services import http as http_module
 from avsync.services.accountview import document
@@ -37,9 +36,10 @@ from avsync.services.crafter.client import load_schema as load_crafter_schema
 from avsync.services.http import Http
 from avsync.services.outcome import Done, NotSent, Rejected, Unknown
 from avsync.services.wire import read_json, write_json
-from avsync.sources import HOURS_IN_ACCOUNTVIEW, KINDS, SOURCES, Reach, Source, fate
 from avsync.state import db
 from avsync.state.store import Store
+from avsync.sync.plan import plan_new
+from avsync.sync.refs import read_user
 from tests.harness import Office, office
 
 # The ordinary suite sees the same examples every time; the long one new ones, and many.
@@ -704,12 +704,12 @@ def flat(args: Any) -> Iterator[Any]:
 
 
 PLACES = {
-    "reading": "avsync.flows.customers.required_code",
-    "taking in": "avsync.intake._take",
-    "preparing": "avsync.planner.Planner._needs",
-    "planning": "avsync.planner.plan_new",
+    "reading": "avsync.records.customers.required_code",
+    "taking in": "avsync.sync.read._take",
+    "preparing": "avsync.sync.flow.Planner._needs",
+    "planning": "avsync.sync.flow.plan_new",
     "sending": "avsync.services.crafter.client.Crafter.create",
-    "saving": "avsync.outcomes.finish",
+    "saving": "avsync.sync.write.finish",
 }
 
 

@@ -19,10 +19,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from avsync import login
-from avsync.config import Config, load
+from avsync.commands import login
+from avsync.commands.login import Listener, Reply, reply_in
+from avsync.config.settings import Config, load
 from avsync.errors import AvsyncError, ConfigError, LoginNeeded, TryLater
-from avsync.listener import Listener, Reply, reply_in
 from avsync.sandbox.server import Sandbox
 
 

@@ -15,12 +15,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avsync.fit import Column
-from avsync.flows.spec import Field, Kind, Known, LinkView, Policy, Translated, by_direction
-from avsync.flows.translate import fitted, plain
-from avsync.merge import Conflict, Merged, Versions, merge
-from avsync.model import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side
-from avsync.plan import Action, Verb, plan_linked
+from avsync.records.fit import Column
+from avsync.records.kind import Field, Kind, Known, LinkView, Policy, Translated, by_direction, fitted, plain
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side
+from avsync.sync.merge import Conflict, Merged, Versions, merge
+from avsync.sync.plan import Action, Verb, plan_linked
 
 NAMES = ("a", "b", "c")
 VALUES = st.one_of(st.none(), st.sampled_from(["x", "X", "y", "long text", "é"]))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avsync.errors import Malformed
-from avsync.model import (
+from avsync.records.values import (
     amsterdam_day,
     code,
     crafter_reference,

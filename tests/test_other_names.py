@@ -20,7 +20,7 @@ FLOWS = tuple(ALL_ON)
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A read that is tried again need not wait for it here."""
-    monkeypatch.setattr("avsync.launch.Budget.pause", lambda budget, seconds: None)
+    monkeypatch.setattr("avsync.commands.run.Budget.pause", lambda budget, seconds: None)
 
 
 @contextmanager

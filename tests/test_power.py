@@ -24,13 +24,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from avsync import connect
-from avsync.config import Config, load
-from avsync.run import run as do_run
+from avsync.commands import connect
+from avsync.config.settings import Config, load
 from avsync.sandbox import seed
 from avsync.state import db
 from avsync.state.store import Store
-from avsync.wish import Tools, Wish
+from avsync.sync.run import run as do_run
+from avsync.sync.session import Tools, Wish
 from tests.harness import Office, office
 
 # sqlite3.h: struct sqlite3_vfs, sqlite3_io_methods. Only the functions that are wrapped have a type.

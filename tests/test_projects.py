@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from avsync.model import AMSTERDAM
+from avsync.records.values import AMSTERDAM
 from tests.harness import Office, office
 
 IMPORT = {"customers": "import", "projects": "import"}
@@ -110,7 +110,7 @@ def test_a_project_whose_end_date_passes_at_midnight_is_no_longer_made(tmp_path:
         assert one.run()["exit"] == 0
         project(one, "LATE", END_DATE=day(0))
         tomorrow = datetime.now(AMSTERDAM) + timedelta(days=1)
-        monkeypatch.setattr("avsync.launch.datetime", _Clock(tomorrow))
+        monkeypatch.setattr("avsync.commands.run.datetime", _Clock(tomorrow))
         assert one.run()["exit"] == 0
         assert codes(one) == ["EARLY"]
 

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from avsync import config as configuration
 from avsync.cli import main
+from avsync.config import settings as configuration
 from avsync.errors import AvsyncError
 from avsync.sandbox import seed
 from avsync.sandbox.__main__ import write_config

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from avsync.config import Safety
+from avsync.config.settings import Safety
 from tests.harness import Office, office
 
 EXPORT = {"customers": "export"}

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from avsync.launch import Budget
+from avsync.commands.run import Budget
 from avsync.sandbox import seed
 from tests.harness import Office, office
 from tests.scripted import Scripted, Stopwatch, drip
@@ -82,7 +82,7 @@ def test_a_run_without_time_left_stops_cleanly_and_the_next_ones_go_on(
     """Time is counted in requests here: sixty of them, and the run is over, wherever it is."""
     with office(tmp_path, middling()) as one:
         clock = partial(Budget, clock=lambda: float(len(one.box.requests)))
-        monkeypatch.setattr("avsync.launch.Budget", clock)
+        monkeypatch.setattr("avsync.commands.run.Budget", clock)
         one.config["budget"] = 60
         told = one.avsync("run-all")
         assert told.exit == 4

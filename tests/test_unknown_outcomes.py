@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from avsync.model import reference
+from avsync.records.values import reference
 from tests.damage import Bench
 from tests.doubt import CUSTOMERS, HOURS, INVOICE, ORDERS, bench, lose_answer, refuse_look_ups
 from tests.harness import Told

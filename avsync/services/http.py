@@ -30,8 +30,8 @@ from avsync.errors import ConfigError, LoginNeeded, OutOfTime, TryLater
 from avsync.services.answer import Answer, Flaw, http_moment
 from avsync.services.outcome import NotSent, Unknown
 from avsync.services.transport import AnswerTooLarge, Transport
+from avsync.services.urls import problem_with_url
 from avsync.services.wire import write_json
-from avsync.urls import problem_with_url
 
 log = logging.getLogger(__name__)
 logging.getLogger("urllib3").setLevel(logging.INFO)  # its DEBUG lines show the values in queries

@@ -21,7 +21,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
-from avsync.urls import is_loopback
+from avsync.services.urls import is_loopback
 
 
 class AnswerTooLarge(HTTPError):

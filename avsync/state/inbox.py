@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from avsync.model import Record, Side
+from avsync.records.values import Record, Side
 
 _NAMES = tuple(one.name for one in fields(Record))
 _UNKNOWN = (

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from avsync.flows.spec import LinkView
-from avsync.model import Canonical, Side
+from avsync.records.kind import LinkView
+from avsync.records.values import Canonical, Side
 from avsync.state.db import ONE_STATEMENT
 
 _COLUMNS = "id, kind, accountview, crafter, accountview_base, crafter_base, origin, adopted, gone, parent"

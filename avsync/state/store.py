@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from avsync.model import Side
+from avsync.records.values import Side
 from avsync.state.db import FILE_NAME, explained, of_the_disk
 from avsync.state.inbox import Inbox
 from avsync.state.links import Links

@@ -21,7 +21,7 @@ from requests.adapters import HTTPAdapter
 from requests_oauthlib import OAuth2Session
 
 from avsync.errors import AvsyncError, ConfigError, LoginNeeded, TryLater
-from avsync.urls import is_loopback
+from avsync.services.urls import is_loopback
 
 SCOPE = "readaccountviewdata updateaccountviewdata"  # contracts/accountview.md 1; never deleteaccountviewdata
 LIMIT = 262_144  # bytes of an answer; a token pair is a few kB

@@ -1,0 +1,102 @@
+"""What support staff ask: which problems are open, leave this one out, try that one again, how do things stand."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from avsync.commands import report
+from avsync.config.settings import Config
+from avsync.errors import ConfigError
+from avsync.state import db
+from avsync.state.problems import Problem
+from avsync.state.store import Store
+
+if TYPE_CHECKING:
+    from avsync.commands.run import Talker
+
+_LARGEST = 1 << 63  # what SQLite takes for a number
+
+
+def show(config: Config, flow: str | None, talker: Talker) -> None:
+    """List the open problems. Needs no right to write anything."""
+    found = _problems(config, flow)
+    shapes = [report.problem_json(one, config.language) for one in found]
+    talker.say(report.problems_table(shapes, config.language), shapes)
+
+
+def _problems(config: Config, flow: str | None = None) -> list[Problem]:
+    with db.in_words(config.state_dir):
+        base = db.open_for_reading(config.state_dir)
+        return Store(base).problems.all(flow) if base is not None else []
+
+
+def ignore(config: Config, identity: int) -> None:
+    """Leave a problem out of the list until its record changes."""
+    with db.in_words(config.state_dir):
+        store = Store(db.open_for_writing(config.state_dir))
+        try:
+            with store.transaction():
+                known = identity < _LARGEST and store.problems.ignore(identity)
+        finally:
+            store.close()
+    if not known:
+        raise ConfigError("no_such_problem", id=identity)
+
+
+def retry(config: Config, which: str, talker: Talker) -> int:
+    """Handle one record now, or all that have a problem; returns the exit code."""
+    if which != "all" and not which.isdecimal():
+        raise ConfigError("no_such_problem", id=which)
+    found = _problems(config)
+    chosen = found if which == "all" else [one for one in found if one.id == int(which)]
+    if not chosen and which != "all":
+        raise ConfigError("no_such_problem", id=which)
+    return _again(config, chosen, talker)
+
+
+def _again(config: Config, chosen: list[Problem], talker: Talker) -> int:
+    from avsync.commands import run as launch
+    from avsync.sync.session import Wish
+
+    flows = tuple(dict.fromkeys(one.about.flow for one in chosen))
+    if not flows:
+        return launch.run(config, Wish(command="errors --retry"), talker)
+    names = frozenset(_name(one) for one in chosen)
+    everything = any(one.about.kind in ("user", "flow") for one in chosen)
+    wish = Wish(flows, "errors --retry", only=None if everything else names)
+    return launch.run(config, wish, talker)
+
+
+def _name(problem: Problem) -> str:
+    return problem.about.record.upper()
+
+
+def status(config: Config, talker: Talker) -> None:
+    """How things stand. Needs no right to write anything."""
+    with db.in_words(config.state_dir):
+        base = db.open_for_reading(config.state_dir)
+        store = Store(base if base is not None else db.open_copy(config.state_dir))
+        shape = report.status_json(store, _token(config))
+    talker.say(report.status_table(shape, config.language), shape)
+
+
+def _token(config: Config) -> dict[str, Any]:
+    """Whether there is a login, without opening the token for writing or showing any of it."""
+    try:
+        token = json.loads(config.token_path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {"present": os.path.exists(config.token_path), "expires_at": None}
+    found = token if isinstance(token, dict) else {}
+    return {"present": bool(found.get("access_token")), "expires_at": _moment(found.get("expires_at"))}
+
+
+def _moment(seconds: object) -> str | None:
+    if not isinstance(seconds, (int, float)):
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,179 @@
+"""Starts a run as an operator or cron does: lock, state, signals, budget, progress, and what is printed at the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+import click
+
+from avsync.commands import connect, report
+from avsync.config.settings import Config
+from avsync.errors import OutOfTime
+from avsync.messages import texts as problems
+from avsync.messages.texts import word
+from avsync.records.values import AMSTERDAM, format_utc
+from avsync.state import db
+from avsync.state.lock import Holder, RunLock
+from avsync.state.store import Store
+from avsync.sync.recover import look_back
+from avsync.sync.run import run as do_run
+from avsync.sync.session import Result, Tools, Wish
+
+STUCK_AFTER = 3600  # seconds
+
+
+class Talker(Protocol):
+    """The global options, as far as a run needs them."""
+
+    as_json: bool
+    quiet: bool
+
+    def say(self, text: str, shape: object) -> None:
+        """Print a result."""
+
+
+class Budget:
+    """How long a run may still take. A signal ends it at once: nothing new is sent, the record in hand is finished."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._end = clock, clock() + seconds
+        self._stop = threading.Event()
+
+    def left(self) -> float:
+        """Seconds; OutOfTime("interrupted") once a signal has come."""
+        if self._stop.is_set():
+            raise OutOfTime("interrupted")
+        return self._end - self._clock()
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, but not past the end and not past a signal."""
+        self._stop.wait(max(0.0, min(seconds, self._end - self._clock())))
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """While inside, SIGTERM and SIGINT stop the run cleanly."""
+        before = {
+            number: signal.signal(number, lambda *_: self._stop.set()) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal came."""
+        return self._stop.is_set()
+
+
+def run(config: Config, wish: Wish, talker: Talker) -> int:
+    """Do the run and print what came of it; returns the exit code."""
+    with db.in_words(config.state_dir):
+        lock, now = RunLock(config.state_dir), format_utc(datetime.now(UTC))
+        if wish.dry:
+            store = Store(db.open_copy(config.state_dir))
+            older, _ = look_back(store, lock.holder(), now)
+            return _with(config, replace(wish, full=wish.full or older), store, talker, lambda number: None)
+        if not lock.take():
+            _say_busy(lock.holder(), config.language)
+            return 0
+        try:
+            lock.write(replace(lock.holder(), pid=os.getpid(), started=now))
+            store = Store(db.open_for_writing(config.state_dir))
+            older, holder = look_back(store, lock.holder(), now)
+            lock.write(holder)
+
+            def started(number: int) -> None:
+                lock.write(replace(holder, run=number))
+
+            return _with(config, replace(wish, full=wish.full or older), store, talker, started)
+        finally:
+            lock.release()
+
+
+def _with(config: Config, wish: Wish, store: Store, talker: Talker, started: Callable[[int], None]) -> int:
+    try:
+        result = _go(config, wish, store, talker, started)
+    finally:
+        store.close()
+    tell(result, config.language, talker)
+    return result.exit
+
+
+def _go(config: Config, wish: Wish, store: Store, talker: Talker, started: Callable[[int], None]) -> Result:
+    budget = Budget(config.budget)
+    with budget.signals(), _progress(talker) as progress:
+        tools = Tools(
+            store,
+            connect.accountview(config, pause=budget.pause, time_left=budget.left),
+            connect.crafter(config, pause=budget.pause, time_left=budget.left),
+            lambda: datetime.now(UTC),
+            budget.pause,
+            progress=progress,
+            started=started,
+        )
+        result = do_run(config, tools, wish, datetime.now(AMSTERDAM).date().isoformat())
+    if budget.interrupted:
+        click.echo(" ".join(problems.text("interrupted", config.language, {})), err=True)
+    return result
+
+
+def _say_busy(holder: Holder, language: str) -> None:
+    age = 0.0
+    if holder.started:
+        age = (datetime.now(UTC) - datetime.fromisoformat(holder.started)).total_seconds()
+    code = "run_stuck" if age > STUCK_AFTER else "run_busy"
+    params = {"pid": holder.pid or "?", "minutes": int(age // 60)}
+    click.echo(" ".join(problems.text(code, language, params)), err=True)
+
+
+@contextmanager
+def _progress(talker: Talker) -> Iterator[Callable[[str, int], None]]:
+    """A counter on a terminal, nothing elsewhere."""
+    if talker.quiet or talker.as_json or not sys.stderr.isatty():
+        yield lambda flow, count: None
+        return
+    done: dict[str, int] = {}
+
+    def show(flow: str, count: int) -> None:
+        done[flow] = done.get(flow, 0) + count
+        click.echo("\r" + "  ".join(f"{name}: {number}" for name, number in done.items()), err=True, nl=False)
+
+    yield show
+    if done:
+        click.echo("", err=True)
+
+
+def tell(result: Result, language: str, talker: Talker) -> None:
+    """The totals, and why a flow stopped; nothing new and nobody looking: nothing at all (design: commands)."""
+    for flow, error in result.errors.items():
+        if error.code == "interrupted":
+            continue  # said once, for the whole run
+        message, hint = problems.text(error.code, language, error.params)
+        click.echo(f"{word(flow, language)}: {message} {hint}", err=True)
+    if result.caution is not None:
+        why = problems.text(result.caution.code, language, result.caution.params)[0]
+        click.echo(" ".join(problems.text("safety_ahead", language, {"why": why})), err=True)
+    if talker.as_json:
+        talker.say("", result.as_json())
+    elif result.plan is not None:
+        talker.say(report.plan_table(result.plan, result.skipped, language), None)
+    elif result.errors or _news(result) or (sys.stdout.isatty() and not talker.quiet):
+        talker.say(report.totals_table(result.flows, language), None)
+        if result.exit == 1:
+            click.echo(problems.text("see_errors", language, {})[0])
+
+
+def _news(result: Result) -> bool:
+    busy = ("created", "updated", "adopted", "unknown")
+    return bool(result.new_problems) or any(counts[name] for counts in result.flows.values() for name in busy)

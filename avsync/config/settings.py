@@ -1,0 +1,226 @@
+"""The config file as typed values: every mistake at once, with its path and what is allowed there.
+
+Attribute names are the YAML keys. Nothing here touches the network, and secrets stay
+where they are until `reveal`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from avsync.config.secret import AccountViewSecret, CrafterKey, expanded
+from avsync.config.yaml_file import Source, read
+from avsync.errors import ConfigError
+from avsync.services.urls import problem_with_redirect, problem_with_url
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, and a key with nothing behind it counts as not set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        known = keys_of(cls)
+        return {key: value for key, value in data.items() if value is not None or key not in known}
+
+
+def keys_of(section: type[BaseModel]) -> list[str]:
+    """The YAML keys of a section, in the order of the example."""
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _code(value: str) -> str:
+    value = value.strip()
+    if not value:
+        raise PydanticCustomError("empty", "empty")
+    return value
+
+
+def _plain_date(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value.strip())
+        except ValueError:
+            raise PydanticCustomError("date_type", "not a date") from None
+    if isinstance(value, datetime) or not isinstance(value, date):
+        raise PydanticCustomError("date_type", "not a date")
+    return value
+
+
+def _url(value: str) -> str:
+    if problem := problem_with_url(value):
+        raise PydanticCustomError(problem, "url")
+    return value.rstrip("/")
+
+
+def _redirect(value: str) -> str:
+    if problem := problem_with_redirect(value):
+        raise PydanticCustomError(problem, "redirect")
+    return value  # byte-identical in both legs (contracts/accountview.md 1)
+
+
+def _folder(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, str) or not value.strip():
+        raise PydanticCustomError("path_type", "not a path")
+    return (info.context or {}).get("folder", Path()) / expanded(value)
+
+
+Code = Annotated[str, AfterValidator(_code)]
+PlainDate = Annotated[date, BeforeValidator(_plain_date)]
+Url = Annotated[str, AfterValidator(_url)]
+Redirect = Annotated[str, AfterValidator(_redirect)]
+Folder = Annotated[Path, BeforeValidator(_folder)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Wait = Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)]
+Off = BeforeValidator(lambda value: "off" if value is False else value)  # YAML reads a bare off as false
+Both = Annotated[Literal["off", "import", "export", "both"], Off]
+OneWay = Annotated[Literal["off", "import", "export"], Off]
+Export = Annotated[Literal["off", "export"], Off]
+Overrides = dict[str, dict[str, Any]]
+
+
+class Flows(Section):
+    """Direction per flow: import = AccountView → Crafter, export = Crafter → AccountView."""
+
+    customers: Both = "off"
+    projects: OneWay = "off"
+    orders: Both = "off"
+    invoice: Export = "off"
+    hours: Export = "off"
+
+
+class TimeCodes(Section):
+    """AccountView's time codes for werktijd and reistijd."""
+
+    work: Code | None = None
+    travel: Code | None = None
+
+
+class AccountViewConfig(Section):
+    """How to reach AccountView, and what differs per installation."""
+
+    base_url: Url = "https://www.accountview.net/api/v3"
+    authorize_url: Url = "https://www.accountview.net/ams/authorize.aspx"
+    client_id: Code
+    client_secret: AccountViewSecret
+    redirect_uri: Redirect = "http://localhost:8765/callback"
+    debtor_account: Code | None = None
+    open_project_statuses: list[Code] = []
+    new_project_status: Code | None = None
+    concurrency: Annotated[int, Field(ge=1, le=16)] = 2
+    schema_: Overrides = Field(default={}, alias="schema")
+
+    @property
+    def token_url(self) -> str:
+        """Where codes and refresh tokens are exchanged (contracts/accountview.md 1)."""
+        return self.base_url + "/token"
+
+
+class CrafterConfig(Section):
+    """How to reach Crafter."""
+
+    base_url: Url
+    api_key: CrafterKey
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 8
+    schema_: Overrides = Field(default={}, alias="schema")
+
+
+class Timeouts(Section):
+    """Seconds for one request: to get a connection, and to wait for an answer."""
+
+    connect: Seconds = 10.0
+    read: Seconds = 90.0
+
+
+class Safety(Section):
+    """Stop before writing when a run would do implausibly much to the books."""
+
+    max_new: Annotated[int, Field(ge=0)] = 500
+    max_share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.3
+
+
+class Config(Section):
+    """The whole file."""
+
+    language: Literal["nl", "en"] = "nl"
+    company: Code
+    start_date: PlainDate | None = None
+    flows: Flows
+    time_codes: TimeCodes = TimeCodes()
+    default_project_type: Code | None = None
+    state_dir: Folder = Field(default="~/.local/state/avsync", validate_default=True)
+    accountview: AccountViewConfig
+    crafter: CrafterConfig
+    timeouts: Timeouts = Timeouts()
+    budget: Seconds = 480.0
+    full_every: Wait = 86_400.0
+    settle_grace: Wait = 120.0
+    safety: Safety = Safety()
+
+    @property
+    def token_path(self) -> Path:
+        """Where the token pair is kept."""
+        return self.state_dir / "token.json"
+
+
+def find(explicit: str | None, environ: Mapping[str, str]) -> Path:
+    """The config to use: `-c`, AVSYNC_CONFIG, else ./config.yaml or the user's own, whichever exists."""
+    given = explicit or environ.get("AVSYNC_CONFIG")
+    if given:
+        return expanded(given)
+    xdg = environ.get("XDG_CONFIG_HOME", "")
+    folder = Path(xdg) if xdg.startswith("/") else expanded(environ.get("HOME") or "~") / ".config"
+    places = [Path("config.yaml"), folder / "avsync" / "config.yaml"]
+    for place in places:
+        if place.exists():
+            return place
+    raise ConfigError("config_nowhere", places=", ".join(str(place) for place in places))
+
+
+def load(path: Path) -> Config:
+    """Read and check a config file.
+
+    Errors: ConfigError; "config_invalid" lists all `mistakes` and carries the `language` they are in.
+    """
+    source = read(path)
+    try:
+        config = Config.model_validate(source.data, context={"folder": path.absolute().parent})
+        errors: list[Any] = []
+    except ValidationError as exc:
+        config, errors = None, list(exc.errors(include_url=False, include_input=False))
+    _refuse_mistakes(path, source, errors)
+    assert config is not None  # noqa: S101 - without errors there is a config
+    return config
+
+
+def _refuse_mistakes(path: Path, source: Source, errors: list[Any]) -> None:
+    from avsync.config import mistakes as config_rules  # both only when there may be something to say
+
+    mistakes = [*source.mistakes, *config_rules.across(source.data)]
+    if not errors and not mistakes:
+        return
+    from avsync.config import mistakes as config_texts
+
+    raw = source.data if isinstance(source.data, dict) else {}
+    language = "en" if raw.get("language") == "en" else "nl"
+    lines = config_texts.explain(Config, source, errors, mistakes, language)
+    raise ConfigError("config_invalid", path=str(path), mistakes="\n".join(lines), language=language)
