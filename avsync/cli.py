@@ -174,11 +174,12 @@ def _run(
     options: Options, flows: tuple[str, ...], command: str, dry: bool, full: bool, force: bool, only: str | None
 ) -> None:
     from avsync.commands import run as launch
-    from avsync.sync.session import Wish
 
     names = frozenset({only.strip().upper()}) if only else None
-    wish = Wish(flows, command, full, force, dry, names)
-    raise SystemExit(launch.run(options.config(), wish, options))
+    code = launch.run(
+        options.config(), options, flows=flows, command=command, full=full, force=force, dry=dry, only=names
+    )
+    raise SystemExit(code)
 
 
 @main.command()

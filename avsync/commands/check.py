@@ -13,8 +13,9 @@ from avsync.commands import connect
 from avsync.config.settings import Config
 from avsync.errors import AvsyncError, ConfigError
 from avsync.messages.texts import text
+from avsync.records.registry import FLOWS, accountview_needs, crafter_needs
+from avsync.services.accountview.client import company_code, pick_company
 from avsync.sync import schema as needs
-from avsync.sync import session as company
 
 if TYPE_CHECKING:
     from avsync.services.accountview.client import AccountView
@@ -87,7 +88,7 @@ class _Checker:
     def __init__(self, config: Config, state_cache: Callable[[Metadata], None] | None) -> None:
         self.config = config
         self.flows: dict[str, str] = config.flows.model_dump()
-        self.on = [flow for flow in needs.FLOWS if self.flows[flow] != "off"]
+        self.on = [flow for flow in FLOWS if self.flows[flow] != "off"]
         self._state_cache = state_cache
 
     def all(self) -> Iterator[Check]:
@@ -128,11 +129,11 @@ class _Checker:
             return
         yield self._good("token", "token")
         try:
-            chosen = company.pick(companies, self.config.company)
+            chosen = pick_company(companies, self.config.company)
         except AvsyncError as error:
             yield self._bad("company", error)
             return
-        yield self._good("company", "company", code=company.code_of(chosen), name=chosen.get("Description") or "")
+        yield self._good("company", "company", code=company_code(chosen), name=chosen.get("Description") or "")
         yield from self._guarded("schema", lambda: self._installation(str(chosen["Id"])))
 
     def _installation(self, company_id: str) -> Iterator[Check]:
@@ -140,13 +141,13 @@ class _Checker:
         from avsync.services.accountview import metadata
 
         client = connect.accountview(self.config, company_id)
-        wanted = needs.needs(self.flows)
+        wanted = needs.merged(accountview_needs(flow, self.flows) for flow in self.on)
         found = metadata.load(client, client.schema, wanted)
         missing = metadata.verify(found, client.schema, wanted)
         if self._state_cache is not None:
             self._state_cache(found)
         for flow in self.on:
-            verified = metadata.verify(found, client.schema, needs.of_flow(flow, self.flows[flow]))
+            verified = metadata.verify(found, client.schema, accountview_needs(flow, self.flows))
             yield from self._flow(flow, verified)
         yield from self._widths(client, found)
         yield from self._contacts(missing)
@@ -238,7 +239,7 @@ class _Checker:
             return not {paths[kind], usual[kind]} & switched_on
 
         for flow in self.on:
-            lacking = sorted(paths[kind] for kind in needs.crafter_kinds(flow, self.flows[flow]) if off(kind))
+            lacking = sorted(paths[kind] for kind in crafter_needs(flow, self.flows) if off(kind))
             refused = ConfigError("crafter_functions_off", flow=flow, missing=", ".join(lacking))
             name = f"features.{flow}"
             yield self._bad(name, refused) if lacking else self._good(name, "features", flow=flow)

@@ -59,15 +59,14 @@ def retry(config: Config, which: str, talker: Talker) -> int:
 
 def _again(config: Config, chosen: list[Problem], talker: Talker) -> int:
     from avsync.commands import run as launch
-    from avsync.sync.session import Wish
 
     flows = tuple(dict.fromkeys(one.about.flow for one in chosen))
     if not flows:
-        return launch.run(config, Wish(command="errors --retry"), talker)
+        return launch.run(config, talker, command="errors --retry")
     names = frozenset(_name(one) for one in chosen)
     everything = any(one.about.kind in ("user", "flow") for one in chosen)
-    wish = Wish(flows, "errors --retry", only=None if everything else names)
-    return launch.run(config, wish, talker)
+    only = None if everything else names
+    return launch.run(config, talker, flows=flows, command="errors --retry", only=only)
 
 
 def _name(problem: Problem) -> str:

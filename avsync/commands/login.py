@@ -26,8 +26,8 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 from avsync.config.settings import Config
 from avsync.errors import LoginNeeded
+from avsync.services.accountview.client import company_code, pick_company
 from avsync.state.tokens import TokenFile
-from avsync.sync import session as company
 
 PAGE = """<!doctype html><html lang="{language}"><meta charset="utf-8"><title>avsync</title>
 <style>body{{font:18px/1.5 system-ui,sans-serif;max-width:32em;margin:15vh auto;padding:0 1em;color:#222}}</style>
@@ -360,8 +360,8 @@ def _show_companies(config: Config, echo: Callable[[str], None]) -> None:
     texts = TEXTS[config.language]
     companies = connect.accountview(config).companies()
     if companies:
-        rows = [(company.code_of(one), str(one.get("Description") or "").strip()) for one in companies]
+        rows = [(company_code(one), str(one.get("Description") or "").strip()) for one in companies]
         echo(texts["companies"])
         echo(tabulate(sorted(rows), headers=texts["headers"].split("|"), disable_numparse=True))
-    chosen = company.pick(companies, config.company)
-    echo(texts["chosen"].format(code=company.code_of(chosen), name=str(chosen.get("Description") or "").strip()))
+    chosen = pick_company(companies, config.company)
+    echo(texts["chosen"].format(code=company_code(chosen), name=str(chosen.get("Description") or "").strip()))

@@ -83,18 +83,18 @@ def _what(one: Mapping[str, Any], language: str) -> str:
 
 def status_json(store: Store, token: Mapping[str, Any]) -> dict[str, Any]:
     """The shape of behaviour.md; `watermarks` per flow and listing."""
-    from avsync.records.registry import FLOW_OF, SOURCES
+    from avsync.records.registry import FLOWS, listings
 
     marks, ok = store.watermarks(), store.flows_ok()
     flows: dict[str, dict[str, Any]] = {}
-    for flow in ("customers", "projects", "orders", "invoice", "hours"):
-        names = [one.name for one in SOURCES if flow in {FLOW_OF[kind] for kind in one.makes}]
+    for flow in FLOWS:
+        names = [one.name for one in listings() if not one.recent and flow in {kind.flow for kind in one.makes}]
         flows[flow] = {
             "watermarks": {name: marks[name].newest for name in names if name in marks},
             "last_ok": ok.get(flow),
         }
     return {
-        "last_run": store.last_run(), "flows": flows, "open": store.problems.counts(), "intents": len(store.intents()),
+        "last_run": store.last_run(), "flows": flows, "open": store.problems.counts(), "intents": len(store.intents.open()),
         "token": dict(token), "version": __version__,
     }  # fmt: skip
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import click
 
@@ -20,13 +20,14 @@ from avsync.config.settings import Config
 from avsync.errors import OutOfTime
 from avsync.messages import texts as problems
 from avsync.messages.texts import word
+from avsync.records.registry import FLOWS
 from avsync.records.values import AMSTERDAM, format_utc
 from avsync.state import db
 from avsync.state.lock import Holder, RunLock
 from avsync.state.store import Store
 from avsync.sync.recover import look_back
 from avsync.sync.run import run as do_run
-from avsync.sync.session import Result, Tools, Wish
+from avsync.sync.session import Result, Session
 
 STUCK_AFTER = 3600  # seconds
 
@@ -76,14 +77,25 @@ class Budget:
         return self._stop.is_set()
 
 
-def run(config: Config, wish: Wish, talker: Talker) -> int:
+def run(
+    config: Config,
+    talker: Talker,
+    *,
+    flows: tuple[str, ...] = FLOWS,
+    command: str = "run-all",
+    full: bool = False,
+    force: bool = False,
+    dry: bool = False,
+    only: frozenset[str] | None = None,
+) -> int:
     """Do the run and print what came of it; returns the exit code."""
+    asked: dict[str, Any] = {"flows": flows, "command": command, "full": full, "force": force, "dry": dry, "only": only}
     with db.in_words(config.state_dir):
         lock, now = RunLock(config.state_dir), format_utc(datetime.now(UTC))
-        if wish.dry:
+        if dry:
             store = Store(db.open_copy(config.state_dir))
             older, _ = look_back(store, lock.holder(), now)
-            return _with(config, replace(wish, full=wish.full or older), store, talker, lambda number: None)
+            return _with(config, store, talker, **{**asked, "full": full or older})
         if not lock.take():
             _say_busy(lock.holder(), config.language)
             return 0
@@ -93,36 +105,38 @@ def run(config: Config, wish: Wish, talker: Talker) -> int:
             older, holder = look_back(store, lock.holder(), now)
             lock.write(holder)
 
-            def started(number: int) -> None:
+            def begun(number: int) -> None:
                 lock.write(replace(holder, run=number))
 
-            return _with(config, replace(wish, full=wish.full or older), store, talker, started)
+            return _with(config, store, talker, **{**asked, "full": full or older}, begun=begun)
         finally:
             lock.release()
 
 
-def _with(config: Config, wish: Wish, store: Store, talker: Talker, started: Callable[[int], None]) -> int:
+def _with(config: Config, store: Store, talker: Talker, **asked: Any) -> int:
     try:
-        result = _go(config, wish, store, talker, started)
+        result = _go(config, store, talker, **asked)
     finally:
         store.close()
     tell(result, config.language, talker)
     return result.exit
 
 
-def _go(config: Config, wish: Wish, store: Store, talker: Talker, started: Callable[[int], None]) -> Result:
+def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> Result:
     budget = Budget(config.budget)
     with budget.signals(), _progress(talker) as progress:
-        tools = Tools(
+        session = Session(
+            config,
             store,
             connect.accountview(config, pause=budget.pause, time_left=budget.left),
             connect.crafter(config, pause=budget.pause, time_left=budget.left),
             lambda: datetime.now(UTC),
             budget.pause,
+            datetime.now(AMSTERDAM).date().isoformat(),
             progress=progress,
-            started=started,
+            **asked,
         )
-        result = do_run(config, tools, wish, datetime.now(AMSTERDAM).date().isoformat())
+        result = do_run(session)
     if budget.interrupted:
         click.echo(" ".join(problems.text("interrupted", config.language, {})), err=True)
     return result

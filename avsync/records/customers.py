@@ -7,38 +7,29 @@ postal address the visiting address is the main location. A location keeps the i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from avsync.records.kind import (
+    Ask,
     Fate,
     Field,
     Kind,
     Known,
-    LinkView,
-    Need,
+    Link,
+    Look,
+    Match,
     Policy,
-    Refuse,
+    Row,
     Translated,
     Value,
-    by_direction,
     fitted,
-    needs_of,
-    parent_key,
-    plain,
+    key_across,
+    read_record,
 )
-from avsync.records.values import (
-    ACCOUNTVIEW,
-    CRAFTER,
-    Record,
-    code,
-    local_moment,
-    required,
-    required_code,
-    squeeze,
-    text,
-    utc_moment,
-)
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other, required_code, squeeze, text
 
 FLOW = "customers"
 VISITING, POSTAL = "visiting", "postal"
@@ -52,173 +43,69 @@ _ADDRESS = {
     },
 }
 
-CUSTOMER_FIELDS = (
-    Field("number", "number", "customer_number", "code", owner=ACCOUNTVIEW),
-    Field("name", "name", "name"),
-    Field("phone", "phone", "phone"),
-    Field("email", "email", "email"),
-)
-LOCATION_FIELDS = (
-    Field("main", None, "is_main", "flag", owner=ACCOUNTVIEW),
-    Field("street", "street", "street"),
-    Field("postal_code", "postal_code", "postal_code", "code"),
-    Field("city", "city", "city"),
-    Field("country", "country", "country", "code"),
-)
-CONTACT_FIELDS = (
-    Field("customer", "customer", "customer_id", refers_to="customer"),
-    Field("salutation", "salutation", "salutation"),
-    Field("first_name", "first_name", "first_name"),
-    Field("last_name", "last_name", "last_name"),
-    Field("email", "email", "email"),
-    Field("phone", "phone", "phone"),
-    Field("mobile", "mobile", "mobile"),
-)
+
+# --- the customer
 
 
-def read_accountview_customer(row: Mapping[str, Any], policy: Policy) -> list[Record]:
-    """A row of AR1 as a customer and its two addresses; an address that is not there carries `absent`."""
-    number, name = required_code(row.get("number"), "number"), required(row.get("name"), "name")
-    changed = local_moment(row.get("changed_at"), "changed_at")
-    addresses = {which: _address(row, columns) for which, columns in _ADDRESS.items()}
-    customer = Record(
-        "customer", ACCOUNTVIEW, number, number, name,
-        {"number": number, "name": name, "phone": text(row.get("phone"), "phone"),
-         "email": text(row.get("email"), "email")},
-        match=squeeze(name), changed_at=changed,
-        extra={"postal_codes": _postal_codes(addresses),
-               "created_at": local_moment(row.get("created_at"), "created_at")},
-    )  # fmt: skip
-    main = POSTAL if _is_there(addresses[POSTAL]) else VISITING
-    return [customer] + [
-        _accountview_location(customer, which, fields, which == main) for which, fields in addresses.items()
-    ]
+def _postal_codes(customer: Record) -> set[str]:
+    """Of both addresses of a customer in AccountView."""
+    columns = (_ADDRESS[which]["postal_code"] for which in (VISITING, POSTAL))
+    return {squeeze(customer.fields[column]) for column in columns} - {""}
 
 
-def _address(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, str | None]:
-    upper = ("postal_code", "country")
-    fields = {name: (code if name in upper else text)(row.get(column), column) for name, column in columns.items()}
-    return {**fields, "country": code(row.get("country"), "country")}
+def _codes_of(places: Iterable[Record]) -> set[str]:
+    return {squeeze(place.fields["postal_code"]) for place in places} - {""}
 
 
-def _is_there(address: Mapping[str, str | None]) -> bool:
-    return any(address[name] for name in ("street", "postal_code", "city"))
-
-
-def _postal_codes(addresses: Mapping[str, Mapping[str, str | None]]) -> list[str]:
-    return sorted({squeeze(one["postal_code"]) for one in addresses.values() if one["postal_code"]})
-
-
-def _accountview_location(customer: Record, which: str, fields: dict[str, str | None], main: bool) -> Record:
-    return Record(
-        "location", ACCOUNTVIEW, f"{customer.id}:{which}", customer.key, customer.name,
-        {"main": "true" if main else "false", **fields},
-        match=_place(fields), parent=customer.id, changed_at=customer.changed_at,
-        extra={"absent": not _is_there(fields)},
-    )  # fmt: skip
-
-
-def _place(fields: Mapping[str, str | None]) -> str:
-    return f"{squeeze(fields.get('street'))}|{squeeze(fields.get('postal_code'))}"
-
-
-def read_crafter_customer(row: Mapping[str, Any], policy: Policy) -> list[Record]:
-    """A klant."""
-    number, name = code(row.get("customer_number"), "customer_number"), required(row.get("name"), "name")
-    return [
-        Record(
-            "customer", CRAFTER, required(row.get("id"), "id"), number or "", name,
-            {"number": text(row.get("customer_number"), "customer_number"), "name": name,
-             "phone": text(row.get("phone"), "phone"), "email": text(row.get("email"), "email")},
-            reference=text(row.get("external_ref"), "external_ref") or "", match=squeeze(name),
-            changed_at=utc_moment(row.get("updated_at"), "updated_at"),
-        )
-    ]  # fmt: skip
-
-
-def read_crafter_location(row: Mapping[str, Any], policy: Policy) -> list[Record]:
-    """A werklocatie."""
-    fields = {
-        "main": "true" if row.get("is_main") is True else "false",
-        "street": text(row.get("street"), "street"),
-        "postal_code": text(row.get("postal_code"), "postal_code"),
-        "city": text(row.get("city"), "city"),
-        "country": text(row.get("country"), "country"),
-    }
-    customer = required(row.get("customer_id"), "customer_id")
-    return [
-        Record(
-            "location", CRAFTER, required(row.get("id"), "id"), "",
-            text(row.get("name"), "name") or fields["street"] or "", fields,
-            reference=text(row.get("external_ref"), "external_ref") or "",
-            match=_place(fields), parent=customer,
-            changed_at=utc_moment(row.get("updated_at"), "updated_at"),
-        )
-    ]  # fmt: skip
-
-
-def read_accountview_contact(row: Mapping[str, Any], policy: Policy) -> list[Record]:
-    """A row of PP1. Without a customer it is nobody's contact and `absent` here."""
-    identity, customer = required_code(row.get("code"), "code"), code(row.get("customer"), "customer")
-    fields = {one.name: text(row.get(one.name), one.name) for one in CONTACT_FIELDS if not one.refers_to}
-    return [
-        Record(
-            "contact", ACCOUNTVIEW, identity, identity, _person(fields), {"customer": customer, **fields},
-            match=_person_match(fields), parent=customer or "",
-            changed_at=local_moment(row.get("changed_at"), "changed_at"), extra={"absent": customer is None},
-        )
-    ]  # fmt: skip
-
-
-def read_crafter_contact(row: Mapping[str, Any], policy: Policy) -> list[Record]:
-    """A contactpersoon."""
-    fields = {one.name: text(row.get(one.name), one.name) for one in CONTACT_FIELDS if not one.refers_to}
-    customer = required(row.get("customer_id"), "customer_id")
-    return [
-        Record(
-            "contact", CRAFTER, required(row.get("id"), "id"), "", _person(fields), {"customer": customer, **fields},
-            reference=text(row.get("external_ref"), "external_ref") or "", match=_person_match(fields), parent=customer,
-            changed_at=utc_moment(row.get("updated_at"), "updated_at"),
-        )
-    ]  # fmt: skip
-
-
-def _person(fields: Mapping[str, str | None]) -> str:
-    return " ".join(filter(None, (fields["first_name"], fields["last_name"])))
-
-
-def _person_match(fields: Mapping[str, str | None]) -> str:
-    return f"{squeeze(fields['first_name'])}|{squeeze(fields['last_name'])}"
+def _moved(customer: Record, places: Iterable[Record]) -> bool:
+    """A postal code in common with where the linked one is, or none on either side."""
+    before, now = _codes_of(places), _postal_codes(customer)
+    return bool(now & before) or not (now or before)
 
 
 def _customer_fate(record: Record, policy: Policy) -> Fate:
-    allowed = policy.imports(FLOW) if record.side == ACCOUNTVIEW else policy.exports(FLOW)
-    return "plan" if allowed else "keep"
+    return "plan" if policy.writes(FLOW, other(record.side)) else "keep"
 
 
-def _import_fate(record: Record, policy: Policy) -> Fate:
-    """Locations and contacts are made in Crafter only; Crafter's own are kept for matching."""
-    if record.extra.get("absent"):
-        return "drop"
-    if record.side == CRAFTER:
-        return "keep"
-    return "plan" if policy.imports(FLOW) else "drop"
+def _customer_asks(record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
+    """The main location goes along when a customer is created in AccountView, and only then."""
+    if record.side == CRAFTER and link is None:
+        yield Ask("children", "location", CRAFTER, record.id)
 
 
-def _customer_to_accountview(wanted: Field, record: Record, known: Known) -> Translated:
-    return fitted("customer", wanted, wanted.accountview, record.fields.get(wanted.name), known)
+def _match_customer(record: Record, look: Look, known: Known) -> Match:
+    """By number, else by name: then it must be the only one from either side (behaviour 6)."""
+    by_key = look("customer", other(record.side), "key", record.key) if record.key else []
+    if by_key:
+        return Match(tuple(by_key), "number")
+    found = _by_name(record, look)
+    rivals = [one for one in _by_name(found[0], look) if one.id != record.id] if len(found) == 1 else []
+    return Match((*found, *rivals), "name")
 
 
-def _new_customer_in_accountview(record: Record, known: Known) -> dict[str, Value]:
-    """Search code, ledger account and the main location as visiting address (behaviour 17)."""
-    main = known.parent("main_location", CRAFTER, record.id).extra
+def _by_name(record: Record, look: Look) -> list[Record]:
+    """Same name and a postal code in common, where Crafter's has no number."""
+    found = []
+    for one in look("customer", other(record.side), "alike", record.alike):
+        customer, address = (record, one) if record.side == ACCOUNTVIEW else (one, record)
+        places = look("location", CRAFTER, "owner", address.id)
+        if not address.fields["number"] and _postal_codes(customer) & _codes_of(places):
+            found.append(one)
+    return found
+
+
+def _new_customer(side: Side, record: Record, known: Known) -> dict[str, Value]:
+    """In AccountView: search code, ledger account and the main location as visiting address (behaviour 17)."""
+    if side == CRAFTER:
+        return {}
     values: dict[str, Value] = {
         "search_code": _search_code(record.name),
         "ledger_account": known.policy.debtor_account,
     }
+    places = known.of("children", "location", CRAFTER, record.id).records
+    main = next((place.fields for place in places if place.fields["main"] == "true"), {})
     for name, column in _ADDRESS[VISITING].items():
-        wanted = LOCATION.field(name)
-        value = fitted("customer", wanted, column, main.get(name), known).value
+        value = fitted("customer", LOCATION.field(name), column, main.get(name), known).value
         if value is not None:
             values[column] = value
     return values
@@ -230,70 +117,161 @@ def _search_code(name: str) -> str:
     return kept.encode("cp1252", "ignore").decode("cp1252")[:10] or "-"
 
 
-def _location_column(wanted: Field, accountview_id: str) -> str | None:
-    return _ADDRESS[accountview_id.rpartition(":")[2]].get(wanted.name)
+def _customer_twin(values: Mapping[str, Any]) -> dict[str, str]:
+    return {"name": str(values["name"])}
 
 
-def _location_to_crafter(wanted: Field, record: Record, known: Known) -> Translated:
-    """Being main is only ever given, never taken: making one main unsets the other (crafter.md, resources)."""
-    value = record.fields.get(wanted.name)
-    return Translated(value, leave=wanted.name == "main" and value != "true")
+def _same_customer(record: Record, told: Mapping[str, Any], values: Mapping[str, Any], since: str) -> bool:
+    """A row that may be ours by its postal code and the moment it was entered (behaviour 3); with a day of play, because
+    the clocks are not the same."""
+    wanted = {squeeze(values["postal_code"])} if values.get("postal_code") else set()
+    day = (datetime.fromisoformat(since) - timedelta(days=1)).date().isoformat()
+    there = _postal_codes(record)
+    entered = record.fields["created_at"]
+    return wanted <= there and bool(wanted) == bool(there) and (not entered or entered[:10] >= day)
 
 
-def _location_to_accountview(wanted: Field, record: Record, known: Known) -> Translated:
-    """Fitted for the visiting columns; the postal ones have the same widths (accountview.md, section 5)."""
-    return fitted("customer", wanted, wanted.accountview, record.fields.get(wanted.name), known)
+CUSTOMER = Kind(
+    name="customer", flow=FLOW, told_on="customer", known_by=("number",), awaited=True,
+    fields=(
+        Field("number", "code", crafter="customer_number", owner=ACCOUNTVIEW),
+        Field("name", needed=(ACCOUNTVIEW, CRAFTER)),
+        Field("phone"),
+        Field("email"),
+        Field("postal_code", "code", crafter=None, merged=False),
+        Field("postal_postal_code", "code", crafter=None, merged=False),
+        Field("created_at", "moment", crafter=None, merged=False),
+    ),
+    title=lambda side, fields: fields["name"], alike=lambda side, fields: squeeze(fields["name"]),
+    fate=_customer_fate, asks=_customer_asks, match=_match_customer, new=_new_customer,
+    moved=_moved, twin=_customer_twin, same=_same_customer,
+)  # fmt: skip
 
 
-def _location_may_write(wanted: Field, link: LinkView, policy: Policy) -> tuple[bool, bool]:
-    in_accountview = _location_column(wanted, link.accountview) is not None
-    return policy.exports(FLOW) and in_accountview, policy.imports(FLOW)
+# --- its addresses
 
 
-def _contact_to_crafter(wanted: Field, record: Record, known: Known) -> Translated:
-    if wanted.name == "customer":
-        return Translated(parent_key("customer", ACCOUNTVIEW, record.parent, known))
-    return plain(wanted, record, known)
+def _read_locations(kind: Kind, side: Side, row: Row, policy: Policy) -> list[Record]:
+    """A werklocatie; or the two addresses in a row of AR1, of which one that is not there is `absent`."""
+    if side == CRAFTER:
+        return [read_record(kind, side, row, policy)]
+    found = [_address(kind, which, row, policy) for which in (POSTAL, VISITING)]
+    main = found[0] if not found[0].absent else found[1]
+    return [replace(one, fields={**one.fields, "main": "true" if one is main else "false"}) for one in found]
 
 
-def _contact_may_write(wanted: Field, link: LinkView, policy: Policy) -> tuple[bool, bool]:
-    return False, policy.imports(FLOW)
+def _address(kind: Kind, which: str, row: Row, policy: Policy) -> Record:
+    number = required_code(row.get("number"), "number")
+    named = {**row, **{name: row.get(column) for name, column in _ADDRESS[which].items()}}
+    found = read_record(kind, ACCOUNTVIEW, named, policy, f"{number}:{which}")
+    there = any(found.fields[name] for name in ("street", "postal_code", "city"))
+    return replace(found, name=text(row.get("name"), "name") or "", absent=not there)
 
 
-def _location_needs(record: Record) -> list[Need]:
-    return [("customer", record.side, record.parent)]
+def _location_fate(record: Record, policy: Policy) -> Fate:
+    """Locations and contacts are made in Crafter only; Crafter's own are kept for matching (behaviour 17)."""
+    if record.absent:
+        return "drop"
+    if record.side == CRAFTER:
+        return "keep"
+    return "plan" if policy.writes(FLOW, CRAFTER) else "drop"
 
 
-def _new_location(record: Record, known: Known) -> dict[str, Value]:
+def _match_location(record: Record, look: Look, known: Known) -> Match:
+    """The main location with the main location; another, or one not main there yet, by street and postal code."""
+    free = _of_the_same_customer(record, look, known)
+    if record.fields["main"] == "true":
+        main = [one for one in free if one.fields["main"] == "true"]
+        if main:
+            return Match(tuple(main), "main")
+    there = [one for one in free if one.alike == record.alike and one.fields["main"] != "true"]
+    return Match(tuple(there[:1]), "place")
+
+
+def _of_the_same_customer(record: Record, look: Look, known: Known) -> list[Record]:
+    """The unmarked ones; one that bears a mark is another's."""
+    customer = known.ref("customer", ACCOUNTVIEW, record.owner).crafter
+    there = look(record.kind, CRAFTER, "owner", customer) if customer else []
+    return [one for one in there if not one.reference.startswith("av:")]
+
+
+def _main_to_crafter(value: Canonical, record: Record, known: Known) -> Translated:
+    """Being main is only ever given, never taken: making one main unsets the other (Crafter contract, resources)."""
+    return Translated(value, leave=value != "true")
+
+
+def _column_of_address(wanted: Field, identity: str) -> str | None:
+    return _ADDRESS[identity.rpartition(":")[2]].get(wanted.name)
+
+
+def _new_location(side: Side, record: Record, known: Known) -> dict[str, Value]:
     return {
-        "customer_id": parent_key("customer", ACCOUNTVIEW, record.parent, known),
+        "customer_id": key_across("customer", ACCOUNTVIEW, record.owner, known),
         "is_main": record.fields["main"] == "true",
     }
 
 
-def _nothing(record: Record, known: Known) -> dict[str, Value]:
-    return {}
+def _place(side: Side, fields: Mapping[str, Canonical]) -> str:
+    return f"{squeeze(fields['street'])}|{squeeze(fields['postal_code'])}"
 
 
-def _never(record: Record, known: Known) -> dict[str, Value]:
-    raise Refuse("import_only", parent_kind=record.kind)
-
-
-CUSTOMER = Kind(
-    name="customer", flow=FLOW, fields=CUSTOMER_FIELDS, fate=_customer_fate,
-    needs=lambda record: [("main_location", CRAFTER, record.id)] if record.side == CRAFTER else [],
-    to_crafter=plain, to_accountview=_customer_to_accountview, may_write=by_direction(FLOW),
-    new_in_crafter=_nothing, new_in_accountview=_new_customer_in_accountview, entity="customer", has_reference=False,
-)  # fmt: skip
 LOCATION = Kind(
-    name="location", flow=FLOW, fields=LOCATION_FIELDS, fate=_import_fate, needs=_location_needs,
-    to_crafter=_location_to_crafter, to_accountview=_location_to_accountview, may_write=_location_may_write,
-    new_in_crafter=_new_location, new_in_accountview=_never, entity="customer", accountview_table="customer",
-    accountview_column=_location_column, has_reference=False,
+    name="location", flow=FLOW, told_on="customer", belongs_to="customer", listed={ACCOUNTVIEW: "customer"},
+    made=frozenset({CRAFTER}),
+    fields=(
+        Field("customer", accountview="number", crafter="customer_id", ref="customer", merged=False, needed=(CRAFTER,)),
+        Field("main", "flag", accountview=None, crafter="is_main", owner=ACCOUNTVIEW, to_crafter=_main_to_crafter),
+        Field("street"),
+        Field("postal_code", "code"),
+        Field("city"),
+        Field("country", "code"),
+        Field("label", accountview=None, crafter="name", merged=False),
+    ),
+    title=lambda side, fields: fields["label"] or fields["street"] or "", alike=_place, read=_read_locations,
+    fate=_location_fate, match=_match_location, column=_column_of_address, new=_new_location,
+    late=lambda record: record.fields["main"] == "false",
 )  # fmt: skip
+
+
+# --- its people
+
+
+def _read_contact(kind: Kind, side: Side, row: Row, policy: Policy) -> list[Record]:
+    """Without a customer it is nobody's contact, and absent here."""
+    found = read_record(kind, side, row, policy)
+    return [replace(found, absent=not found.owner)]
+
+
+def _match_contact(record: Record, look: Look, known: Known) -> Match:
+    """By e-mail, of several that share one by the name as well; else by name."""
+    free = _of_the_same_customer(record, look, known)
+    email = squeeze(record.fields["email"])
+    by_mail = [one for one in free if email and squeeze(one.fields["email"]) == email]
+    named = [one for one in free if record.alike != "|" and one.alike == record.alike]
+    if by_mail:
+        both = [one for one in by_mail if one in named]
+        return Match(tuple(both if len(by_mail) > 1 and both else by_mail), "email")
+    return Match(tuple(named), "name")
+
+
+def _person(side: Side, fields: Mapping[str, Canonical]) -> str:
+    return " ".join(filter(None, (fields["first_name"], fields["last_name"])))
+
+
 CONTACT = Kind(
-    name="contact", flow=FLOW, fields=CONTACT_FIELDS, fate=_import_fate,
-    needs=lambda record: needs_of(record, CONTACT_FIELDS),
-    to_crafter=_contact_to_crafter, to_accountview=plain, may_write=_contact_may_write,
-    new_in_crafter=_nothing, new_in_accountview=_never, entity="customer", has_reference=False,
+    name="contact", flow=FLOW, id="code", told_on="customer", belongs_to="customer", optional=True,
+    made=frozenset({CRAFTER}), changed=frozenset({CRAFTER}),
+    fields=(
+        Field("customer", crafter="customer_id", ref="customer", needed=(CRAFTER,)),
+        Field("salutation"),
+        Field("first_name"),
+        Field("last_name"),
+        Field("email"),
+        Field("phone"),
+        Field("mobile"),
+    ),
+    title=_person, alike=lambda side, fields: f"{squeeze(fields['first_name'])}|{squeeze(fields['last_name'])}",
+    read=_read_contact, fate=_location_fate, match=_match_contact,
 )  # fmt: skip
+
+KINDS = (CUSTOMER, LOCATION, CONTACT)

@@ -1,37 +1,47 @@
-"""The translations that all kinds share: fitting a value to AccountView, finding a parent's key across. Pure."""
+"""How a kind of record is declared, and the values that planning hands around. Pure.
+
+A kind is one declaration: its fields with their name and type on each side, what they refer to, who may write what, its
+listings, its mark, where its problems are told, and as small functions the few decisions that are its own. Reading,
+references, rights and look-ups follow from it; no other module lists kinds or compares a kind's name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from avsync.records import fit
-from avsync.records.fit import Column
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side
+from avsync.records.values import (
+    ACCOUNTVIEW,
+    CRAFTER,
+    Canonical,
+    Malformed,
+    Record,
+    Side,
+    code,
+    crafter_reference,
+    day,
+    local_moment,
+    other,
+    quantity,
+    reference,
+    required,
+    required_code,
+    short,
+    text,
+    utc_moment,
+)
 
-FieldType = Literal["line", "free", "code", "date", "quantity", "flag"]
+FieldType = Literal["line", "name", "free", "code", "date", "quantity", "flag", "moment"]
 Direction = Literal["off", "import", "export", "both"]
 Fate = Literal["plan", "keep", "drop"]
 Value = str | Decimal | date | bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of a kind: its name on each side (None: that side has no such field), its type, and what it refers to.
-
-    `line` must fit or is refused, `free` may be cut; `owner`: the side whose value is always handed on, whatever the
-    flow's direction (numbers that only AccountView gives).
-    """
-
-    name: str
-    accountview: str | None
-    crafter: str | None
-    type: FieldType = "line"
-    refers_to: str | None = None
-    owner: Side | None = None
+Row = Mapping[str, Any]
+SAME = ""  # the neutral name on that side is the field's own
+BOTH: tuple[Side, ...] = (ACCOUNTVIEW, CRAFTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +56,50 @@ class Policy:
     debtor_account: str = ""
     default_project_type: str = ""
     new_project_status: str = ""
+    company: str = ""
 
-    def imports(self, flow: str) -> bool:
-        """Whether the flow may write to Crafter."""
-        return self.flows[flow] in ("import", "both")
+    def writes(self, flow: str, side: Side) -> bool:
+        """Whether the flow may write to this side."""
+        return self.flows[flow] in ("both", "import" if side == CRAFTER else "export")
 
-    def exports(self, flow: str) -> bool:
-        """Whether the flow may write to AccountView."""
-        return self.flows[flow] in ("export", "both")
+
+# --- what planning asks, and what it is told
+
+
+What = Literal["ref", "link", "record", "children", "row", "details"]
+
+
+class Ask(NamedTuple):
+    """A question that planning cannot answer itself; `key` is the side's own id or key.
+
+    `ref`: what a record is on the other side; `link`: as far as our own state knows. `record`: its newest version on its own side. `children`: what belongs to
+    it. `row`: a row of a list that is looked up and never linked. `details`: the detail rows that stand under it.
+    """
+
+    what: What
+    kind: str
+    side: Side
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
-    """A record that another refers to, as known on both sides.
+class Answer:
+    """What is known of a record: `linked`, `found` (by look-up only), `coming` (its flow will still bring it), `gone`
+    (deleted in AccountView), `missing`, `several`, `unasked` (this installation has no such list).
 
-    `state`: `linked`, `found` (known by look-up only), `coming` (its flow will still bring it), `gone` (deleted in
-    AccountView), `missing`, `several`. `extra` carries what a kind needs besides (an hour's work order's project).
+    `there` is the version that a look-up showed on the side across, `here` the one on the asker's side.
     """
 
-    state: str
+    state: str = "missing"
     accountview: str = ""
     crafter: str = ""
     name: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    here: Record | None = None
+    there: Record | None = None
+    link: Link | None = None
+    records: tuple[Record, ...] = ()
+    rows: tuple[Row, ...] = ()
+    fault: Malformed | None = None
 
     @property
     def known(self) -> bool:
@@ -76,21 +107,67 @@ class Parent:
         return self.state in ("linked", "found")
 
 
-Need = tuple[str, Side, str]  # kind, side that names it, that side's id or key
+MISSING = Answer()
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Everything planning may ask about: the parents looked up beforehand, AccountView's columns, the policy."""
+    """Everything planning may go by: the policy, the answers, AccountView's columns and those it does not have."""
 
     policy: Policy
-    parents: Mapping[Need, Parent]
-    columns: Callable[[str, str], Column]
+    answers: Mapping[Ask, Answer] = field(default_factory=dict)
+    columns: Callable[[str, str], fit.Column] = field(default=lambda kind, column: fit.Column())
     absent: frozenset[tuple[str, str]] = frozenset()
 
-    def parent(self, kind: str, side: Side, key: str) -> Parent:
-        """The parent, or one that is missing."""
-        return self.parents.get((kind, side, key), Parent("missing"))
+    def of(self, what: str, kind: str, side: Side, key: Canonical) -> Answer:
+        """The answer; missing when it was not asked, or there is no key to ask for."""
+        return self.answers.get((what, kind, side, key), MISSING) if key else MISSING  # type: ignore[call-overload]
+
+    def ref(self, kind: str, side: Side, key: Canonical) -> Answer:
+        """What this record is on the other side."""
+        return self.of("ref", kind, side, key)
+
+
+# --- links
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a link: the id there, what that side told when the two were last in step (None: they never met), and
+    the fingerprint of the row last taken in."""
+
+    id: str = ""
+    told: Mapping[str, Canonical] | None = None
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Which record here is which record there. `id` 0: not written down yet. `origin`: the side it was made on first."""
+
+    kind: str
+    end: Mapping[Side, End]
+    origin: Side
+    id: int = 0
+    adopted: bool = False
+    gone: bool = False
+
+    @property
+    def accountview(self) -> str:
+        """The key in AccountView, empty while it has none."""
+        return self.end[ACCOUNTVIEW].id
+
+    @property
+    def crafter(self) -> str:
+        """The id in Crafter, empty while it has none."""
+        return self.end[CRAFTER].id
+
+    def told(self, side: Side) -> Mapping[str, Canonical]:
+        """What one side told last, empty when they never met."""
+        return self.end[side].told or {}
+
+
+# --- outcomes of a decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,22 +180,21 @@ class Remark:
 
 
 class Refuse(Exception):  # noqa: N818 - an outcome of planning, not a failure of the program
-    """This record cannot go as it stands; `code` is a row of problems.yaml."""
+    """This record cannot go as it stands; `code` is a row of problems.yaml, `lost` a link that turned out to be gone."""
 
-    def __init__(self, code: str, **params: Any) -> None:
+    def __init__(self, code: str, lost: Link | None = None, **params: Any) -> None:
         super().__init__(code)
         self.code = code
         self.params = params
+        self.lost = lost
 
 
 class WaitFor(Exception):  # noqa: N818 - an outcome of planning, not a failure of the program
-    """This record's parent is not there yet."""
+    """What this record refers to is not there yet."""
 
     def __init__(self, kind: str, key: str, name: str = "") -> None:
         super().__init__(kind, key)
-        self.kind = kind
-        self.key = key
-        self.name = name
+        self.params = {"parent_kind": kind, "parent": key or name, "parent_name": name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,102 +207,331 @@ class Translated:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkView:
-    """A link as planning sees it. The bases are the values each side told when last in step; None: never met."""
+class Write:
+    """One request: `values` in the target's neutral names; `id` None creates. `told` holds once it is done.
 
-    id: int
-    kind: str
-    accountview: str
-    crafter: str
-    accountview_base: Mapping[str, Canonical] | None
-    crafter_base: Mapping[str, Canonical] | None
-    origin: Side
-    adopted: bool = False
-    gone: bool = False
-    parent: str = ""
+    `lines`: what a look-up needs afterwards where the record's details are written, not the record itself.
+    """
 
-    def end(self, side: Side) -> str:
-        """The id on one side, empty while it has none."""
-        return self.accountview if side == ACCOUNTVIEW else self.crafter
-
-
-Translate = Callable[[Field, Record, Known], Translated]
+    side: Side
+    id: str | None
+    values: Mapping[str, Any]
+    fields: tuple[str, ...]
+    told: Mapping[Side, Mapping[str, Canonical]]
+    lines: Mapping[str, Any] | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of record: its fields and the few decisions in which kinds differ. All functions are pure.
+class Planned:
+    """What a kind with a plan of its own decided. `told` holds at once; `link`: the one it is written under; `counts`: how
+    many things it makes, changes and adopts. Of several writes one goes at a time, and then the record is planned again."""
 
-    `protected`: AccountView's value of a field is left as it is; `silent`: why a linked record sends nothing more.
+    writes: tuple[Write, ...] = ()
+    told: Mapping[Side, Mapping[str, Canonical]] = field(default_factory=dict)
+    remarks: tuple[Remark, ...] = ()
+    link: Link | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What stands there after a write of details: `told` of what was found, whether all of it `shows`, and remarks."""
+
+    told: Mapping[Side, Mapping[str, Canonical]]
+    shows: bool
+    remarks: tuple[Remark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a first meeting found, and by what. More than one, or a `question`, is for a person to decide."""
+
+    candidates: tuple[Record, ...] = ()
+    by: str = ""
+    question: str = ""
+
+
+Look = Callable[[str, Side, str, str], list[Record]]  # kind, side, column, value: free records of that side
+Translate = Callable[[Canonical, Record, Known], Translated]
+
+
+# --- the declaration
+
+_READ: Mapping[tuple[Side, FieldType], Callable[[object, str], Canonical]] = {
+    **{(side, kind): text for side in BOTH for kind in ("line", "name", "free")},
+    **{(side, "date"): day for side in BOTH},
+    **{(side, "quantity"): quantity for side in BOTH},
+    **{(side, "flag"): lambda value, name: "true" if value is True else "false" for side in BOTH},
+    (ACCOUNTVIEW, "code"): code,
+    (CRAFTER, "code"): text,
+    (ACCOUNTVIEW, "moment"): lambda value, name: local_moment(value, name) or None,
+    (CRAFTER, "moment"): utc_moment,
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a kind: its neutral name on each side (None: that side has no such field) and its type.
+
+    `line` and `name` must fit or are refused, `free` may be cut; a `line` that refers to something is a key. `ref` names the kind it refers to, `list` a list that is only
+    looked up. `owner`: the side whose value is always handed on, whatever the flow's direction. `needed`: sides on which
+    a row without it cannot be read; `instead`: the field that stands in for it where AccountView's is empty. `merged`
+    False: read, but never written. `only`: Crafter's words for it. `over`: (kind, Crafter's field) of what it is taken
+    from where Crafter's is empty. `fixed`: given on creation, never changed. `empty`: the problem when there is nothing
+    to send to Crafter. `writes` and the two translations: where this field decides otherwise than its type does.
+    """
+
+    name: str
+    type: FieldType = "line"
+    accountview: str | None = SAME
+    crafter: str | None = SAME
+    ref: str = ""
+    list: str = ""
+    owner: Side | None = None
+    needed: tuple[Side, ...] = ()
+    instead: str = ""
+    merged: bool = True
+    only: tuple[str, ...] = ()
+    over: tuple[str, str] = ("", "")
+    fixed: bool = False
+    empty: str = ""
+    writes: Callable[[Link, Policy], tuple[bool, bool]] | None = None
+    to_accountview: Translate | None = None
+    to_crafter: Translate | None = None
+
+    def __post_init__(self) -> None:
+        for side in BOTH:
+            if getattr(self, side) == SAME:
+                object.__setattr__(self, side, self.name)
+
+    def on(self, side: Side) -> str | None:
+        """Its neutral name on a side."""
+        return self.accountview if side == ACCOUNTVIEW else self.crafter
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of record. All functions are pure.
+
+    `id`: AccountView's key column. `known_by`: the fields people know a Crafter record by, the first that is filled (`id`:
+    its id). `listed`: the listing whose rows hold it, per side. `made`: sides it may be created on, `changed`: on which it
+    may be changed. `belongs_to`: the field that names its owner. `told_on`: whose tijdlijn its problems belong in, itself
+    or its owner. `marked`: in Crafter it carries our reference. `awaited`: its flow brings every one of them, so a missing
+    one is waited for. `optional`: AccountView may lack the module. `lists`: what it looks up besides its fields.
+    `recent`: AccountView keeps them for ever, and they are read only to recognise our own. `details_of`: the kind whose
+    detail rows they are in AccountView. `late`: it is written after the others. `moved`: whether a record under another number is
+    this one, by where both are; None: numbers are not followed. `twin` and `same`: how a row that we made is found and
+    recognised where it bears no reference.
     """
 
     name: str
     flow: str
     fields: tuple[Field, ...]
-    fate: Callable[[Record, Policy], Fate]
-    needs: Callable[[Record], list[Need]]
-    to_crafter: Translate
-    to_accountview: Translate
-    may_write: Callable[[Field, LinkView, Policy], tuple[bool, bool]]
-    new_in_crafter: Callable[[Record, Known], dict[str, Value]]
-    new_in_accountview: Callable[[Record, Known], dict[str, Value]]
-    entity: str | None = None
-    accountview_table: str = ""
-    accountview_column: Callable[[Field, str], str | None] | None = None
-    has_reference: bool = True
-    link_needs: Callable[[LinkView], list[Need]] = field(default=lambda link: [])
+    title: Callable[[Side, Mapping[str, Canonical]], Canonical]
+    id: str = "number"
+    known_by: tuple[str, ...] = ()
+    listed: Mapping[Side, str] = field(default_factory=dict)
+    changed_at: bool = True
+    made: frozenset[Side] = frozenset(BOTH)
+    changed: frozenset[Side] = frozenset(BOTH)
+    belongs_to: str = ""
+    told_on: str = ""
+    marked: bool = True
+    awaited: bool = False
+    optional: bool = False
+    lists: tuple[str, ...] = ()
+    recent: bool = False
+    details_of: str = ""
+    alike: Callable[[Side, Mapping[str, Canonical]], str] = field(default=lambda side, fields: "")
+    day: Callable[[Side, Row, Mapping[str, Canonical]], str] = field(default=lambda side, row, fields: "")
+    read: Callable[[Kind, Side, Row, Policy], list[Record]] | None = None
+    fate: Callable[[Record, Policy], Fate] = field(default=lambda record, policy: "plan")
+    late: Callable[[Record], bool] = field(default=lambda record: False)
+    asks: Callable[[Record, Link | None, Known], Iterable[Ask]] = field(default=lambda record, link, known: ())
+    match: Callable[[Record, Look, Known], Match] | None = None
+    named: Callable[[Record, Known], Record | None] = field(default=lambda record, known: None)
+    shown: Callable[[Record, Known], Record] = field(default=lambda record, known: record)
+    silent: Callable[[Record, Link], Remark | None] = field(default=lambda record, link: None)
     protected: Callable[[Field, Canonical, Known], bool] = field(default=lambda wanted, value, known: False)
-    silent: Callable[[Record, LinkView], Remark | None] = field(default=lambda record, link: None)
+    column: Callable[[Field, str], str | None] = field(default=lambda wanted, identity: wanted.accountview)
+    new: Callable[[Side, Record, Known], dict[str, Value]] = field(default=lambda side, record, known: {})
+    twin: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None
+    same: Callable[[Record, Mapping[str, Any], Mapping[str, Any], str], bool] = field(
+        default=lambda record, told, values, since: True
+    )
+    moved: Callable[[Record, Iterable[Record]], bool] | None = None
+    plan: Callable[[Record, Link | None, Known], Planned] | None = None
+    saved: Callable[[Write, Sequence[Row]], Stored] | None = None
+    look_up: Callable[[Mapping[str, Any], Sequence[Row], Link | None], Stored] | None = None
+    split: Callable[[Write], list[Write]] = field(default=lambda write: [])
 
     @property
     def table(self) -> str:
-        """The AccountView kind of the schema that holds it (a location lives in the customer's row)."""
-        return self.accountview_table or self.name
+        """The AccountView kind of the schema whose rows hold it."""
+        return self.listed.get(ACCOUNTVIEW, self.name)
 
-    def column(self, wanted: Field, accountview_id: str) -> str | None:
-        """The neutral AccountView column of a field."""
-        return self.accountview_column(wanted, accountview_id) if self.accountview_column else wanted.accountview
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields that are merged, in order."""
+        return tuple(one.name for one in self.fields if one.merged)
 
     def field(self, name: str) -> Field:
         """The field of that name."""
         return next(one for one in self.fields if one.name == name)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Field names in order."""
-        return tuple(one.name for one in self.fields)
+    def has(self, name: str) -> bool:
+        """Whether there is a field of that name."""
+        return any(one.name == name for one in self.fields)
 
-
-def by_direction(flow: str) -> Callable[[Field, LinkView, Policy], tuple[bool, bool]]:
-    """Who may be written follows from the flow's direction; an owned field is always handed on by its owner."""
-
-    def may_write(wanted: Field, _: LinkView, policy: Policy) -> tuple[bool, bool]:
-        if wanted.owner == ACCOUNTVIEW:
-            return False, True
+    def may_write(self, wanted: Field, link: Link, policy: Policy) -> tuple[bool, bool]:
+        """Whether (AccountView, Crafter) may be written for a linked record: by the flow's direction, unless the field
+        decides for itself; a field that a side owns is handed on by its owner, whatever the direction."""
+        if wanted.owner is not None:
+            return wanted.owner == CRAFTER, wanted.owner == ACCOUNTVIEW
+        if wanted.fixed:
+            return False, False
+        if wanted.writes is not None:
+            return wanted.writes(link, policy)
+        exports = ACCOUNTVIEW in self.changed and self.column(wanted, link.accountview) is not None
+        imports = CRAFTER in self.changed and wanted.crafter is not None
         return (
-            policy.exports(flow) and wanted.accountview is not None,
-            policy.imports(flow) and wanted.crafter is not None,
+            exports and policy.writes(self.flow, ACCOUNTVIEW),
+            imports and policy.writes(self.flow, CRAFTER),
         )
 
-    return may_write
+    def row_key(self, identity: str) -> str:
+        """The key of AccountView's row that holds the record (`10001:postal` stands in the row of 10001)."""
+        return identity if self.table == self.name else identity.partition(":")[0]
 
 
-def typed(wanted: Field, value: Canonical, side: Side) -> Value:
-    """A canonical value as a client takes it: AccountView gets dates and decimals, Crafter its decimal strings."""
-    if value is None:
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """A list that is read and never linked. `whole`: read once a run, else asked by key. `keys`: how a row is known on a
+    side, None where it cannot be; `number`: what AccountView calls it; `unique`: two rows under one key are as good as
+    none. A row that cannot be read is not there."""
+
+    name: str
+    side: Side
+    whole: bool
+    keys: Mapping[Side, Callable[[Row], Canonical]]
+    number: Callable[[Row], Canonical]
+    title: Callable[[Row], Canonical] = field(default=lambda row: text(row.get("name"), "name"))
+    alike: Callable[[str], str] = field(default=lambda key: key)
+    unique: bool = True
+    optional: bool = False
+
+
+# --- reading
+
+
+def read_records(kind: Kind, side: Side, row: Row, policy: Policy) -> list[Record]:
+    """What a row tells of this kind. Raises Malformed for a row that cannot be understood."""
+    return kind.read(kind, side, row, policy) if kind.read else [read_record(kind, side, row, policy)]
+
+
+def read_record(kind: Kind, side: Side, row: Row, policy: Policy, identity: str = "") -> Record:
+    """The one record of this kind that a row holds; `identity` where that is not the row's own key."""
+    if side == ACCOUNTVIEW:
+        identity = identity or required_code(row.get(kind.id), kind.id)
+    else:
+        identity = required(row.get("id"), "id")
+    fields = {one.name: read_field(one, side, row) for one in kind.fields}
+    for one in kind.fields:
+        if side == ACCOUNTVIEW and one.instead and fields[one.name] is None:
+            fields[one.name] = fields[one.instead] or identity
+        if side in one.needed and fields[one.name] is None:
+            raise Malformed(one.on(side) or one.name, "-")
+    mark = reference(kind.name, identity) if side == CRAFTER else crafter_reference(policy.company, kind.name, identity)
+    known_by = (identity if name == "id" else fields[name] for name in kind.known_by)
+    key = kind.row_key(identity) if side == ACCOUNTVIEW else next(filter(None, known_by), "").upper()
+    moment = local_moment(row.get("changed_at"), "changed_at") if side == ACCOUNTVIEW else utc_moment(
+        row.get("updated_at"), "updated_at")  # fmt: skip
+    named = "reference" if side == ACCOUNTVIEW else "external_ref"
+    return Record(
+        kind.name, side, identity, key, kind.title(side, fields) or key, fields,
+        reference=text(row.get(named), named) or "" if kind.marked or side == ACCOUNTVIEW else "", mark=mark,
+        owner=fields.get(kind.belongs_to) or "", alike=kind.alike(side, fields), changed_at=moment,
+        day=kind.day(side, row, fields),
+    )  # fmt: skip
+
+
+def read_field(wanted: Field, side: Side, row: Row) -> Canonical:
+    """One field in its canonical text."""
+    name = wanted.on(side)
+    if name is None:
         return None
-    if wanted.type == "flag":
-        return value == "true"
-    if side == CRAFTER:
-        return value
-    if wanted.type == "date":
-        return date.fromisoformat(value)
-    return Decimal(value) if wanted.type == "quantity" else value
+    if wanted.ref or wanted.list:
+        return (code if side == ACCOUNTVIEW and wanted.type == "line" else text)(row.get(name), name)
+    value = _READ[side, wanted.type](row.get(name), name)
+    if side == CRAFTER and value is None and wanted.over[1]:
+        behind = text(row.get(wanted.over[1]), wanted.over[1])
+        return f"{wanted.over[0]}:{behind}" if behind else None
+    if side == CRAFTER and value is not None and wanted.only and value not in wanted.only:
+        raise Malformed(name, short(value))
+    return value
 
 
-def plain(wanted: Field, record: Record, _: Known) -> Translated:
-    """The same value on both sides (Crafter's fields are wider than AccountView's)."""
-    return Translated(record.fields.get(wanted.name))
+# --- references
+
+
+def asks_of(kind: Kind, record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
+    """Everything planning this record needs to know, as far as that can be said already: what it refers to, where the
+    flow may write to the side across, and what the kind asks besides."""
+    for one in kind.fields if known.policy.writes(kind.flow, other(record.side)) else ():
+        value = record.fields.get(one.name)
+        if value and one.over[0] and value.startswith(f"{one.over[0]}:"):
+            ask = Ask("record", one.over[0], record.side, value.partition(":")[2])
+            yield ask
+            behind = known.answers.get(ask, MISSING).here
+            value = behind.fields[one.name] if behind else None
+        if value and one.ref:
+            yield Ask("ref", one.ref, record.side, value)
+        elif value and one.list:
+            yield Ask("row", one.list, record.side, value)
+    start = crafter_reference(known.policy.company, kind.name, "")
+    if record.side == CRAFTER and link is None and record.reference.startswith(start):
+        yield Ask("record", kind.name, ACCOUNTVIEW, record.reference.removeprefix(start))  # is it still there?
+    yield from kind.asks(record, link, known)
+
+
+def named_by_mark(kind: Kind, record: Record, known: Known) -> str:
+    """The AccountView key that our mark on a free Crafter record names although it is no longer there: it was linked
+    once, so it was deleted there, and losing the state must not send it again (behaviour 10)."""
+    start = crafter_reference(known.policy.company, kind.name, "")
+    key = record.reference.removeprefix(start) if record.reference.startswith(start) else ""
+    found = known.of("record", kind.name, ACCOUNTVIEW, key)
+    return "" if found.here or found.link or found.fault else key
+
+
+def key_across(kind: str, side: Side, key: str, known: Known) -> str:
+    """A record's key on the other side; raises WaitFor while it is not there yet, Refuse when it never comes."""
+    found = known.ref(kind, side, key)
+    if found.known:
+        return found.crafter if side == ACCOUNTVIEW else found.accountview
+    if found.state == "gone":
+        raise Refuse("parent_gone", parent_kind=kind, parent=found.accountview or key, parent_name=found.name)
+    if found.state == "off":
+        raise Refuse("customer_not_found", parent=found.accountview, parent_name=found.name)
+    raise WaitFor(kind, found.accountview or (key if side == ACCOUNTVIEW else ""), found.name)
+
+
+# --- translating
+
+
+def translate(kind: Kind, wanted: Field, record: Record, known: Known) -> Translated:
+    """A field's value in the terms of the side across; raises Refuse or WaitFor."""
+    value = record.fields.get(wanted.name)
+    own = wanted.to_crafter if record.side == ACCOUNTVIEW else wanted.to_accountview
+    if own is not None:
+        return own(value, record, known)
+    if wanted.ref:
+        if value is None and record.side == ACCOUNTVIEW and wanted.empty:
+            raise Refuse(wanted.empty)
+        return Translated(key_across(wanted.ref, record.side, value, known) if value else None)
+    if record.side == ACCOUNTVIEW or ACCOUNTVIEW not in kind.changed:
+        return Translated(value)  # Crafter's fields are wider than AccountView's
+    return fitted(kind.table, wanted, wanted.accountview, value, known)
 
 
 def fitted(table: str, wanted: Field, column: str | None, value: Canonical, known: Known) -> Translated:
@@ -245,24 +550,38 @@ def fitted(table: str, wanted: Field, column: str | None, value: Canonical, know
     return Translated(made.value, remark)
 
 
-def parent_key(kind: str, from_side: Side, key: str, known: Known) -> str:
-    """The parent's key on the other side; raises WaitFor while it is not there yet, Refuse when it never comes."""
-    parent = known.parent(kind, from_side, key)
-    if parent.known:
-        return parent.crafter if from_side == ACCOUNTVIEW else parent.accountview
-    if parent.state == "gone":
-        raise Refuse("parent_gone", parent_kind=kind, parent=parent.accountview or key, parent_name=parent.name)
-    if kind == "customer" and known.policy.flows["customers"] == "off":
-        raise Refuse("customer_not_found", parent=parent.accountview, parent_name=parent.name)
-    raise WaitFor(kind, parent.accountview or (key if from_side == ACCOUNTVIEW else ""), parent.name)
+def typed(wanted: Field, value: Canonical, side: Side) -> Value:
+    """A canonical value as a client takes it: AccountView gets dates and decimals, Crafter its decimal strings."""
+    if value is None:
+        return None
+    if wanted.type == "flag":
+        return value == "true"
+    if side == CRAFTER:
+        return value
+    if wanted.type == "date":
+        return date.fromisoformat(value)
+    return Decimal(value) if wanted.type == "quantity" else value
 
 
-def found(kind: str, side: Side, key: Canonical, known: Known) -> Parent:
-    """The parent as far as it is known; an empty key is missing."""
-    return known.parent(kind, side, key) if key else Parent("missing")
+# --- first meeting
 
 
-def needs_of(record: Record, fields: tuple[Field, ...]) -> list[tuple[str, Side, str]]:
-    """What the reference fields of a record ask for."""
-    wanted = [(one.refers_to, record.fields.get(one.name)) for one in fields if one.refers_to]
-    return [(kind, record.side, key) for kind, key in wanted if kind and key]
+def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
+    """Which free record of the other side is this one? By our mark, else as the kind says, else by its key.
+
+    Two candidates are a question for a person, never a guess (behaviour 6).
+    """
+    across = other(record.side)
+    ours = look(kind.name, across, "reference", record.mark)
+    if record.reference:
+        ours += [one for one in look(kind.name, across, "mark", record.reference) if one not in ours]
+    if ours:
+        return Match(tuple(ours), "reference")
+    if kind.match is not None:
+        return kind.match(record, look, known)
+    return Match(tuple(look(kind.name, across, "key", record.key)) if record.key else (), "number")
+
+
+def seen_as(record: Record, fingerprint: str) -> Record:
+    """The record with the fingerprint of the row it came from."""
+    return replace(record, fingerprint=fingerprint)

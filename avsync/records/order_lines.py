@@ -1,19 +1,44 @@
-"""The ticked lines of checked work orders, onto the linked sales order. A doubled line is a double invoice."""
+"""The ticked lines of checked work orders, onto the linked sales order. A doubled line is a double invoice.
+
+A record is all lines of one work order, one field for each. Its link joins them with the lines of the
+sales order: what Crafter told is what was sent, what AccountView told is the REC_ID of each. AccountView's lines have no
+reference, so those that stand on an order are read before any are added, and their ids kept with the write: after an
+unclear outcome only lines outside that set count as ours (behaviour 4).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from avsync.records import fit
-from avsync.records.kind import Fate, Known, LinkView, Policy, Remark
-from avsync.records.orders import read_crafter as read_order
-from avsync.records.values import CRAFTER, Malformed, Record, code, quantity, required, text
+from avsync.records.kind import (
+    Ask,
+    End,
+    Fate,
+    Field,
+    Kind,
+    Known,
+    Link,
+    LookUp,
+    Planned,
+    Policy,
+    Refuse,
+    Remark,
+    Row,
+    Stored,
+    Write,
+    read_record,
+)
+from avsync.records.orders import made_on
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record, Side, code, quantity, required, text
 
 FLOW = "invoice"
-KIND = "order_line"
 CHECKED = "checked"
+_STATUS = "status"  # the one field that is no line
+_TICKED, _FAULT, _UNTICKED = "+", "!", "-"  # how a line's field begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,208 +48,57 @@ class Line:
     id: str
     article: str
     quantity: str
-
-
-@dataclass(frozen=True, slots=True)
-class LinePlan:
-    """What must happen to one sales order. `add`: Crafter lines to send; `change`: (REC_ID, line); `adopt`: the same
-    for lines that already stand there."""
-
-    add: tuple[Line, ...] = ()
-    change: tuple[tuple[str, Line], ...] = ()
-    adopt: tuple[tuple[str, Line], ...] = ()
-    remarks: tuple[Remark, ...] = field(default=())
+    description: str = ""
 
     @property
-    def writes(self) -> bool:
-        """Whether AccountView must be written."""
-        return bool(self.add or self.change)
+    def told(self) -> str:
+        """What is remembered of it."""
+        return f"{self.article}\t{self.quantity}"
 
-    @property
-    def looks(self) -> bool:
-        """Whether what stands on the order matters."""
-        return self.writes or any(remark.code == "line_unticked" for remark in self.remarks)
-
-    @property
-    def again(self) -> bool:
-        """Whether the work order must be planned again in every run."""
-        return any(remark.again for remark in self.remarks)
+    def params(self) -> dict[str, str]:
+        """What a message says of it."""
+        return {"article": self.article or "-", "quantity": self.quantity, "slot": self.id}
 
 
-def read_crafter(row: Mapping[str, Any], policy: Policy) -> list[Record]:
-    """The lines of a work order as one record, `extra.lines`; a line that cannot be read keeps its fault instead."""
-    order = read_order(row, policy)[0]
+def _line(identity: str, told: str | None) -> Line:
+    article, _, rest = (told or "").partition("\t")
+    amount, _, description = rest.partition("\t")
+    return Line(identity, article, amount, description)
+
+
+# --- reading
+
+
+def _read(kind: Kind, side: Side, row: Row, policy: Policy) -> list[Record]:
+    """The lines of a work order. Only what is ticked is judged, because the rest goes nowhere."""
     lines = row.get("lines") or []
     if not isinstance(lines, list):
         raise Malformed("lines", type(lines).__name__)
-    return [
-        Record(
-            KIND, CRAFTER, order.id, order.key, order.name, {"status": order.fields["status"]}, parent=order.id,
-            changed_at=order.changed_at, extra={"day": order.extra["day"], "lines": [_read_line(one) for one in lines]},
-        )
-    ]  # fmt: skip
+    record = read_record(kind, side, row, policy)
+    found = dict(_read_line(raw, position) for position, raw in enumerate(lines))
+    hidden = ("number", "own_number", "description")
+    kept = {name: value for name, value in record.fields.items() if name not in hidden}
+    return [replace(record, fields={**found, **kept}, mark="")]
 
 
-def _read_line(raw: object) -> dict[str, Any]:
-    """A line, or `{"fault": …}`; only what is ticked is judged, because the rest goes nowhere."""
+def _read_line(raw: object, position: int) -> tuple[str, str]:
+    """The line's id, and what it says: of one that is ticked and cannot be read the fault, of one not ticked nothing."""
     if not isinstance(raw, dict):
-        return {"id": "", "fault": "?", "ticked": True}
-    ticked = raw.get("checked") is True
+        return f"#{position}", f"{_FAULT}?"
+    name = str(raw.get("id") or f"#{position}")
     try:
-        amount = quantity(raw.get("quantity"), "quantity")
+        identity, amount = required(raw.get("id"), "id"), quantity(raw.get("quantity"), "quantity")
         if amount is None:
             raise Malformed("quantity", "-")
-        return {
-            "id": required(raw.get("id"), "id"),
-            "article": code(raw.get("article_number"), "article_number") or "",
-            "description": text(raw.get("description"), "description") or "",
-            "quantity": amount,
-            "ticked": ticked,
-        }
-    except Malformed as error:
-        return {"id": str(raw.get("id") or ""), "fault": str(error), "ticked": ticked}
+        article = code(raw.get("article_number"), "article_number") or ""
+        description = text(raw.get("description"), "description") or ""
+    except Malformed as fault:
+        return name, f"{_FAULT}{fault}" if raw.get("checked") is True else _UNTICKED
+    ticked = raw.get("checked") is True
+    return identity, f"{_TICKED}{article}\t{amount}\t{description}" if ticked else _UNTICKED
 
 
-def fate(record: Record, policy: Policy) -> Fate:
-    """Only checked work orders are looked at."""
-    return "plan" if policy.exports(FLOW) and record.fields["status"] == CHECKED else "drop"
-
-
-def ticked(record: Record) -> list[dict[str, Any]]:
-    """The ticked lines of a work order that could be read."""
-    return [line for line in record.extra["lines"] if line["ticked"] and "fault" not in line]
-
-
-def plan_lines(
-    record: Record,
-    order: LinkView,
-    links: Sequence[LinkView],
-    standing: Sequence[Line] | None,
-    articles: set[str],
-    known: Known,
-) -> LinePlan:
-    """Compare the ticked lines with what was sent (`links`) and what stands on the order (None: not looked at yet).
-
-    On an adopted order an equal line that nobody sent counts as sent (behaviour 4). Lines of unknown articles and lines
-    that are no longer ticked become remarks; nothing is ever removed, and what was deleted there is not sent again.
-    """
-    planner = _Planner(order, links, standing, articles)
-    for position, raw in enumerate(record.extra["lines"]):
-        if raw["ticked"] and "fault" in raw:
-            planner.unreadable(raw, position)
-        elif raw["ticked"]:
-            planner.line(raw, known)
-    return planner.plan()
-
-
-class _Planner:
-    """Sorts the ticked lines of one work order into what is added, changed, adopted and remarked on."""
-
-    def __init__(
-        self, order: LinkView, links: Sequence[LinkView], standing: Sequence[Line] | None, articles: set[str]
-    ) -> None:
-        self.articles = articles
-        self.sent = {line_id(link): link for link in links}
-        self.there = None if standing is None else {line.id for line in standing}
-        taken = {_record_id(link) for link in links}
-        self.free = [line for line in standing or () if line.id not in taken] if order.adopted else []
-        self.add: list[Line] = []
-        self.change: list[tuple[str, Line]] = []
-        self.adopt: list[tuple[str, Line]] = []
-        self.remarks: list[Remark] = []
-
-    def unreadable(self, raw: Mapping[str, Any], position: int) -> None:
-        """It may have been sent when it could still be read; then it is not unticked."""
-        self.sent.pop(raw["id"], None)
-        slot = raw["id"] or f"#{position}"
-        self.remarks.append(Remark("line_unreadable", {"detail": raw["fault"], "slot": slot}, again=True))
-
-    def line(self, raw: Mapping[str, Any], known: Known) -> None:
-        """A ticked line that can be read."""
-        line, rounded = _fitted(raw, known)
-        link = self.sent.pop(line.id, None)
-        if link is not None and not _differs(line, link):
-            pass
-        elif link is not None and self.there is not None and _record_id(link) not in self.there:
-            self.remarks.append(Remark("line_gone", _shown(line)))
-            return
-        elif line.article not in self.articles and (link is None or _other_article(raw, link)):
-            self.remarks.append(_unknown_article(raw))
-            return
-        elif link is not None:
-            self.change.append((_record_id(link), line))
-        elif twin := _equal(self.free, line):
-            self.free.remove(twin)
-            self.adopt.append((twin.id, line))
-        else:
-            self.add.append(line)
-        self.remarks += [rounded] if rounded else []
-
-    def plan(self) -> LinePlan:
-        """What came of it; lines that were sent and are not ticked any more are remarked on as long as they stand."""
-        for identity, link in self.sent.items():
-            if self.there is None or _record_id(link) in self.there:
-                base = link.crafter_base or {}
-                line = Line(identity, base.get("article") or "-", base.get("quantity") or "-")
-                self.remarks.append(Remark("line_unticked", _shown(line)))
-        return LinePlan(tuple(self.add), tuple(self.change), tuple(self.adopt), tuple(self.remarks))
-
-
-def recognise(sent: Sequence[Line], before: set[str], standing: Iterable[Line]) -> dict[str, Line]:
-    """After an unclear outcome: Crafter line id → the line that stands there now and did not before."""
-    free = [line for line in standing if line.id not in before]
-    found: dict[str, Line] = {}
-    for line in sent:
-        if twin := _equal(free, line):
-            free.remove(twin)
-            found[line.id] = twin
-    return found
-
-
-def recognise_stored(sent: Sequence[Line], before: set[str], standing: Sequence[Line]) -> dict[str, Line]:
-    """After a success, when each line must be there: what is left over may have been stored with another quantity."""
-    found = recognise(sent, before, standing)
-    taken = before | {line.id for line in found.values()}
-    free = [line for line in standing if line.id not in taken]
-    for line in sent:
-        twin = next((one for one in free if one.article == line.article), None)
-        if line.id not in found and twin is not None:
-            free.remove(twin)
-            found[line.id] = twin
-    return found
-
-
-def rounded(line: Line, quantity: str) -> Remark:
-    """AccountView holds another quantity than the work order says."""
-    return Remark("line_rounded", {**_shown(line), "rounded": quantity})
-
-
-def wanted_articles(record: Record, links: Sequence[LinkView]) -> set[str]:
-    """The article numbers that must be known before the lines can be planned."""
-    sent = {line_id(link): link for link in links}
-    return {
-        line["article"]
-        for line in ticked(record)
-        if line["article"] and (line["id"] not in sent or _other_article(line, sent[line["id"]]))
-    }
-
-
-def crafter_key(work_order: str, line: str) -> str:
-    """A line in Crafter as a link holds it: nobody says that line ids are unique among work orders."""
-    return f"{work_order}/{line}"
-
-
-def line_id(link: LinkView) -> str:
-    """The Crafter line of a link."""
-    return link.crafter.removeprefix(f"{link.parent}/")
-
-
-def line_key(order_number: str, record_id: str) -> str:
-    """A line's key in AccountView as a link holds it."""
-    return f"{order_number}/{record_id}"
-
-
-def read_standing(row: Mapping[str, Any]) -> Line:
+def read_standing(row: Row) -> Line:
     """A line as it stands on the sales order."""
     return Line(
         required(row.get("id"), "id"),
@@ -233,34 +107,256 @@ def read_standing(row: Mapping[str, Any]) -> Line:
     )
 
 
-def _record_id(link: LinkView) -> str:
-    return link.accountview.rpartition("/")[2]
+def _fate(record: Record, policy: Policy) -> Fate:
+    """Only checked work orders are looked at."""
+    return "plan" if policy.writes(FLOW, ACCOUNTVIEW) and record.fields[_STATUS] == CHECKED else "drop"
 
 
-def _fitted(raw: Mapping[str, Any], known: Known) -> tuple[Line, Remark | None]:
-    made = fit.fit_quantity(raw["quantity"], known.columns(KIND, "quantity"))
-    line = Line(raw["id"], raw["article"], made.value or "0")
-    original = Line(raw["id"], raw["article"], raw["quantity"])
-    return line, rounded(original, line.quantity) if made.remark else None
+# --- planning
 
 
-def _differs(line: Line, link: LinkView) -> bool:
-    base = link.crafter_base or {}
-    return (line.article, line.quantity) != (base.get("article"), base.get("quantity"))
+def _asks(record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
+    """The order; then what stands on it and whether the articles are there, but only when something differs."""
+    yield Ask("link", "order", CRAFTER, record.id)
+    order = known.of("link", "order", CRAFTER, record.id)
+    if order.known or order.state == "gone":
+        lines = _Lines(record, order.link, link, known)
+        yield from (Ask("row", "article", ACCOUNTVIEW, article) for article in lines.articles())
+        if lines.differs() and order.known:
+            yield Ask("details", "order_line", ACCOUNTVIEW, order.accountview)
 
 
-def _other_article(raw: Mapping[str, Any], link: LinkView) -> bool:
-    return bool(raw["article"] != (link.crafter_base or {}).get("article"))
+def _plan(record: Record, link: Link | None, known: Known) -> Planned:
+    """Compare the ticked lines with what was sent and with what stands on the order.
+
+    Lines of unknown articles and lines that are no longer ticked become remarks; nothing is ever removed, and what was
+    deleted there is not sent again.
+    """
+    order = known.of("link", "order", CRAFTER, record.id)
+    if not order.known and order.state != "gone":
+        if record.day < known.policy.start_date:  # older: nothing travels
+            return Planned()
+        raise Refuse("order_not_linked")  # somebody must see to it that there is an order (behaviour 21)
+    if order.state == "gone" and order.link is not None and order.link.end[ACCOUNTVIEW].told is None:
+        return Planned()  # deleted before the state was lost: who knows what was sent
+    found = known.of("details", "order_line", ACCOUNTVIEW, order.accountview)
+    if found.fault is not None:
+        raise Refuse("unreadable", field=found.fault.field, found=found.fault.found)
+    standing = [read_standing(row) for row in found.rows] if found.known else None
+    planned = _Lines(record, order.link, link, known).plan(order.accountview, standing or [])
+    if planned.writes and standing is None:  # there is something to write, and no order to write it on
+        raise Refuse("order_closed", lost=None if order.state == "gone" else order.link, order=order.accountview)
+    return planned
 
 
-def _shown(line: Line) -> dict[str, str]:
-    return {"article": line.article, "quantity": line.quantity, "slot": line.id}
+class _Lines:
+    """The ticked lines of one work order beside what was sent."""
+
+    def __init__(self, record: Record, order: Link | None, link: Link | None, known: Known) -> None:
+        self.record, self.order, self.link, self.known = record, order, link, known
+        self.sent = dict(link.told(CRAFTER)) if link else {}
+        self.ids = link.told(ACCOUNTVIEW) if link else {}
+        self.lines = {name: told for name, told in record.fields.items() if name != _STATUS}
+
+    def ticked(self) -> list[Line]:
+        """The ticked lines that can be read."""
+        return [_line(name, told[1:]) for name, told in self.lines.items() if told and told[0] == _TICKED]
+
+    def articles(self) -> set[str]:
+        """The article numbers that must be known before the lines can be planned."""
+        return {line.article for line in self.ticked() if line.article and self._new_article(line)}
+
+    def _new_article(self, line: Line) -> bool:
+        return line.id not in self.sent or _line(line.id, self.sent[line.id]).article != line.article
+
+    def differs(self) -> bool:
+        """Whether what stands on the order matters: something may be written, or a line that was sent is not ticked."""
+        ticked = {line.id for line in self.ticked()}
+        changed = any(self.sent.get(line.id) != self._fitted(line)[0].told for line in self.ticked())
+        faulty = {name for name, told in self.lines.items() if told and told.startswith(_FAULT)}
+        return changed or bool(self.sent.keys() - ticked - faulty)
+
+    def _fitted(self, line: Line) -> tuple[Line, Remark | None]:
+        made = fit.fit_quantity(line.quantity, self.known.columns("order_line", "quantity"))
+        fitting = replace(line, quantity=made.value or "0")
+        return fitting, _rounded(line, fitting.quantity) if made.remark else None
+
+    def plan(self, number: str, standing: Sequence[Line]) -> Planned:
+        """What is added, changed, adopted and remarked on, given what stands on the order."""
+        there = {line.id for line in standing}
+        taken = set(self.ids.values())
+        adopted = self.order is not None and self.order.adopted
+        free = [line for line in standing if line.id not in taken] if adopted else []
+        add: list[Line] = []
+        change: list[tuple[str, Line]] = []
+        adopt: list[tuple[str, Line]] = []
+        remarks = [
+            Remark("line_unreadable", {"detail": (told or "")[1:], "slot": name}, again=True)
+            for name, told in self.lines.items() if told and told.startswith(_FAULT)
+        ]  # fmt: skip
+        left = dict(self.sent)
+        for name in [str(remark.params["slot"]) for remark in remarks]:
+            left.pop(name, None)  # it may have been sent when it could still be read; then it is not unticked
+        for raw in self.ticked():
+            line, rounded = self._fitted(raw)
+            before = left.pop(line.id, None)
+            if before == line.told:
+                pass
+            elif before is not None and self.ids.get(line.id) not in there:
+                remarks.append(Remark("line_gone", line.params()))
+                continue
+            elif self._new_article(raw) and not self._is_article(raw):
+                params = {**raw.params(), "line": raw.description or "-"}
+                remarks.append(Remark("article_unknown", params, again=True))
+                continue
+            elif before is not None:
+                change.append((self.ids[line.id] or "", line))
+            elif twin := _equal(free, line):
+                free.remove(twin)
+                adopt.append((twin.id, line))
+            else:
+                add.append(line)
+            remarks += [rounded] if rounded else []
+        for name, told in left.items():  # sent, and not ticked any more: said for as long as it stands
+            if self.ids.get(name) in there:
+                remarks.append(Remark("line_unticked", _line(name, told).params()))
+        return self._planned(number, sorted(there), add, change, adopt, remarks)
+
+    def _is_article(self, line: Line) -> bool:
+        return self.known.of("row", "article", ACCOUNTVIEW, line.article).known
+
+    def _planned(
+        self, number: str, before: list[str], add: list[Line], change: list[tuple[str, Line]],
+        adopt: list[tuple[str, Line]], remarks: list[Remark],
+    ) -> Planned:  # fmt: skip
+        """Lines to change and lines to add never share a request: the format is positional."""
+        writes = [_write(number, before, [], change)] if change else []
+        writes += [_write(number, before, add, [])] if add else []
+        link = self.link
+        if link is None and (writes or adopt):
+            link = Link("order_line", {ACCOUNTVIEW: End(number, {}), CRAFTER: End(self.record.id, {})}, CRAFTER)
+        counts = {"created": len(add), "updated": len(change), "adopted": len(adopt)}
+        return Planned(tuple(writes), _told(adopt), tuple(remarks), link, counts)
 
 
-def _equal(lines: Sequence[Line], wanted: Line) -> Line | None:
-    return next((one for one in lines if (one.article, one.quantity) == (wanted.article, wanted.quantity)), None)
+def _rounded(line: Line, quantity: str) -> Remark:
+    """AccountView holds another quantity than the work order says."""
+    return Remark("line_rounded", {**line.params(), "rounded": quantity})
 
 
-def _unknown_article(raw: Mapping[str, Any]) -> Remark:
-    line = Line(raw["id"], raw["article"] or "-", raw["quantity"])
-    return Remark("article_unknown", {**_shown(line), "line": raw["description"] or "-"}, again=True)
+def _equal(lines: Iterable[Line], wanted: Line) -> Line | None:
+    return next((one for one in lines if one.told == wanted.told), None)
+
+
+def _told(pairs: Iterable[tuple[str, Line]]) -> dict[Side, dict[str, str | None]]:
+    """What either side tells of lines that stand there, given their REC_IDs."""
+    found = list(pairs)
+    return {
+        CRAFTER: {line.id: line.told for _, line in found},
+        ACCOUNTVIEW: {line.id: record_id for record_id, line in found},
+    }
+
+
+def _write(number: str, before: Sequence[str], add: Sequence[Line], change: Sequence[tuple[str, Line]]) -> Write:
+    """One PUT; with `id` a line is changed, without it added (AccountView contract 4)."""
+    rows = [{"id": record_id, **_values(line)} for record_id, line in change] + [_values(line) for line in add]
+    detail = {
+        "before": list(before),
+        "add": [[line.id, line.article, line.quantity] for line in add],
+        "change": [[record_id, line.id, line.article, line.quantity] for record_id, line in change],
+    }
+    articles = tuple(line.article for line in (*add, *(line for _, line in change)))
+    counts = {"created": len(add), "updated": len(change)}
+    return Write(ACCOUNTVIEW, number, {"lines": rows}, articles, {}, detail, counts)
+
+
+def _values(line: Line) -> dict[str, Any]:
+    return {"article": line.article, "quantity": Decimal(line.quantity)}
+
+
+# --- after the write
+
+
+def _parts(detail: Mapping[str, Any]) -> tuple[list[Line], list[tuple[str, Line]]]:
+    return [Line(*one) for one in detail["add"]], [(one[0], Line(*one[1:])) for one in detail["change"]]
+
+
+def _recognise(sent: Sequence[Line], others: set[str], standing: Iterable[Line]) -> dict[str, Line]:
+    """Crafter line id → the line that stands there now and is none of the others."""
+    free = [line for line in standing if line.id not in others]
+    found: dict[str, Line] = {}
+    for line in sent:
+        if twin := _equal(free, line):
+            free.remove(twin)
+            found[line.id] = twin
+    return found
+
+
+def _saved(write: Write, rows: Sequence[Row]) -> Stored:
+    """After a success, when each line must be there: what is left over may have been stored with another quantity."""
+    detail = write.lines or {}
+    add, change = _parts(detail)
+    standing, before = [read_standing(row) for row in rows], set(detail["before"])
+    found = _recognise(add, before, standing)
+    taken = before | {line.id for line in found.values()}
+    free = [line for line in standing if line.id not in taken]
+    for line in add:
+        twin = next((one for one in free if one.article == line.article), None)
+        if line.id not in found and twin is not None:
+            free.remove(twin)
+            found[line.id] = twin
+    stored = [(found[line.id].id, line) for line in add if line.id in found]
+    otherwise = [_rounded(line, found[line.id].quantity) for line in add
+                 if line.id in found and found[line.id].quantity != line.quantity]  # fmt: skip
+    return Stored(_told([*stored, *change]), len(found) == len(add), tuple(otherwise))
+
+
+def _look_up(detail: Mapping[str, Any], rows: Sequence[Row], link: Link | None) -> Stored:
+    """Lines whose outcome nobody saw: only lines that did not stand there before, and that no link knows, count."""
+    add, change = _parts(detail)
+    standing = [read_standing(row) for row in rows]
+    known = {record_id for record_id in (link.told(ACCOUNTVIEW).values() if link else ()) if record_id}
+    found = _recognise(add, set(detail["before"]) | known, standing)
+    there = {line.id: line for line in standing}
+    changed = all(record_id in there and there[record_id].quantity == line.quantity for record_id, line in change)
+    shows = len(found) == len(add) and changed
+    told = [(found[line.id].id, line) for line in add if line.id in found] + (change if shows else [])
+    return Stored(_told(told), shows)
+
+
+def _split(write: Write) -> list[Write]:
+    """Each line by itself, so that one bad line does not hold back the others."""
+    detail = write.lines or {}
+    add, change = _parts(detail)
+    number, before = write.id or "", detail["before"]
+    parts = [_write(number, before, [], [one]) for one in change] + [_write(number, before, [one], []) for one in add]
+    return parts if len(parts) > 1 else []
+
+
+def _shown(record: Record, known: Known) -> Record:
+    """Under the order's number, also when the work order was read before it had one: people know it by that."""
+    order = known.of("link", "order", CRAFTER, record.id)
+    return replace(record, key=order.accountview) if order.accountview[:1].isalnum() else record
+
+
+ORDER_LINE = Kind(
+    name="order_line", flow=FLOW, id="id", known_by=("number", "own_number", "id"), told_on="work_order",
+    listed={CRAFTER: "order"}, marked=False, made=frozenset({ACCOUNTVIEW}), changed=frozenset({ACCOUNTVIEW}),
+    fields=(
+        Field(_STATUS, accountview=None, merged=False),
+        Field("number", "code", accountview=None, crafter="order_number", merged=False),
+        Field("own_number", accountview=None, crafter="number", merged=False),
+        Field("description", accountview=None, merged=False),
+    ),
+    title=lambda side, fields: fields["description"] or fields["own_number"] or "", day=made_on, read=_read,
+    fate=_fate, asks=_asks, plan=_plan, saved=_saved, look_up=_look_up, split=_split, shown=_shown, details_of="order",
+    lists=("article",),
+)  # fmt: skip
+
+ARTICLE = LookUp(
+    "article", ACCOUNTVIEW, whole=False, keys={ACCOUNTVIEW: lambda row: code(row.get("number"), "number")},
+    number=lambda row: code(row.get("number"), "number"),
+)  # fmt: skip
+
+KINDS = (ORDER_LINE,)
+LISTS = (ARTICLE,)

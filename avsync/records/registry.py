@@ -1,74 +1,99 @@
-"""The listings avsync reads: which rows they hold, how a row becomes records, and which flows want them. Pure."""
+"""All kinds and lists, found in the modules of this room, and what follows from their declarations. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from avsync.records import customers, hours, orders, projects
-from avsync.records import order_lines as invoice
-from avsync.records.kind import Fate, Kind, Policy
-from avsync.records.values import (
-    ACCOUNTVIEW,
-    CRAFTER,
-    Malformed,
-    Record,
-    Side,
-    code,
-    local_moment,
-    text,
-    utc_moment,
-)
+from avsync.records import customers, hours, order_lines, orders, projects
+from avsync.records.kind import Kind, LookUp, Policy, Row, read_records
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record, Side, code, local_moment, text, utc_moment
 
-Read = Callable[[Mapping[str, Any], Policy], list[Record]]
+FLOWS = ("customers", "projects", "orders", "invoice", "hours")
+KINDS: dict[str, Kind] = {}
+LISTS: dict[str, LookUp] = {}
 
-KINDS: dict[str, Kind] = {
-    kind.name: kind
-    for kind in (
-        customers.CUSTOMER, customers.LOCATION, customers.CONTACT, projects.PROJECT_TYPE, projects.PROJECT,
-        orders.ORDER, hours.HOUR,
-    )
-}  # fmt: skip
-FLOW_OF = {**{name: kind.flow for name, kind in KINDS.items()}, invoice.KIND: invoice.FLOW}
-FLOW_KINDS: dict[str, tuple[str, ...]] = {
-    "customers": ("customer", "location", "contact"),
-    "projects": ("project_type", "project"),
-    "orders": ("order",),
-    "invoice": (invoice.KIND,),
-    "hours": ("hour",),
-}
+
+def declare(*declared: Kind | LookUp) -> None:
+    """Make kinds and lists known; from here on they are read, planned and written like any other."""
+    for one in declared:
+        if isinstance(one, Kind):
+            KINDS[one.name] = one
+        else:
+            LISTS[one.name] = one
+
+
+for _module in (customers, projects, orders, order_lines, hours):
+    declare(*_module.KINDS, *getattr(_module, "LISTS", ()))
+
+
+def kinds_of(flow: str) -> list[Kind]:
+    """The kinds of a flow, what is referred to first."""
+    return [kind for kind in KINDS.values() if kind.flow == flow]
+
+
+def writable(flow: str) -> list[Kind]:
+    """Its kinds that may be made or changed in AccountView."""
+    return [kind for kind in kinds_of(flow) if ACCOUNTVIEW in kind.made | kind.changed]
+
+
+def referring(name: str) -> list[tuple[Kind, str]]:
+    """Kinds with a field that refers to this kind, which Crafter's records must keep pointing the right way."""
+    return [
+        (kind, one.name)
+        for kind in KINDS.values()
+        for one in kind.fields
+        if one.ref == name and not one.fixed and CRAFTER in kind.changed and one.name != kind.belongs_to
+    ]
+
+
+def children(name: str) -> list[Kind]:
+    """Kinds whose records belong to one of this kind."""
+    return [kind for kind in KINDS.values() if kind.belongs_to and kind.field(kind.belongs_to).ref == name]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One listing of one side. `kind` is the client's name of it, `makes` the kinds its rows become;
-    `recent`: never read further back than start_date (AccountView keeps hours for ever), so it proves no absence."""
+class Listing:
+    """One listing of one side. `kind` is the client's name of it, `makes` the kinds its rows become; `recent`: never read
+    further back than start_date, so it proves no absence."""
 
     side: Side
     kind: str
-    makes: tuple[str, ...]
-    read: Read
-    key: str
-    changed: str | None = None
-    recent: bool = False
+    makes: tuple[Kind, ...]
 
     @property
     def name(self) -> str:
         """As the watermark knows it."""
         return f"{self.side}:{self.kind}"
 
-    def identity(self, row: Mapping[str, Any]) -> str | None:
+    @property
+    def key(self) -> str:
+        """The column that names a row."""
+        return self.makes[0].id if self.side == ACCOUNTVIEW else "id"
+
+    @property
+    def changed(self) -> str | None:
+        """The column with the moment of change."""
+        if self.side == CRAFTER:
+            return "updated_at"
+        return "changed_at" if self.makes[0].changed_at else None
+
+    @property
+    def recent(self) -> bool:
+        """Whether it is only read to recognise what is ours."""
+        return self.side == ACCOUNTVIEW and self.makes[0].recent
+
+    def identity(self, row: Row) -> str | None:
         """The row's own id, None when even that cannot be read."""
         try:
             return code(row.get(self.key), self.key) if self.side == ACCOUNTVIEW else text(row.get(self.key), self.key)
         except Malformed:
             return None
 
-    def moment(self, row: Mapping[str, Any]) -> str:
+    def moment(self, row: Row) -> str:
         """When it was changed, by its own side's clock; empty when unknown."""
         if self.changed is None:
             return ""
@@ -77,12 +102,14 @@ class Source:
         except Malformed:
             return ""
 
-    def records(self, row: Mapping[str, Any], policy: Policy, print_: str) -> list[Record]:
-        """What the row becomes; the record that the row stands for carries its fingerprint. Malformed as `read`."""
-        first = self.makes[0]
-        return [replace(one, fingerprint=print_) if one.kind == first else one for one in self.read(row, policy)]
+    def read(self, row: Row, policy: Policy, print_: str = "") -> list[Record]:
+        """What the row becomes in the flows that are on; the record it stands for first, which carries its fingerprint.
+        Raises Malformed."""
+        on = [kind for kind in self.makes if policy.flows[kind.flow] != "off"] or self.makes[:1]
+        found = [record for kind in on for record in read_records(kind, self.side, row, policy)]
+        return [replace(one, fingerprint=print_) if one.kind == self.makes[0].name else one for one in found]
 
-    def fingerprint(self, row: Mapping[str, Any]) -> str:
+    def fingerprint(self, row: Row) -> str:
         """Of everything in the row but its moment: equal means that nothing changed."""
         skipped = (self.changed, "created_at")
         try:
@@ -92,49 +119,33 @@ class Source:
         return hashlib.blake2b(shown.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def read_work_order(row: Mapping[str, Any], policy: Policy) -> list[Record]:
-    """A work order serves two flows: as an order, and as lines to invoice."""
-    records = orders.read_crafter(row, policy) if policy.flows["orders"] != "off" else []
-    return records + (invoice.read_crafter(row, policy) if policy.flows["invoice"] != "off" else [])
+def listings() -> Iterator[Listing]:
+    """Every listing, in the order in which it is read."""
+    for flow in FLOWS:
+        for side in (ACCOUNTVIEW, CRAFTER):
+            for kind in kinds_of(flow):
+                if kind.listed.get(side, kind.name) == kind.name and not (kind.details_of and side == ACCOUNTVIEW):
+                    yield listing(side, kind)
 
 
-SOURCES: tuple[Source, ...] = (
-    Source(
-        ACCOUNTVIEW, "customer", ("customer", "location"), customers.read_accountview_customer, "number", "changed_at"
-    ),
-    Source(ACCOUNTVIEW, "contact", ("contact",), customers.read_accountview_contact, "code", "changed_at"),
-    Source(CRAFTER, "customer", ("customer",), customers.read_crafter_customer, "id", "updated_at"),
-    Source(CRAFTER, "location", ("location",), customers.read_crafter_location, "id", "updated_at"),
-    Source(CRAFTER, "contact", ("contact",), customers.read_crafter_contact, "id", "updated_at"),
-    Source(ACCOUNTVIEW, "project_type", ("project_type",), projects.read_accountview_type, "code"),
-    Source(ACCOUNTVIEW, "project", ("project",), projects.read_accountview_project, "code", "changed_at"),
-    Source(CRAFTER, "project_type", ("project_type",), projects.read_crafter_type, "id", "updated_at"),
-    Source(CRAFTER, "project", ("project",), projects.read_crafter_project, "id", "updated_at"),
-    Source(ACCOUNTVIEW, "order", ("order",), orders.read_accountview, "number", "changed_at"),
-    Source(CRAFTER, "order", ("order", "order_line"), read_work_order, "id", "updated_at"),
-    Source(CRAFTER, "hour", ("hour",), hours.read_crafter, "id", "updated_at"),
-)
-HOURS_IN_ACCOUNTVIEW = Source(ACCOUNTVIEW, "hour", ("hour",), hours.read_accountview, "id", "changed_at", recent=True)
+def listing(side: Side, kind: Kind) -> Listing:
+    """The listing whose rows hold this kind."""
+    home = kind.listed.get(side, kind.name)
+    makes = [one for one in KINDS.values() if one.listed.get(side, one.name) == home]
+    return Listing(side, home, tuple(sorted(makes, key=lambda one: one.name != home)))
 
 
-def wanted(policy: Policy, flows: Sequence[str]) -> list[Source]:
-    """The listings that these flows need; contacts only where they are imported, and only once each."""
+def wanted(policy: Policy, flows: Collection[str]) -> list[Listing]:
+    """The listings that these flows need: those of what they write, and of what they recognise it by."""
     on = [flow for flow in flows if policy.flows[flow] != "off"]
-    chosen = [one for one in SOURCES if any(FLOW_OF[kind] in on for kind in one.makes)]
-    if not policy.imports("customers"):
-        chosen = [one for one in chosen if one.kind != "contact"]
-    return chosen
+    return [one for one in listings() if not one.recent and any(_reads(kind, on, policy) for kind in one.makes)]
 
 
-def find(side: Side, kind: str) -> Source:
-    """The listing that shows records of a kind on a side."""
-    everything = (*SOURCES, HOURS_IN_ACCOUNTVIEW)
-    return next(one for one in everything if one.side == side and kind in one.makes)
-
-
-def fate(record: Record, policy: Policy) -> Fate:
-    """What becomes of a record that has no link."""
-    return invoice.fate(record, policy) if record.kind == invoice.KIND else KINDS[record.kind].fate(record, policy)
+def _reads(kind: Kind, on: Sequence[str], policy: Policy) -> bool:
+    """A kind that may only be made and changed in Crafter is of no use to a flow that does not write there; one that hangs
+    on another's rows still tells where those are."""
+    useful = ACCOUNTVIEW in kind.changed or policy.writes(kind.flow, CRAFTER) or not kind.belongs_to
+    return kind.flow in on and useful
 
 
 PAGE = {ACCOUNTVIEW: 400, CRAFTER: 200}
@@ -151,7 +162,6 @@ class Reach:
     """
 
     side: Side
-    started_at: str = ""
     _newest: list[str] = field(default_factory=list)
 
     def saw(self, moment: str) -> None:
@@ -186,3 +196,56 @@ def _moved(moment: str, by: timedelta) -> str:
     if moved.tzinfo is None:
         return moved.strftime("%Y-%m-%dT%H:%M:%S")
     return moved.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+# --- what a flow needs of either side
+
+
+def lists_of(kind: Kind) -> list[LookUp]:
+    """The lists that a kind looks things up in."""
+    return [LISTS[name] for name in dict.fromkeys([*(one.list for one in kind.fields if one.list), *kind.lists])]
+
+
+def accountview_needs(flow: str, policy_flows: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """AccountView kind → rights (`read`, `insert`, `update`) that the flow needs; empty when it is off."""
+    if policy_flows[flow] == "off":
+        return {}
+    needs: dict[str, set[str]] = {}
+    exports = policy_flows[flow] in ("export", "both")
+    imports = policy_flows[flow] in ("import", "both")
+    for kind in kinds_of(flow):
+        if not imports and ACCOUNTVIEW not in kind.made | kind.changed and kind.belongs_to:
+            continue
+        rights = needs.setdefault(kind.table, {"read"})
+        if exports and kind.details_of:
+            rights.add("insert")
+            needs.setdefault(kind.details_of, {"read"}).add("update")
+        elif exports:
+            rights |= {"insert"} if ACCOUNTVIEW in kind.made else set()
+            rights |= {"update"} if ACCOUNTVIEW in kind.changed else set()
+        for one in kind.fields:
+            if one.ref:
+                needs.setdefault(KINDS[one.ref].table, {"read"})
+        for found in lists_of(kind):
+            if found.side == ACCOUNTVIEW:
+                needs.setdefault(found.name, {"read"})
+    return {name: frozenset(rights) for name, rights in needs.items()}
+
+
+def crafter_needs(flow: str, policy_flows: Mapping[str, str]) -> frozenset[str]:
+    """The Crafter kinds and lists that the flow reads or writes; empty when it is off."""
+    if policy_flows[flow] == "off":
+        return frozenset()
+    imports = policy_flows[flow] in ("import", "both")
+    found: set[str] = set()
+    for kind in kinds_of(flow):
+        if imports or ACCOUNTVIEW in kind.made | kind.changed or not kind.belongs_to:
+            found.add(kind.listed.get(CRAFTER, kind.name))
+            found |= {one.ref for one in kind.fields if one.ref} | {one.over[0] for one in kind.fields if one.over[0]}
+            found |= {one.name for one in lists_of(kind) if one.side == CRAFTER}
+    return frozenset(found)
+
+
+def is_optional(name: str) -> bool:
+    """Whether AccountView may lack the module, and avsync then does without."""
+    return KINDS[name].optional if name in KINDS else LISTS[name].optional

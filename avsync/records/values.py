@@ -10,10 +10,10 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from avsync.errors import Malformed as Malformed
@@ -38,11 +38,12 @@ def other(side: Side) -> Side:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One thing as one side tells it. References in `fields` hold that side's own key of the parent.
+    """One thing as one side tells it. References in `fields` hold that side's own key of what is referred to.
 
-    `id` is the AccountView key or the Crafter id; `key` is what people know it by (upper case); `match` is the natural
-    key for a first meeting; `parent` the id of its customer or work order; `extra` what only planning needs;
-    `fingerprint` that of the row it came from, empty when it is not known.
+    `id` is the AccountView key or the Crafter id; `key` is what people know it by (upper case, may be empty); `reference`
+    the mark of ours that it bears, `mark` the one that its counterpart bears; `owner` the id of the record it belongs
+    to; `alike` the text by which its counterpart is recognised when neither mark nor key tells; `day` what start_date
+    is compared with; `absent`: it stands in a row, but is nothing; `fingerprint` that of its row, empty when unknown.
     """
 
     kind: str
@@ -52,10 +53,12 @@ class Record:
     name: str
     fields: Mapping[str, Canonical]
     reference: str = ""
-    match: str = ""
-    parent: str = ""
+    mark: str = ""
+    owner: str = ""
+    alike: str = ""
     changed_at: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    day: str = ""
+    absent: bool = False
     fingerprint: str = ""
 
 
@@ -190,9 +193,9 @@ def reference(kind: str, crafter_id: str) -> str:
     return "avs" + hashlib.sha256(f"{kind}:{crafter_id}".encode()).hexdigest()[:24]
 
 
-def crafter_reference(kind: str, accountview_key: str) -> str:
+def crafter_reference(company: str, kind: str, accountview_key: str) -> str:
     """What avsync leaves in Crafter's `external_ref` (behaviour 2)."""
-    return f"av:{kind}:{accountview_key}"
+    return f"av:{company}:{kind}:{accountview_key}"
 
 
 def squeeze(value: Canonical) -> str:

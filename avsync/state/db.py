@@ -37,29 +37,31 @@ def first_tables(db: Database) -> None:
 
 _TABLES = (
     """CREATE TABLE links (
-        id INTEGER PRIMARY KEY, kind TEXT NOT NULL, accountview TEXT, crafter TEXT,
-        accountview_base TEXT, crafter_base TEXT, accountview_hash TEXT, crafter_hash TEXT,
-        origin TEXT NOT NULL, adopted INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL DEFAULT 0,
-        parent TEXT NOT NULL DEFAULT '')""",
+        id INTEGER PRIMARY KEY, kind TEXT NOT NULL, origin TEXT NOT NULL, adopted INTEGER NOT NULL,
+        gone INTEGER NOT NULL, accountview TEXT, accountview_told TEXT, accountview_print TEXT,
+        crafter TEXT, crafter_told TEXT, crafter_print TEXT)""",
     "CREATE UNIQUE INDEX links_accountview ON links(kind, accountview)",
     "CREATE UNIQUE INDEX links_crafter ON links(kind, crafter)",
-    "CREATE INDEX links_parent ON links(kind, parent) WHERE parent != ''",
-    "CREATE INDEX links_name ON links(json_extract(accountview_base, '$.name')) WHERE kind = 'customer'",
+    "CREATE INDEX links_owner ON links(kind, json_extract(crafter_told, '$.customer'))"
+    " WHERE json_extract(crafter_told, '$.customer') IS NOT NULL",
+    "CREATE INDEX links_name ON links(kind, json_extract(accountview_told, '$.name'))"
+    " WHERE json_extract(accountview_told, '$.name') IS NOT NULL",
     """CREATE TABLE inbox (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, side TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
-        key TEXT NOT NULL, match TEXT NOT NULL, reference TEXT NOT NULL, parent TEXT NOT NULL,
-        rank INTEGER NOT NULL, fate TEXT NOT NULL, record TEXT NOT NULL)""",
+        key TEXT NOT NULL, alike TEXT NOT NULL, reference TEXT NOT NULL, mark TEXT NOT NULL, owner TEXT NOT NULL,
+        fate TEXT NOT NULL, record TEXT NOT NULL)""",
     "CREATE UNIQUE INDEX inbox_id ON inbox(kind, side, id)",
-    "CREATE INDEX inbox_plan ON inbox(kind, side, rank, seq) WHERE fate = 'plan'",
-    "CREATE INDEX inbox_key ON inbox(kind, side, key)",
-    "CREATE INDEX inbox_match ON inbox(kind, side, match)",
+    "CREATE INDEX inbox_plan ON inbox(kind, side, seq) WHERE fate = 'plan'",
+    "CREATE INDEX inbox_key ON inbox(kind, side, key) WHERE key != ''",
+    "CREATE INDEX inbox_alike ON inbox(kind, side, alike) WHERE alike != ''",
     "CREATE INDEX inbox_reference ON inbox(kind, side, reference) WHERE reference != ''",
-    "CREATE INDEX inbox_parent ON inbox(kind, side, parent) WHERE parent != ''",
+    "CREATE INDEX inbox_mark ON inbox(kind, side, mark) WHERE mark != ''",
+    "CREATE INDEX inbox_owner ON inbox(kind, side, owner) WHERE owner != ''",
     """CREATE TABLE intents (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, flow TEXT NOT NULL, kind TEXT NOT NULL,
-        side TEXT NOT NULL, verb TEXT NOT NULL, record_side TEXT NOT NULL, record TEXT NOT NULL, key TEXT NOT NULL,
-        name TEXT NOT NULL, reference TEXT NOT NULL, payload_hash TEXT NOT NULL, detail TEXT NOT NULL,
-        link INTEGER, sent_at TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '')""",
+        id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, kind TEXT NOT NULL, side TEXT NOT NULL,
+        verb TEXT NOT NULL, record_side TEXT NOT NULL, record TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL,
+        reference TEXT NOT NULL, detail TEXT NOT NULL, link INTEGER, sent_at TEXT NOT NULL,
+        reason TEXT NOT NULL DEFAULT '')""",
     "CREATE INDEX intents_record ON intents(kind, record_side, record)",
     """CREATE TABLE problems (
         id INTEGER PRIMARY KEY AUTOINCREMENT, flow TEXT NOT NULL, kind TEXT NOT NULL, side TEXT NOT NULL,

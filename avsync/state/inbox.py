@@ -14,25 +14,21 @@ from typing import Any
 from sqlite_utils import Database
 
 from avsync.records.values import Record, Side
+from avsync.state.db import ONE_STATEMENT
 
 _NAMES = tuple(one.name for one in fields(Record))
 _UNKNOWN = (
-    "NOT EXISTS (SELECT 1 FROM links WHERE links.kind = {0}.kind AND links.{1} = {0}.id)"
+    "NOT ({0}.side = 'crafter' AND EXISTS"
+    " (SELECT 1 FROM links WHERE links.kind = {0}.kind AND links.crafter = {0}.id))"
+    " AND NOT ({0}.side = 'accountview' AND EXISTS"
+    " (SELECT 1 FROM links WHERE links.kind = {0}.kind AND links.accountview = {0}.id))"
     " AND NOT EXISTS (SELECT 1 FROM intents WHERE intents.kind = {0}.kind AND intents.reference = one.reference)"
 )
-_MARKED = "kind IN ('customer', 'location', 'contact', 'project_type', 'project', 'order', 'hour') AND reference != ''"
-_STRAY_IN_CRAFTER = (
-    f"SELECT 1 FROM inbox AS one WHERE {_MARKED} AND side = 'crafter' AND reference LIKE 'av:%'"
-    f" AND {_UNKNOWN.format('one', 'crafter')} AND (fate = 'plan' OR EXISTS (SELECT 1 FROM inbox AS pair"
-    " WHERE pair.kind = one.kind AND pair.side = 'accountview'"
-    " AND pair.id = substr(one.reference, length(one.kind) + 5)"
-    f" AND {_UNKNOWN.format('pair', 'accountview')})) LIMIT 1"
-)
-_STRAY_IN_ACCOUNTVIEW = (
-    f"SELECT 1 FROM inbox AS one WHERE {_MARKED} AND side = 'accountview' AND reference LIKE 'avs%'"
-    f" AND {_UNKNOWN.format('one', 'accountview')} AND EXISTS (SELECT 1 FROM inbox AS pair"
-    " WHERE pair.kind = one.kind AND pair.side = 'crafter' AND pair.match = one.reference"
-    f" AND {_UNKNOWN.format('pair', 'crafter')}) LIMIT 1"
+_STRAY = (
+    "SELECT 1 FROM inbox AS one WHERE one.reference != ''"
+    f" AND {_UNKNOWN.format('one')} AND (one.side = 'crafter' AND one.fate = 'plan' AND one.reference LIKE 'av:%'"
+    " OR EXISTS (SELECT 1 FROM inbox AS pair WHERE pair.kind = one.kind AND pair.side != one.side"
+    f" AND pair.mark = one.reference AND pair.mark != '' AND {_UNKNOWN.format('pair')})) LIMIT 1"
 )
 
 
@@ -53,21 +49,20 @@ class Inbox:
 
     def put(self, record: Record, fate: str) -> None:
         """Take in a version; an older one of the same record gives way."""
-        rank = 0 if record.fields.get("main") != "false" else 1
         self.db.execute(
-            "INSERT OR REPLACE INTO inbox (side, kind, id, key, match, reference, parent, rank, fate, record)"
+            "INSERT OR REPLACE INTO inbox (side, kind, id, key, alike, reference, mark, owner, fate, record)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [record.side, record.kind, record.id, record.key, record.match, record.reference, record.parent, rank, fate,
-             json.dumps({name: getattr(record, name) for name in _NAMES}, ensure_ascii=False)],
+            [record.side, record.kind, record.id, record.key, record.alike, record.reference, record.mark, record.owner,
+             fate, json.dumps({name: getattr(record, name) for name in _NAMES}, ensure_ascii=False)],
         )  # fmt: skip
 
-    def page(self, kind: str, side: Side, rank: int, after: int, until: int, size: int) -> list[Entry]:
+    def page(self, kind: str, side: Side, after: int, until: int, size: int) -> list[Entry]:
         """The next versions to plan, oldest first."""
         sql = (
-            "SELECT seq, fate, record FROM inbox WHERE kind = ? AND side = ? AND rank = ? AND seq > ? AND seq <= ?"
+            "SELECT seq, fate, record FROM inbox WHERE kind = ? AND side = ? AND seq > ? AND seq <= ?"
             " AND fate = 'plan' ORDER BY seq LIMIT ?"
         )
-        return [_entry(row) for row in self.db.execute(sql, [kind, side, rank, after, until, size])]
+        return [_entry(row) for row in self.db.execute(sql, [kind, side, after, until, size])]
 
     def newest(self) -> int:
         """The highest sequence number so far."""
@@ -77,27 +72,23 @@ class Inbox:
         """The versions of these records that are here."""
         return {entry.record.id: entry for entry in self._where("id", kind, side, ids)}
 
-    def marks(self, kind: str, side: Side, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """(reference, match) that a look-up after an unclear outcome put on versions of these records."""
-        marks = ",".join("?" * len(ids))
-        sql = (
-            f"SELECT id, reference, match FROM inbox WHERE kind = ? AND side = ? AND id IN ({marks})"
-            " AND reference LIKE 'avs%'"
-        )
-        return {row[0]: (row[1], row[2]) for row in self.db.execute(sql, [kind, side, *ids])}
+    def one(self, kind: str, side: Side, identity: str) -> Record | None:
+        """The version of this record, if it is here."""
+        found = self.get(kind, side, [identity]).get(identity)
+        return found.record if found else None
 
-    def by(self, column: str, kind: str, side: Side, value: str) -> list[Entry]:
-        """Versions by key, match, reference or parent."""
-        return self._where(column, kind, side, [value]) if value else []
+    def by(self, column: str, kind: str, side: Side, value: str) -> list[Record]:
+        """Candidates for a first meeting: `column` is key, alike, reference, mark or owner; nothing matches nothing."""
+        return [entry.record for entry in self._where(column, kind, side, [value])] if value else []
 
     def _where(self, column: str, kind: str, side: Side, values: Sequence[str]) -> list[Entry]:
         found: list[Entry] = []
-        for start in range(0, len(values), 500):
-            part = values[start : start + 500]
+        for start in range(0, len(values), ONE_STATEMENT):
+            part = values[start : start + ONE_STATEMENT]
             marks = ",".join("?" * len(part))
             sql = (  # the condition on != '' lets SQLite use the partial indexes
                 f"SELECT seq, fate, record FROM inbox WHERE kind = ? AND side = ? AND {column} IN ({marks})"
-                f" AND {column} != ''"
+                f" AND {column} != '' ORDER BY seq"
             )
             found += [_entry(row) for row in self.db.execute(sql, [kind, side, *part])]
         return found
@@ -127,19 +118,10 @@ class Inbox:
         )
         return int(self.db.execute(sql, [kind, side]).fetchone()[0])
 
-    def parts(self, kind: str) -> int:
-        """How many linked parts (lines of an order) hang on the versions that wait: at most so many can be changed."""
-        sql = (
-            "SELECT count(*) FROM links WHERE kind = ? AND parent != '' AND parent IN"
-            " (SELECT id FROM inbox WHERE kind = ? AND side = 'crafter' AND fate = 'plan')"
-        )
-        return int(self.db.execute(sql, [kind, kind]).fetchone()[0])
-
     def strays(self) -> bool:
         """Whether a record that will be planned, or half of a pair that will be, bears our mark although nothing here
         knows it: no link, no intent."""
-        sides = (_STRAY_IN_CRAFTER, _STRAY_IN_ACCOUNTVIEW)
-        return any(self.db.execute(sql).fetchone() is not None for sql in sides)
+        return self.db.execute(_STRAY).fetchone() is not None
 
     def drop_unseen(self, kind: str, side: Side) -> None:
         """After a full listing: versions of records that it did not show are of records that are gone."""

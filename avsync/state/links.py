@@ -8,32 +8,44 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from avsync.records.kind import LinkView
-from avsync.records.values import Canonical, Side
+from avsync.records.kind import BOTH, End, Link
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Side
 from avsync.state.db import ONE_STATEMENT
 
-_COLUMNS = "id, kind, accountview, crafter, accountview_base, crafter_base, origin, adopted, gone, parent"
+_COLUMNS = (
+    "id, kind, origin, adopted, gone, accountview, accountview_told, accountview_print, crafter, crafter_told,"
+    " crafter_print"
+)
 
 
 class Links:
-    """Reads and writes the table `links`."""
+    """Reads and writes the table `links`: of each side its id, what it told and the fingerprint of its row."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
 
-    def by_side(self, kind: str, side: Side, ids: Iterable[str]) -> dict[str, LinkView]:
+    def by_side(self, kind: str, side: Side, ids: Iterable[str]) -> dict[str, Link]:
         """Links of these ids on one side, by that id."""
-        found = self._select(f"kind = ? AND {side} IN", (kind,), list(ids))
-        return {link.accountview if side == "accountview" else link.crafter: link for link in found}
+        return {link.end[side].id: link for link in self._select(f"kind = ? AND {side} IN", (kind,), list(ids))}
 
-    def by_parent(self, kind: str, parents: Iterable[str]) -> list[LinkView]:
-        """Links whose parent (a Crafter id) is one of these."""
-        return self._select("kind = ? AND parent != '' AND parent IN", (kind,), list(parents))
+    def one(self, kind: str, side: Side, identity: str) -> Link | None:
+        """The link of this id on one side."""
+        return self.by_side(kind, side, [identity]).get(identity)
 
-    def by_id(self, identity: int) -> LinkView | None:
+    def belonging(self, kind: str, field: str, owner: str) -> list[Link]:
+        """Links of a kind of which Crafter told that they belong to this Crafter id."""
+        sql = f"SELECT {_COLUMNS} FROM links WHERE kind = ? AND json_extract(crafter_told, '$.{field}') = ?"
+        return [_link(row) for row in self.db.execute(sql, [kind, owner])]
+
+    def in_row(self, kind: str, key: str) -> list[Link]:
+        """Links of what stands in the AccountView row of this key: their ids begin with it and a colon."""
+        sql = f"SELECT {_COLUMNS} FROM links WHERE kind = ? AND accountview > ? AND accountview < ?"
+        return [_link(row) for row in self.db.execute(sql, [kind, f"{key}:", f"{key};"])]
+
+    def by_id(self, identity: int) -> Link | None:
         """The link, unless it has been removed since."""
         row = self.db.execute(f"SELECT {_COLUMNS} FROM links WHERE id = ?", [identity]).fetchone()
-        return _view(row) if row else None
+        return _link(row) if row else None
 
     def fingerprints(self, kind: str, side: Side, ids: Sequence[str]) -> dict[str, str]:
         """The fingerprint of the version last taken in, by id, for live links only: what makes a full pass cheap."""
@@ -41,110 +53,78 @@ class Links:
         for start in range(0, len(ids), ONE_STATEMENT):
             part = ids[start : start + ONE_STATEMENT]
             marks = ",".join("?" * len(part))
-            sql = f"SELECT {side}, {side}_hash FROM links WHERE kind = ? AND {side} IN ({marks}) AND gone = 0"
+            sql = f"SELECT {side}, {side}_print FROM links WHERE kind = ? AND {side} IN ({marks}) AND gone = 0"
             found.update(self.db.execute(sql, [kind, *part]).fetchall())
         return found
 
-    def _select(self, condition: str, first: tuple[Any, ...], ids: list[str]) -> list[LinkView]:
-        found: list[LinkView] = []
+    def _select(self, condition: str, first: tuple[Any, ...], ids: list[str]) -> list[Link]:
+        found: list[Link] = []
         for start in range(0, len(ids), ONE_STATEMENT):
             part = ids[start : start + ONE_STATEMENT]
             sql = f"SELECT {_COLUMNS} FROM links WHERE {condition} ({','.join('?' * len(part))})"
-            found += [_view(row) for row in self.db.execute(sql, [*first, *part])]
+            found += [_link(row) for row in self.db.execute(sql, [*first, *part])]
         return found
 
-    def add(
-        self,
-        kind: str,
-        accountview: str | None,
-        crafter: str | None,
-        bases: tuple[Mapping[str, Canonical] | None, Mapping[str, Canonical] | None],
-        origin: Side,
-        adopted: bool = False,
-        parent: str = "",
-        prints: tuple[str, str] = ("", ""),
-    ) -> int:
-        """Add a link; sqlite3.IntegrityError when either id is linked already: a link never points at two records.
-
-        `prints`: the fingerprints of the two rows it was made from, so that a full pass need not look at them again.
-        """
-        cursor = self.db.execute(
-            "INSERT INTO links (kind, accountview, crafter, accountview_base, crafter_base, origin, adopted, parent,"
-            " accountview_hash, crafter_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [kind, accountview, crafter, _dump(bases[0]), _dump(bases[1]), origin, int(adopted), parent,
-             prints[0] or None, prints[1] or None],
-        )  # fmt: skip
+    def add(self, link: Link) -> int:
+        """Add a link; sqlite3.IntegrityError when either id is linked already: a link never points at two records."""
+        ends = [part for side in BOTH for part in _row(link.end[side])]
+        sql = f"INSERT INTO links ({_COLUMNS}) VALUES (NULL{', ?' * 10})"
+        cursor = self.db.execute(sql, [link.kind, link.origin, int(link.adopted), int(link.gone), *ends])
         return int(cursor.lastrowid or 0)
 
-    def set_base(self, identity: int, side: Side, values: Mapping[str, Canonical]) -> None:
-        """Remember what one side tells now, for these fields."""
-        link = self.by_id(identity)
-        if link is None:
-            return
-        base = link.accountview_base if side == "accountview" else link.crafter_base
-        sql = f"UPDATE links SET {side}_base = ? WHERE id = ?"
-        self.db.execute(sql, [_dump({**(base or {}), **values}), identity])
+    def tell(self, identity: int, told: Mapping[Side, Mapping[str, Canonical]]) -> None:
+        """Remember what either side tells now, for these fields."""
+        link = self.by_id(identity) if any(told.values()) else None
+        for side, values in told.items() if link else ():
+            if values:
+                sql = f"UPDATE links SET {side}_told = ? WHERE id = ?"
+                self.db.execute(sql, [_dump({**(link.told(side) if link else {}), **values}), identity])
 
-    def set_id(self, identity: int, side: Side, value: str | None) -> None:
+    def point(self, identity: int, side: Side, end: End) -> None:
         """Point one end at another record, or at none while it is made again."""
-        sql = f"UPDATE links SET {side} = ?, {side}_base = NULL, {side}_hash = NULL WHERE id = ?"
-        self.db.execute(sql, [value, identity])
+        sql = f"UPDATE links SET {side} = ?, {side}_told = ?, {side}_print = ? WHERE id = ?"
+        self.db.execute(sql, [*_row(end), identity])
 
     def rename(self, identity: int, accountview: str) -> None:
         """The record got another key in AccountView, and so it is not gone; everything else stays."""
-        sql = "UPDATE links SET accountview = ?, accountview_hash = NULL, gone = 0 WHERE id = ?"
+        sql = "UPDATE links SET accountview = ?, accountview_print = NULL, gone = 0 WHERE id = ?"
         self.db.execute(sql, [accountview, identity])
 
-    def namesakes(self, after: int) -> list[tuple[str, LinkView]]:
-        """AccountView customers without a link, each with a linked one of the same name.
+    def namesakes(self, kind: str, after: int) -> list[tuple[str, Link]]:
+        """AccountView's records of a kind without a link, each with a linked one of the same name.
 
         Those waiting to be planned, and of the others those that came into the inbox after this sequence number.
         """
         columns = ", ".join(f"links.{name}" for name in _COLUMNS.split(", "))
         sql = (
-            f"SELECT inbox.id, {columns} FROM inbox JOIN links ON links.kind = 'customer'"
-            " AND json_extract(links.accountview_base, '$.name') = json_extract(inbox.record, '$.name')"
+            f"SELECT inbox.id, {columns} FROM inbox JOIN links ON links.kind = inbox.kind"
+            " AND json_extract(links.accountview_told, '$.name') = json_extract(inbox.record, '$.name')"
             " WHERE inbox.seq IN (SELECT seq FROM inbox INDEXED BY inbox_plan"
-            " WHERE kind = 'customer' AND side = 'accountview' AND fate = 'plan'"
-            " UNION SELECT seq FROM inbox WHERE seq > ? AND +kind = 'customer' AND +side = 'accountview')"
+            " WHERE kind = ? AND side = 'accountview' AND fate = 'plan'"
+            " UNION SELECT seq FROM inbox WHERE seq > ? AND +kind = ? AND +side = 'accountview')"
             " AND links.crafter IS NOT NULL AND NOT EXISTS"
-            " (SELECT 1 FROM links own WHERE own.kind = 'customer' AND own.accountview = inbox.id) ORDER BY inbox.seq"
+            " (SELECT 1 FROM links own WHERE own.kind = inbox.kind AND own.accountview = inbox.id) ORDER BY inbox.seq"
         )
-        return [(row[0], _view(row[1:])) for row in self.db.execute(sql, [after])]
+        return [(row[0], _link(row[1:])) for row in self.db.execute(sql, [kind, after, kind])]
 
     def set_fingerprints(self, kind: str, side: Side, pairs: Iterable[tuple[str, str]]) -> None:
         """(fingerprint, id) of the versions taken in."""
-        sql = f"UPDATE links SET {side}_hash = ? WHERE kind = '{kind}' AND {side} = ?"
-        self.db.conn.executemany(sql, list(pairs))
+        sql = f"UPDATE links SET {side}_print = ? WHERE kind = ? AND {side} = ?"
+        self.db.conn.executemany(sql, [(print_, kind, identity) for print_, identity in pairs])
 
-    def written(self, link: LinkView, side: Side) -> None:
-        """We wrote to this side: the version last read there is no longer the one that stands there."""
-        kind, key = link.kind, link.end(side)
-        if kind == "location" and side == "accountview":
-            kind, key = "customer", key.rpartition(":")[0]
-        self.db.execute(f"UPDATE links SET {side}_hash = NULL WHERE kind = ? AND {side} = ?", [kind, key])
-
-    def forget_fingerprints(self, kinds: Sequence[str]) -> None:
-        """The config changed what these kinds mean: every version counts as new once."""
-        marks = ",".join("?" * len(kinds))
-        sql = f"UPDATE links SET accountview_hash = NULL, crafter_hash = NULL WHERE kind IN ({marks})"
-        self.db.execute(sql, list(kinds))
+    def written(self, kind: str, side: Side, identity: str) -> None:
+        """We wrote to this row: the version last read there is no longer the one that stands there."""
+        self.db.execute(f"UPDATE links SET {side}_print = NULL WHERE kind = ? AND {side} = ?", [kind, identity])
 
     def set_gone(self, identity: int, gone: bool) -> None:
         """Deleted in AccountView: nothing is sent for it again, until it turns up there once more."""
-        self.db.execute("UPDATE links SET gone = ?, accountview_hash = NULL WHERE id = ?", [int(gone), identity])
+        self.db.execute("UPDATE links SET gone = ?, accountview_print = NULL WHERE id = ?", [int(gone), identity])
 
-    def set_parent(self, identity: int, parent: str) -> None:
-        """The Crafter id of the record it belongs to."""
-        self.db.execute("UPDATE links SET parent = ? WHERE id = ?", [parent, identity])
-
-    def mark_adopted(self, kind: str) -> None:
-        """After a roll-back of state.db nobody knows which lines were sent: equal ones count as sent (behaviour 4)."""
-        self.db.execute("UPDATE links SET adopted = 1 WHERE kind = ?", [kind])
-
-    def set_adopted(self, identity: int) -> None:
-        """Nobody knows any more which lines of this order were sent: equal ones count as sent (behaviour 4)."""
-        self.db.execute("UPDATE links SET adopted = 1 WHERE id = ?", [identity])
+    def adopt(self, kind: str, identity: int | None = None) -> None:
+        """Nobody knows any more what was sent under this link, or under any of a kind: what is equal counts as sent
+        (behaviour 4)."""
+        sql = "UPDATE links SET adopted = 1 WHERE kind = ? AND (id = ? OR ? IS NULL)"
+        self.db.execute(sql, [kind, identity, identity])
 
     def remove(self, identity: int) -> None:
         """Forget a link: the record is gone on both sides."""
@@ -160,23 +140,28 @@ class Links:
         sql = "SELECT 1 FROM links WHERE kind = ? AND gone = 0 AND crafter IS NOT NULL LIMIT 1"
         return self.db.execute(sql, [kind]).fetchone() is not None
 
-    def unseen(self, kind: str, side: Side) -> list[LinkView]:
+    def unseen(self, kind: str, side: Side) -> list[Link]:
         """Live links of a kind that the last full listing (temp table `seen`) did not show."""
         sql = (
             f"SELECT {_COLUMNS} FROM links WHERE kind = ? AND gone = 0 AND {side} IS NOT NULL"
             f" AND {side} NOT IN (SELECT id FROM temp.seen)"
         )
-        return [_view(row) for row in self.db.execute(sql, [kind])]
+        return [_link(row) for row in self.db.execute(sql, [kind])]
 
 
 def _dump(values: Mapping[str, Canonical] | None) -> str | None:
     return None if values is None else json.dumps(dict(values), ensure_ascii=False)
 
 
-def _view(row: Sequence[Any]) -> LinkView:
-    identity, kind, accountview, crafter, av_base, cr_base, origin, adopted, gone, parent = row
-    return LinkView(
-        identity, kind, accountview or "", crafter or "",
-        json.loads(av_base) if av_base else None, json.loads(cr_base) if cr_base else None,
-        origin, bool(adopted), bool(gone), parent,
-    )  # fmt: skip
+def _row(end: End) -> list[str | None]:
+    return [end.id or None, _dump(end.told), end.fingerprint or None]
+
+
+def _end(identity: str | None, told: str | None, fingerprint: str | None) -> End:
+    return End(identity or "", json.loads(told) if told else None, fingerprint or "")
+
+
+def _link(row: Sequence[Any]) -> Link:
+    number, kind, origin, adopted, gone = row[:5]
+    ends = {ACCOUNTVIEW: _end(*row[5:8]), CRAFTER: _end(*row[8:])}
+    return Link(kind, ends, origin, number, bool(adopted), bool(gone))

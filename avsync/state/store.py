@@ -6,37 +6,16 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlite_utils import Database
 
-from avsync.records.values import Side
 from avsync.state.db import FILE_NAME, explained, of_the_disk
 from avsync.state.inbox import Inbox
+from avsync.state.intents import Intents
 from avsync.state.links import Links
 from avsync.state.problems import Problems
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A write that was announced before it was sent. `record_side` and `record` name the version it was made from."""
-
-    flow: str
-    kind: str
-    side: Side
-    verb: str
-    record_side: Side
-    record: str
-    key: str
-    name: str
-    reference: str
-    payload_hash: str
-    detail: Mapping[str, Any] = field(default_factory=dict)
-    link: int | None = None
-    sent_at: str = ""
-    reason: str = ""
-    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +28,6 @@ class Watermark:
     signature: str = ""
 
 
-_INTENTS = (
-    "SELECT flow, kind, side, verb, record_side, record, key, name, reference, payload_hash, detail, link,"
-    " sent_at, reason, id FROM intents"
-)
-
-
 class Store:
     """The state of avsync. One thread uses it."""
 
@@ -62,6 +35,7 @@ class Store:
         self.db = db
         self.links = Links(db)
         self.inbox = Inbox(db)
+        self.intents = Intents(db)
         self.problems = Problems(db)
         self.path = str(db.conn.execute("PRAGMA database_list").fetchone()[2]) or FILE_NAME
 
@@ -79,78 +53,6 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self.db.close()
-
-    # intents
-
-    def announce(self, intents: Sequence[Intent], run: int) -> list[int]:
-        """Write down what is about to be sent; the caller commits before it sends."""
-        return [self._announce(intent, run) for intent in intents]
-
-    def _announce(self, intent: Intent, run: int) -> int:
-        cursor = self.db.execute(
-            "INSERT INTO intents (run, flow, kind, side, verb, record_side, record, key, name, reference, payload_hash,"
-            " detail, link, sent_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [run, intent.flow, intent.kind, intent.side, intent.verb, intent.record_side, intent.record, intent.key,
-             intent.name, intent.reference, intent.payload_hash, json.dumps(dict(intent.detail), ensure_ascii=False),
-             intent.link, intent.sent_at],
-        )  # fmt: skip
-        return int(cursor.lastrowid or 0)
-
-    def close_intents(self, ids: Iterable[int]) -> None:
-        """The outcome of these writes is known."""
-        self.db.conn.executemany("DELETE FROM intents WHERE id = ?", [(one,) for one in ids])
-
-    def doubt(self, identity: int, reason: str, gave_up: str = "") -> None:
-        """The outcome of this write is unknown until a look-up settles it; its grace time begins at `gave_up`."""
-        sql = "UPDATE intents SET reason = ?, sent_at = max(sent_at, ?) WHERE id = ?"
-        self.db.execute(sql, [reason, gave_up, identity])
-
-    def still_under_way(self, ids: Iterable[int], now: str) -> None:
-        """These writes were announced a while ago and may be sent only now: that counts for their grace time."""
-        self.db.conn.executemany("UPDATE intents SET sent_at = ? WHERE id = ?", [(now, one) for one in ids])
-
-    def found(self, identity: int) -> None:
-        """A look-up found what this write left, so its outcome is known; it is kept until the record is linked to it.
-
-        A run may die in between, and a record of ours that nothing here knew would look like a lost state.
-        """
-        self.db.execute("UPDATE intents SET verb = 'found' WHERE id = ?", [identity])
-
-    def found_write(self, kind: str, side: Side, record: str) -> Intent | None:
-        """The write that made this record's counterpart, where a look-up found it."""
-        sql = f"{_INTENTS} WHERE verb = 'found' AND kind = ? AND record_side = ? AND record = ?"
-        row = self.db.execute(sql, [kind, side, record]).fetchone()
-        return _intent(row) if row else None
-
-    def forget_found(self) -> None:
-        """Writes that were found have served once their record is linked, or is no longer there."""
-        self.db.execute(
-            "DELETE FROM intents WHERE verb = 'found' AND ("
-            " EXISTS (SELECT 1 FROM links WHERE links.kind = intents.kind AND accountview IS NOT NULL"
-            "  AND crafter IS NOT NULL AND intents.record IN (accountview, crafter))"
-            " OR NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.kind = intents.kind AND inbox.side = intents.record_side"
-            "  AND inbox.id = intents.record))"
-        )
-
-    def intents(self, kind: str | None = None) -> list[Intent]:
-        """Writes whose outcome is not known, oldest first."""
-        sql = f"{_INTENTS} WHERE verb != 'found'"
-        rows = self.db.execute(
-            f"{sql} AND kind = ? ORDER BY id" if kind else f"{sql} ORDER BY id", [kind] if kind else []
-        )
-        return [_intent(row) for row in rows]
-
-    def held(self, kind: str) -> set[tuple[Side, str]]:
-        """Records with an open intent: they are not planned before it is settled."""
-        sql = "SELECT record_side, record FROM intents WHERE kind = ? AND verb != 'found'"
-        rows = self.db.execute(sql, [kind])
-        return {(row[0], row[1]) for row in rows}
-
-    def held_links(self, kind: str) -> set[int]:
-        """Links with an open intent: neither end is planned before it is settled."""
-        sql = "SELECT link FROM intents WHERE kind = ? AND link IS NOT NULL AND verb != 'found'"
-        rows = self.db.execute(sql, [kind])
-        return {int(row[0]) for row in rows}
 
     # listings
 
@@ -259,27 +161,3 @@ class Store:
         """Forget values under keys that begin so and were fetched before a moment."""
         sql = "DELETE FROM cache WHERE key >= ? AND key < ? AND fetched_at < ?"
         self.db.execute(sql, [prefix, prefix + "\U0010ffff", before])
-
-
-def _intent(row: Sequence[Any]) -> Intent:
-    (
-        flow,
-        kind,
-        side,
-        verb,
-        record_side,
-        record,
-        key,
-        name,
-        reference,
-        payload_hash,
-        detail,
-        link,
-        sent,
-        reason,
-        number,
-    ) = row
-    return Intent(
-        flow, kind, side, verb, record_side, record, key, name, reference, payload_hash, json.loads(detail), link, sent,
-        reason, number,
-    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The record boundary: the one broad `except` (design, rule 8).
+"""The record boundary: the one broad `except` (law 8).
 
 A fault of our own in one record is that record's problem: told with the place where it happened; all else goes on.
 What concerns more than a record (an AvsyncError, a disk that fails) goes on up.

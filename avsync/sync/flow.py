@@ -1,93 +1,171 @@
-"""Takes one kind of record from the inbox through planning to the services, until nothing new comes."""
+"""One kind through: pages of versions with their links and answers, a plan, and off to `write`, until nothing new comes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
-from avsync.errors import Malformed
-from avsync.records import orders
-from avsync.records.kind import Kind, LinkView, Need, Refuse, WaitFor
-from avsync.records.match import Match, recognise
-from avsync.records.registry import fate
+from avsync.records.kind import BOTH, End, Kind, Known, Link, Match, Refuse, WaitFor, named_by_mark, recognise
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, other
 from avsync.state.inbox import Entry
-from avsync.state.problems import About, Cause
 from avsync.sync.boundary import each
-from avsync.sync.plan import Action, Verb, causes_of, plan_linked, plan_new, report_rows
-from avsync.sync.read import Reading, is_marked
-from avsync.sync.recover import deleted_there, recover
-from avsync.sync.session import ONE_RUN, Context
-from avsync.sync.settle import Bases, bases_of, made_by_us, settle
-from avsync.sync.write import PRETENDED, Job, Outcomes, RecordPipeline, Sent, faulty, finish, look_after, tell
+from avsync.sync.plan import Action, Made, Meeting, Verb, plan
+from avsync.sync.recover import recover
+from avsync.sync.refs import PRETENDED
+from avsync.sync.session import PAGE, Session
+from avsync.sync.settle import settle
+from avsync.sync.write import Job, Writer, conclude, faulty, tally
+
+_ROUNDS = 4
+Span = tuple[int, int]  # sequence numbers, the first not included
 
 
-class Planner:
-    """Plans one page of versions of one kind and side; `span`: the sequence numbers that this round is about."""
+def sync_kind(session: Session, kind: Kind) -> None:
+    """Plan and write everything of a kind; what that brings to light (write-backs, records to make again) as well."""
+    planned_until = 0
+    for _ in range(_ROUNDS):
+        until = session.store.inbox.newest()
+        if until <= planned_until:
+            return
+        writer = Writer(session, kind)
+        for one in Pass.all(session, kind, (planned_until, until)):
+            with writer:
+                for jobs in one.pages():
+                    writer.carry_out(jobs)
+        planned_until = until
+        recover(session, writer.look_after())
+        _find_unnamed(session, kind, writer)
 
-    def __init__(self, context: Context, kind: Kind, side: Side, entries: list[Entry], span: tuple[int, int]) -> None:
-        self.context, self.kind, self.side, self.entries, self.span = context, kind, side, entries, span
-        self.store = context.store
+
+def _find_unnamed(session: Session, kind: Kind, writer: Writer) -> None:
+    """What may be stored, or is under a number nobody told, is looked for at once and adopted in the next round."""
+    if not writer.unnamed:
+        return
+    settle(session, kind)
+    held = session.store.intents.held(kind.name)
+    with session.store.transaction():
+        for job in writer.unnamed:
+            for entry in job.entries:
+                if (entry.record.side, entry.record.id) not in held and job.action.verb == Verb.CREATE:
+                    session.store.inbox.put(entry.record, "plan")
+
+
+def foresee(session: Session, kind: Kind, effects: bool) -> Iterator[Action]:
+    """The same plan without a write: what is made or adopted counts as linked, so that what refers to it can be planned.
+
+    `effects`: bring what needs no write into the state (a dry run's own copy of it).
+    """
+    for one in Pass.all(session, kind, (0, session.store.inbox.newest())):
+        for jobs in one.pages():
+            for job in jobs:
+                _pretend(session, job.action)
+                if effects and not job.action.writes:
+                    with session.store.transaction():
+                        conclude(session, job)
+                elif effects:
+                    tally(session, job.action)
+                yield job.action
+
+
+def _pretend(session: Session, action: Action) -> None:
+    record, name = action.record, action.kind.name
+    made_up = f"{PRETENDED}{len(session.pretended)}"
+    if action.verb == Verb.ADOPT and action.partner is not None and action.link is not None:
+        ids = (action.link.accountview, action.link.crafter)
+    elif action.verb == Verb.CREATE and action.kind.plan is None:
+        ids = (record.id, made_up) if record.side == ACCOUNTVIEW else (made_up, record.id)
+    else:
+        return
+    for side, identity in zip(BOTH, ids, strict=True):
+        session.pretended[name, side, identity] = ids
+
+
+@dataclass(slots=True)
+class Pass:
+    """One side's versions of a kind. `late`: those that are written after the others; `taken`: what this plan has found
+    a counterpart for, besides what is linked already."""
+
+    session: Session
+    kind: Kind
+    side: Side
+    span: Span
+    late: bool
+    taken: set[tuple[Side, str]] = field(default_factory=set)
+
+    @classmethod
+    def all(cls, session: Session, kind: Kind, span: Span) -> Iterator[Pass]:
+        """AccountView's versions first: records that stand on both sides are handled with it."""
+        taken: set[tuple[Side, str]] = set()
+        for late in (False, True):
+            for side in BOTH:
+                yield cls(session, kind, side, span, late, taken)
+
+    def pages(self) -> Iterator[list[Job]]:
+        """What to do, page by page."""
+        store, (after, until) = self.session.store, self.span
+        held = store.intents.held(self.kind.name)
+        while entries := store.inbox.page(self.kind.name, self.side, after, until, PAGE):
+            after = entries[-1].seq
+            mine = [one for one in entries if self.kind.late(one.record) == self.late]
+            chosen = [one for one in mine if (self.side, one.record.id) not in held]
+            self.session.count(self.kind.flow).unknown += len(mine) - len(chosen)
+            wanted = [one for one in chosen if self.session.wanted(one.record)]
+            if wanted:
+                yield _Page(self, wanted).jobs()
+
+
+class _Page:
+    """One page: everything its versions need to be planned, and what comes of it."""
+
+    def __init__(self, of: Pass, entries: list[Entry]) -> None:
+        self.of, self.session, self.kind, self.side = of, of.session, of.kind, of.side
+        self.store, self.entries = of.session.store, entries
         ids = [entry.record.id for entry in entries]
-        self.links = self.store.links.by_side(kind.name, side, ids)
-        across = [link.end(other(side)) for link in self.links.values()]
-        self.partners = self.store.inbox.get(kind.name, other(side), [one for one in across if one])
-        free = [entry.record for entry in entries if entry.record.id not in self.links]
-        self.deleted = deleted_there(context, kind, side, free)
-        self.numbered = self._typed_numbers()
-        self.known = context.known(self._needs())
-        self.unmet = self._meet(free)
-        self.troubled = self.store.problems.records(kind.name, side, ids) if ids else set()
-        self.held = self.store.held_links(kind.name)
-        self.troubled_across = self.store.problems.records(kind.name, other(side), across) if across else set()
+        self.links = self.store.links.by_side(self.kind.name, self.side, ids)
+        across = [link.end[other(self.side)].id for link in self.links.values()]
+        self.partners = self.store.inbox.get(self.kind.name, other(self.side), [one for one in across if one])
+        self.held = self.store.intents.held_links(self.kind.name)
+        self.known = self._know()
+        self.matches = self._meet()
 
-    def _needs(self) -> list[Need]:
-        needs: list[Need] = []
-        records = [entry.record for entry in (*self.entries, *self.partners.values())]
-        for record in [*records, *(one for one in self.numbered.values() if isinstance(one, Record))]:
-            needs += self.kind.needs(record)
+    def _know(self) -> Known:
+        wanted = [(entry.record, self.links.get(entry.record.id)) for entry in self.entries]
         for link in self.links.values():
-            needs += self.kind.link_needs(link)
-        return needs
+            partner = self.partners.get(link.end[other(self.side)].id)
+            wanted += [(partner.record, link)] if partner else []
+        return self.session.refs.know(self.kind, wanted)
 
-    def _typed_numbers(self) -> dict[str, Record | Malformed | None]:
-        """Orders whose number a user typed: AccountView's order of that number, if it has one (behaviour 18)."""
-        if self.kind.name != "order" or self.side != CRAFTER:
+    def _meet(self) -> dict[str, Match]:
+        """The counterparts of what is free, and what they refer to in turn: there is no network inside a transaction."""
+        if self.kind.plan is not None:
             return {}
-        typed = {
-            entry.record.id: number.upper()
-            for entry in self.entries
-            if (number := entry.record.fields["number"]) and entry.record.id not in self.links
-        }
-        absences = self.context.lookups.absences
-        asked = sorted(set(typed.values()) - absences.known("order", ACCOUNTVIEW, typed.values()))
-        found = dict(zip(asked, self.context.lookups.at_once(self._order_of, asked), strict=True))
-        absences.note("order", ACCOUNTVIEW, [number for number, row in found.items() if row is None])
-        return {identity: found.get(number) for identity, number in typed.items()}
+        free = [one.record for one in self.entries if one.record.id not in self.links]
+        found = {record.id: recognise(self.kind, record, self._look, self.known) for record in free}
+        there = [one for match in found.values() for one in match.candidates]
+        there += [one for record in free if (one := self._named(record))]
+        met = Link(self.kind.name, {side: End() for side in BOTH}, self.side)  # as if linked: they are never created
+        if there:
+            self.known = self.session.refs.know(self.kind, [(one, met) for one in there], self.known)
+        return found
 
-    def _order_of(self, number: str) -> Record | Malformed | None:
-        row = self.context.accountview.by_key("order", number)
+    def _named(self, record: Record) -> Record | None:
         try:
-            return orders.read_accountview(row, self.context.policy)[0] if row else None
-        except Malformed as fault:
-            return fault
+            return self.kind.named(record, self.known)
+        except (Refuse, WaitFor):
+            return None
+
+    def _look(self, kind: str, side: Side, column: str, value: str) -> list[Record]:
+        """Free records only."""
+        found = self.store.inbox.by(column, kind, side, value)
+        linked = self.store.links.by_side(kind, side, [record.id for record in found])
+        return [one for one in found if one.id not in linked and (side, one.id) not in self.of.taken]
 
     def jobs(self) -> list[Job]:
-        """Decide every version; returns those that need a write. Links, bases and problems are saved at once."""
-        jobs = []
-        with self.store.transaction():
-            for entry in self.entries:
-                if self._is_held(entry) or self._was_planned(entry):
-                    continue
-                action, entries = self._decide(entry)
-                job = Job(action, entries, open=len(action.writes))
-                self._note(action)
-                if action.writes:
-                    self._settle_bases(action)
-                    jobs.append(job)
-                else:
-                    self._without_write(job)
+        """Decide every version; one that our planning stumbles over gets a problem and is tried again in every run."""
+        jobs: list[Job] = []
+        for entry in self.entries:
+            if not self._is_held(entry) and not self._was_planned(entry):
+                jobs += each([entry], self._job, lambda one, error: faulty(self.session, self.kind, one.record, error))
         return jobs
 
     def _is_held(self, entry: Entry) -> bool:
@@ -95,279 +173,47 @@ class Planner:
         link = self.links.get(entry.record.id)
         if link is None or link.id not in self.held:
             return False
-        self.context.count(self.kind.flow).unknown += 1
+        self.session.count(self.kind.flow).unknown += 1
         return True
 
     def _was_planned(self, entry: Entry) -> bool:
         """With its AccountView half, in the pass before this one; twice would tell every problem twice."""
         link = self.links.get(entry.record.id)
         half = self.partners.get(link.accountview) if link is not None and self.side == CRAFTER else None
-        if half is None or half.fate != "plan" or not self.span[0] < half.seq <= self.span[1]:
+        if half is None or half.fate != "plan" or not self.of.span[0] < half.seq <= self.of.span[1]:
             return False
-        return self.context.wanted(half.record.key, half.record.id, half.record.name)
+        return self.session.wanted(half.record)
 
-    def _decide(self, entry: Entry) -> tuple[Action, tuple[Entry, ...]]:
-        record, link = entry.record, self.links.get(entry.record.id)
-        if link is not None and link.crafter and link.accountview:
-            partner = self.partners.get(link.end(other(self.side)))
-            return self._linked(link, entry, partner)
-        if fate(record, self.context.policy) != "plan":
-            if link is not None:
-                self.store.links.remove(link.id)
-            return Action(Verb.SKIP, self.kind, record, "not_wanted"), (entry,)
-        if link is not None and link.gone:
-            return Action(Verb.SKIP, self.kind, record, "gone", link), (entry,)
-        return self._unlinked(entry, link)
+    def _job(self, some: Sequence[Entry]) -> Job:
+        entry, link = some[0], self.links.get(some[0].record.id)
+        half = self.partners.get(link.end[other(self.side)].id) if link else None
+        meeting = Meeting() if link and link.crafter and link.accountview else self._meeting(entry.record)
+        action = plan(self.kind, entry.record, link, half.record if half else None, self.known, meeting)
+        if action.verb == Verb.ADOPT and action.partner is not None:
+            self.of.taken |= {(entry.record.side, entry.record.id), (action.partner.side, action.partner.id)}
+            there = action.partner
+            half = self.store.inbox.get(self.kind.name, there.side, [there.id]).get(there.id)
+        return Job(action, (entry, half) if half else (entry,))
 
-    def _linked(self, link: LinkView, entry: Entry, partner: Entry | None) -> tuple[Action, tuple[Entry, ...]]:
-        mine, theirs = entry.record, partner.record if partner else None
-        av, cr = (mine, theirs) if self.side == ACCOUNTVIEW else (theirs, mine)
-        action = replace(plan_linked(self.kind, link, av, cr, self.known), partner=theirs)
-        return action, (entry, partner) if partner else (entry,)
+    def _meeting(self, record: Record) -> Meeting:
+        match = self.matches.get(record.id, Match())
+        if match.candidates and any((one.side, one.id) in self.of.taken for one in match.candidates):
+            match = recognise(self.kind, record, self._look, self.known)
+        question = self.session.questions.get((self.kind.name, record.id), "") if self.side == ACCOUNTVIEW else ""
+        if question and not match.candidates:
+            match = replace(match, question=question)
+        made = self._made(record, match.candidates[0]) if len(match.candidates) == 1 else None
+        return Meeting(match, named_by_mark(self.kind, record, self.known), made)
 
-    def _unlinked(self, entry: Entry, link: LinkView | None) -> tuple[Action, tuple[Entry, ...]]:
-        record = entry.record
-        match = Match() if record.id in self.unmet else self._match(record)
-        rivals = self._rivals(match, record)
-        if len(match.candidates) == 1 and not rivals:
-            return self._adopt(entry, match.candidates[0], link)
-        if match.candidates:
-            shown = ", ".join(one.key or f"{one.name} ({one.id})" for one in (*match.candidates, *rivals))
-            return self._which(record, link, shown), (entry,)
-        if self.kind.name == "customer" and self.side == ACCOUNTVIEW and record.id in self.context.questions:
-            return self._which(record, link, self.context.questions[record.id]), (entry,)
-        if record.id in self.deleted:
-            return self._gone_again(record, self.deleted[record.id]), (entry,)
-        try:
-            there = self._by_typed_number(record)
-        except Refuse as refusal:
-            return Action(Verb.REJECT, self.kind, record, refusal.code, params=refusal.params), (entry,)
-        except WaitFor as parent:
-            params = {"parent_kind": parent.kind, "parent": parent.key or parent.name, "parent_name": parent.name}
-            return Action(Verb.WAIT, self.kind, record, "waiting_for_parent", params=params), (entry,)
-        if there is not None:
-            self.store.inbox.put(there, "keep")
-            return self._adopt(entry, there, link)
-        return plan_new(self.kind, record, self.known, link), (entry,)
-
-    def _gone_again(self, record: Record, key: str) -> Action:
-        """Deleted in AccountView while it was linked; only the state that knew it is lost."""
-        link = self.store.links.add(self.kind.name, key, record.id, (None, record.fields), ACCOUNTVIEW, adopted=True)
-        self.store.links.set_gone(link, True)
-        return Action(Verb.SKIP, self.kind, record, "gone", self.store.links.by_id(link))
-
-    def _which(self, record: Record, link: LinkView | None, candidates: str) -> Action:
-        """A question for a person."""
-        params = {"candidates": candidates}
-        return Action(Verb.REJECT, self.kind, record, "several_candidates", link, params=params)
-
-    def _meet(self, free: Sequence[Record]) -> set[str]:
-        """Look up what the counterparts refer to, while there is no transaction; returns the records without one.
-
-        The main location serves creation only, and a counterpart is never created.
-        """
-        met = {record.id: self._match(record).candidates for record in free}
-        there = [one for candidates in met.values() for one in candidates]
-        needs = [need for one in there for need in self.kind.needs(one) if need[0] != "main_location"]
-        if needs:
-            parents = {**self.known.parents, **self.context.lookups.answer(needs)}
-            self.known = replace(self.known, parents=parents)
-        return {identity for identity, candidates in met.items() if not candidates}
-
-    def _match(self, record: Record) -> Match:
-        return recognise(self.kind, record, self._look, self.known)
-
-    def _rivals(self, match: Match, record: Record) -> list[Record]:
-        """By name alone the choice must be the only one from either side too (behaviour 6): who else fits it."""
-        if match.by != "name" or self.kind.name != "customer" or len(match.candidates) != 1:
-            return []
-        back = recognise(self.kind, match.candidates[0], self._look, self.known)
-        return [one for one in back.candidates if one.id != record.id]
-
-    def _look(self, kind: str, side: str, column: str, value: str) -> list[Record]:
-        """Free records only; on an adoption of the page itself the links have grown, so they are asked anew."""
-        where: Side = ACCOUNTVIEW if side == ACCOUNTVIEW else CRAFTER
-        found = [entry.record for entry in self.store.inbox.by(column, kind, where, value)]
-        linked = self.store.links.by_side(kind, where, [record.id for record in found])
-        return [record for record in found if record.id not in linked]
-
-    def _by_typed_number(self, record: Record) -> Record | None:
-        if record.id not in self.numbered:
-            return None
-        there, number = self.numbered[record.id], record.fields["number"]
-        if there is None:
-            raise Refuse("order_number_unknown", order=number)
-        if isinstance(there, Malformed):
-            raise Refuse("unreadable", field=there.field, found=there.found)
-        if self.store.links.by_side("order", ACCOUNTVIEW, [there.id]):
-            raise Refuse("order_number_taken", order=number)
-        mine = self.kind.to_accountview(self.kind.field("customer"), record, self.known).value
-        if mine != there.fields["customer"]:
-            raise Refuse("order_number_other_customer", order=number, customer=there.fields["customer"] or "-")
-        return there
-
-    def _adopt(self, entry: Entry, there: Record, link: LinkView | None) -> tuple[Action, tuple[Entry, ...]]:
-        """Link the two; the leading side then counts as edited in every field, so its values win (behaviour 6)."""
-        mine = entry.record
-        av, cr = (mine, there) if self.side == ACCOUNTVIEW else (there, mine)
-        leads = CRAFTER if self.context.policy.flows[self.kind.flow] == "export" else ACCOUNTVIEW
-        bases: Bases = (None, cr.fields) if leads == ACCOUNTVIEW else (av.fields, None)
-        made, adopted = made_by_us(self.context, av, cr), True
-        if made is not None:
-            bases, adopted, leads = bases_of(self.kind, made), bool(link and link.adopted), made.record_side
-        if link is not None:
-            self.store.links.remove(link.id)
-            leads = link.origin if made else leads
-        number = self.store.links.add(
-            self.kind.name, av.id, cr.id, bases, leads, adopted=adopted, parent=cr.parent or mine.parent,
-            prints=(av.fingerprint, cr.fingerprint if is_marked(cr, av.id) else ""),
-        )  # fmt: skip
-        new = self.store.links.by_id(number)
-        assert new is not None  # noqa: S101 - added a line above
-        partner = self.store.inbox.get(self.kind.name, there.side, [there.id]).get(there.id)
-        action = replace(plan_linked(self.kind, new, av, cr, self.known), partner=there)
-        if action.verb in (Verb.UPDATE, Verb.SKIP):
-            action = replace(action, verb=Verb.ADOPT, reason="first_meeting")
-        return action, (entry, partner) if partner else (entry,)
-
-    def _settle_bases(self, action: Action) -> None:
-        if action.link is None:
-            return
-        if action.accountview_base:
-            self.store.links.set_base(action.link.id, ACCOUNTVIEW, action.accountview_base)
-        if action.crafter_base:
-            self.store.links.set_base(action.link.id, CRAFTER, action.crafter_base)
-
-    def _without_write(self, job: Job) -> None:
-        action = job.action
-        totals = self.context.count(self.kind.flow)
-        if action.verb == Verb.REJECT:
-            totals.failed += 1
-            self._problem(action, "error")
-        elif action.verb == Verb.WAIT:
-            totals.waiting += 1
-            self._problem(action, "waiting")
-        elif action.verb == Verb.ADOPT:
-            self._settle_bases(action)
-            finish(self.context, job, wrote=False)
-        else:
-            self._settle_bases(action)
-            totals.unchanged += 1
-            if action.reason == "gone":
-                self._park(job.entries)
-            elif not action.again:
-                self.store.inbox.done(job.entries)
-            if action.remarks or action.partner or self._troubled(action):
-                tell(self.context, action, causes_of(action))
-
-    def _park(self, entries: Iterable[Entry]) -> None:
-        """Nothing is sent for what is gone; an edit in Crafter is kept for the day the record reappears."""
-        self.store.inbox.done(one for one in entries if one.record.side == ACCOUNTVIEW)
-        for one in entries:
-            self.store.inbox.set_fate(one.seq, "keep")
-
-    def _troubled(self, action: Action) -> bool:
-        across = action.link.end(other(self.side)) if action.link else ""
-        return action.record.id in self.troubled or across in self.troubled_across
-
-    def _problem(self, action: Action, severity: str) -> None:
-        about = action.params.get("about_kind")
-        if about:
-            tell(self.context, action, [])
-            self._user_problem(action)
-        else:
-            tell(self.context, action, [Cause(action.reason, severity, action.params)])
-
-    def _user_problem(self, action: Action) -> None:
-        """One problem that names the user, however many lines wait for it."""
-        identity, name = str(action.params["about_id"]), str(action.params["about_name"])
-        if identity not in self.context.user_problems:
-            self.context.user_problems.add(identity)
-            about = About(self.kind.flow, "user", CRAFTER, identity, str(action.params.get("employee") or name), name)
-            self.store.problems.replace(about, [Cause(action.reason, "error", action.params)], self.context.now())
-
-    def _note(self, action: Action) -> None:
-        """What a dry run reports."""
-        link = action.link
-        made_up = link is not None and PRETENDED in (link.accountview[:1], link.crafter[:1])
-        if self.context.dry and (action.verb != Verb.SKIP or action.remarks) and not made_up:
-            self.context.plan += list(report_rows(action, self.kind.flow))
-
-
-_ROUNDS = 4
-
-
-def sync_kind(context: Context, kind: Kind, reading: Reading) -> None:
-    """Plan and apply everything of a kind; what that brings to light (write-backs, records to make again) as well."""
-    planned_until = 0
-    for _ in range(_ROUNDS):
-        until = context.store.inbox.newest()
-        if until <= planned_until:
-            return
-        outcomes = Outcomes(context)
-        for rank in (0, 1):
-            for side in (ACCOUNTVIEW, CRAFTER):
-                _one_pass(context, kind, side, rank, (planned_until, until), outcomes)
-        planned_until = until
-        recover(look_after(context, outcomes.after), reading)
-        _find_unnamed(context, kind, outcomes)
-
-
-def _find_unnamed(context: Context, kind: Kind, outcomes: Outcomes) -> None:
-    """What may be stored, or is under a number nobody told, is looked for at once and adopted in the next round."""
-    unnamed, outcomes.after.unnamed = outcomes.after.unnamed, []
-    if not unnamed:
-        return
-    settle(context, kind.name)
-    held = context.store.held(kind.name)
-    with context.store.transaction():
-        for record in (one.job.action.record for one in unnamed if one.write.id is None):
-            if (record.side, record.id) not in held:
-                context.store.inbox.put(record, "plan")
-
-
-def _one_pass(context: Context, kind: Kind, side: Side, rank: int, span: tuple[int, int], outcomes: Outcomes) -> None:
-    """One side's versions; records already handled together with their partner are no longer there."""
-    held = context.store.held(kind.name)
-    after, until = span
-    with ExitStack() as stack:
-        pipes: dict[Side, RecordPipeline] = {}
-
-        def pipe(target: Side) -> RecordPipeline:
-            if target not in pipes:
-                pipes[target] = stack.enter_context(RecordPipeline(context, target, outcomes))
-            return pipes[target]
-
-        while entries := context.store.inbox.page(kind.name, side, rank, after, until, ONE_RUN):
-            after = entries[-1].seq
-            chosen = [one for one in entries if _may_plan(context, one, held, kind)]
-            jobs = _plan_page(context, kind, side, chosen, span)
-            for target in (ACCOUNTVIEW, CRAFTER):
-                sent = [Sent(job, write) for job in jobs for write in job.action.writes if write.side == target]
-                if sent:
-                    pipe(target).add(sent)
-
-
-def _plan_page(context: Context, kind: Kind, side: Side, entries: list[Entry], span: tuple[int, int]) -> list[Job]:
-    """Plan a page; a version that our planning stumbles over gets a problem and is tried again in every run."""
-
-    def work(some: Sequence[Entry]) -> list[Job]:
-        back = context.snapshot()
-        try:
-            return Planner(context, kind, side, list(some), span).jobs()
-        except BaseException:
-            back()
-            raise
-
-    def failed(entry: Entry, error: Exception) -> None:
-        faulty(context, kind.flow, entry.record, error)
-
-    return [job for jobs in each(entries, work, failed) for job in jobs] if entries else []
-
-
-def _may_plan(context: Context, entry: Entry, held: set[tuple[Side, str]], kind: Kind) -> bool:
-    record = entry.record
-    if (record.side, record.id) in held:
-        context.count(kind.flow).unknown += 1
-        return False
-    return context.wanted(record.key, record.id, record.name)
+    def _made(self, record: Record, there: Record) -> Made | None:
+        """The write of ours that made one of the two, found after its answer was lost."""
+        for source, target in ((record, there), (there, record)):
+            made = self.store.intents.that_made(source.kind, source.side, source.id)
+            if made is not None and made.reference == target.reference:
+                sent, told, kind = made.detail["values"], made.detail["told"], self.kind
+                columns = {
+                    one.name: one.crafter if made.side == CRAFTER else kind.column(one, "") for one in kind.fields
+                }
+                stored = {name: told.get(name) if column in sent else None for name, column in columns.items()}
+                return Made(made.record_side, {made.side: stored, other(made.side): made.detail["own"]})
+        return None

@@ -1,16 +1,33 @@
-"""What an action tells: its remarks as the problems of its record, and itself as rows of a dry run's plan."""
+"""From two versions, a link, the answers and the policy to an action. Pure: every effect is in `write`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from avsync.records.kind import Field, Kind, Known, LinkView, Refuse, Remark, Translated, Value, WaitFor, typed
+from avsync.records.kind import (
+    End,
+    Field,
+    Kind,
+    Known,
+    Link,
+    Match,
+    Planned,
+    Refuse,
+    Remark,
+    Translated,
+    Value,
+    WaitFor,
+    Write,
+    translate,
+    typed,
+)
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, crafter_reference, other
-from avsync.state.problems import Cause
 from avsync.sync.merge import Merged, Versions, merge
+
+Told = Mapping[Side, Mapping[str, Canonical]]
 
 
 class Verb(StrEnum):
@@ -25,32 +42,28 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
-    """One request: `values` in the target's neutral field names; `id` None creates. The bases hold once it is done."""
-
-    side: Side
-    id: str | None
-    values: Mapping[str, Value]
-    fields: tuple[str, ...]
-    accountview_base: Mapping[str, Canonical] = field(default_factory=dict)
-    crafter_base: Mapping[str, Canonical] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Action:
-    """What to do with one record, and why (`reason` is a row of reasons in the report, or the problem's code)."""
+    """What to do with one record, and why (`reason` is a word of the report, or the problem's code).
+
+    `link`: the one it goes under; with id 0 it is still to be written down, in place of `replaces`. `told` holds at once,
+    what the writes tell holds once they are done. `pairs`: records it refers to that were found on both sides, and are
+    linked with it. `lost`: a link that turned out to be gone.
+    """
 
     verb: Verb
     kind: Kind
     record: Record
     reason: str
-    link: LinkView | None = None
+    link: Link | None = None
     writes: tuple[Write, ...] = ()
-    accountview_base: Mapping[str, Canonical] = field(default_factory=dict)
-    crafter_base: Mapping[str, Canonical] = field(default_factory=dict)
+    told: Told = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
     partner: Record | None = None
+    replaces: int = 0
+    lost: Link | None = None
+    pairs: tuple[tuple[Record, Record], ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def again(self) -> bool:
@@ -58,220 +71,297 @@ class Action:
         return any(remark.again for remark in self.remarks)
 
 
-def plan_new(kind: Kind, record: Record, known: Known, link: LinkView | None = None) -> Action:
-    """A record that has no counterpart on the other side is created there."""
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """What a first meeting goes by: the match, what AccountView no longer has although our mark names it, and the write
+    of ours that made one of the two, where only its answer was lost."""
+
+    match: Match = field(default_factory=Match)
+    deleted: str = ""
+    made: Made | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A write whose trace was found: the side it was made from, and what either side told then."""
+
+    record_side: Side
+    told: Told
+
+
+def plan(
+    kind: Kind, record: Record, link: Link | None, partner: Record | None, known: Known, meeting: Meeting
+) -> Action:
+    """Decide one version. Refusals and waits are actions too; nothing else is raised for what data does."""
+    record = kind.shown(record, known)
     try:
-        return _create(kind, record, known, link)
-    except Refuse as refusal:
-        return Action(Verb.REJECT, kind, record, refusal.code, link, params=refusal.params)
-    except WaitFor as parent:
-        return _wait(kind, record, link, parent)
+        action = _decide(kind, record, link, partner, known, meeting)
+    except Refuse as no:
+        return Action(Verb.REJECT, kind, record, no.code, link, params=no.params, partner=partner, lost=no.lost)
+    except WaitFor as wait:
+        return Action(Verb.WAIT, kind, record, "waiting_for_parent", link, params=wait.params, partner=partner)
+    return replace(action, pairs=_pairs(kind, record, known)) if action.writes else action
 
 
-def _create(kind: Kind, record: Record, known: Known, link: LinkView | None) -> Action:
+def _pairs(kind: Kind, record: Record, known: Known) -> tuple[tuple[Record, Record], ...]:
+    """What the record refers to, found on both sides without a link (behaviour 19): (AccountView's, Crafter's)."""
+    found = [known.ref(one.ref, record.side, record.fields.get(one.name)) for one in kind.fields if one.ref]
+    for one in kind.fields:
+        if one.over[0] and (value := record.fields.get(one.name)):
+            behind = known.of("record", one.over[0], record.side, value.partition(":")[2]).here
+            found += [known.ref(one.ref, record.side, behind.fields.get(one.name))] if behind else []
+    pairs = [(one.here, one.there) for one in found if one.here is not None and one.there is not None]
+    return tuple((here, there) if here.side == ACCOUNTVIEW else (there, here) for here, there in pairs)
+
+
+def _decide(
+    kind: Kind, record: Record, link: Link | None, partner: Record | None, known: Known, meeting: Meeting
+) -> Action:
+    unwanted = kind.fate(record, known.policy) != "plan"
+    if kind.plan is not None:
+        if unwanted:
+            return Action(Verb.SKIP, kind, record, "not_wanted", link)
+        return _own(kind, record, link, kind.plan(record, link, known))
+    if link is not None and link.crafter and link.accountview:
+        return replace(_linked(kind, link, record, partner, known), partner=partner)
+    if unwanted:
+        return Action(Verb.SKIP, kind, record, "not_wanted", replaces=link.id if link else 0)
+    if link is not None and link.gone:
+        return Action(Verb.SKIP, kind, record, "gone", link)
+    candidates = meeting.match.candidates
+    if len(candidates) == 1 and not meeting.match.question:
+        return _adopt(kind, record, candidates[0], link, known, meeting.made)
+    if candidates or meeting.match.question:
+        shown = meeting.match.question or ", ".join(one.key or f"{one.name} ({one.id})" for one in candidates)
+        raise Refuse("several_candidates", candidates=shown)
+    if meeting.deleted:
+        gone = Link(kind.name, {ACCOUNTVIEW: End(meeting.deleted), CRAFTER: End(record.id, record.fields)}, ACCOUNTVIEW,
+                    adopted=True, gone=True)  # fmt: skip
+        return Action(Verb.SKIP, kind, record, "gone", gone)
+    named = kind.named(record, known)
+    if named is not None:
+        return _adopt(kind, record, named, link, known, meeting.made)
+    return _create(kind, record, known, link)
+
+
+def _own(kind: Kind, record: Record, link: Link | None, planned: Planned) -> Action:
+    """What a kind with a plan of its own decided, as an action."""
+    counts = planned.counts
+    verb = next((verb for name, verb in _COUNTED.items() if counts.get(name)), None)
+    reason = "checked" if planned.writes or not planned.remarks else planned.remarks[0].code
+    params = planned.remarks[0].params if planned.remarks else {}
+    return Action(
+        verb or (Verb.REJECT if planned.remarks else Verb.SKIP), kind, record, reason, planned.link or link,
+        planned.writes, planned.told, planned.remarks, params, counts=counts,
+    )  # fmt: skip
+
+
+_COUNTED = {"created": Verb.CREATE, "updated": Verb.UPDATE, "adopted": Verb.ADOPT}
+
+
+def _create(kind: Kind, record: Record, known: Known, link: Link | None) -> Action:
+    """A record that has no counterpart on the other side is made there."""
     target = other(record.side)
+    if target not in kind.made:
+        raise Refuse("import_only", parent_kind=kind.name)
     values: dict[str, Value] = {}
     remarks: list[Remark] = []
     unsettled: set[str] = set()
-    told: dict[str, Canonical] = {}
+    there: dict[str, Canonical] = {}
     for wanted in kind.fields:
-        made = _translate(kind, wanted, record, known)
+        if not wanted.merged:
+            continue
+        made = translate(kind, wanted, record, known)
         if made.remark:
             remarks.append(made.remark)
             unsettled |= {wanted.name} if made.remark.again else set()
         column = wanted.crafter if target == CRAFTER else kind.column(wanted, "")
-        told[wanted.name] = None if made.leave else made.value
+        there[wanted.name] = None if made.leave else made.value
         if column and made.value is not None and not made.leave:
             values[column] = typed(wanted, made.value, target)
-    own = {name: value for name, value in record.fields.items() if name not in unsettled}
+    values |= kind.new(target, record, known)
     if target == CRAFTER:
-        values |= kind.new_in_crafter(record, known)
-        values["external_ref"] = crafter_reference(kind.name, record.id)
-        write = Write(CRAFTER, None, values, tuple(sorted(values)), own, told)
+        values["external_ref"] = record.mark
     else:
-        values |= kind.new_in_accountview(record, known)
         values = {name: value for name, value in values.items() if (kind.table, name) not in known.absent}
-        write = Write(ACCOUNTVIEW, None, values, tuple(sorted(values)), told, own)
+    own = {name: value for name, value in record.fields.items() if name not in unsettled}
+    write = Write(target, None, values, tuple(sorted(values)), {record.side: own, target: there})
     return Action(Verb.CREATE, kind, record, f"new_in_{record.side}", link, (write,), remarks=tuple(remarks))
 
 
-def plan_linked(kind: Kind, link: LinkView, av: Record | None, cr: Record | None, known: Known) -> Action:
+def _adopt(kind: Kind, record: Record, there: Record, old: Link | None, known: Known, made: Made | None) -> Action:
+    """Link the two. The leading side then counts as edited in every field, so its values win (behaviour 6); unless a write
+    of ours made one of them, and only its answer was lost: then they do not meet for the first time."""
+    leads: Side = CRAFTER if known.policy.flows[kind.flow] == "export" else ACCOUNTVIEW
+    av, cr = (record, there) if record.side == ACCOUNTVIEW else (there, record)
+    told: dict[Side, Mapping[str, Canonical] | None] = {ACCOUNTVIEW: None, CRAFTER: None}
+    told[other(leads)] = (cr if leads == ACCOUNTVIEW else av).fields
+    adopted = True
+    if made is not None:
+        told, adopted, leads = dict(made.told), bool(old and old.adopted), made.record_side
+    prints = {ACCOUNTVIEW: av.fingerprint, CRAFTER: cr.fingerprint if is_marked(kind, cr, av.mark) else ""}
+    ends = {one.side: End(one.id, told[one.side], prints[one.side]) for one in (av, cr)}
+    link = Link(kind.name, ends, old.origin if old and made else leads, adopted=adopted)
+    action = _pair(kind, link, av, cr, known)
+    return replace(action, verb=Verb.ADOPT, reason="first_meeting", partner=there, replaces=old.id if old else 0)
+
+
+def is_marked(kind: Kind, record: Record, mark: str) -> bool:
+    """Whether a linked record in Crafter carries our reference, where it must (behaviour 2).
+
+    Until it does its row must not count as known: a run may die before it is marked.
+    """
+    return record.side == ACCOUNTVIEW or not kind.marked or record.reference == mark
+
+
+def _linked(kind: Kind, link: Link, record: Record, partner: Record | None, known: Known) -> Action:
     """A linked record: each side's edits go to the other, as far as the flow's direction allows."""
-    record = av or cr
-    assert record is not None  # noqa: S101 - one of the two is why we are here
     if link.gone:
         return Action(Verb.SKIP, kind, record, "gone", link)
+    av, cr = (record, partner) if record.side == ACCOUNTVIEW else (partner, record)
     remark = kind.silent(cr, link) if cr else None
     if remark:
         return Action(Verb.SKIP, kind, record, remark.code, link, remarks=(remark,))
-    try:
-        return _Pair(kind, link, av, cr, known).action(record)
-    except Refuse as refusal:
-        return Action(Verb.REJECT, kind, record, refusal.code, link, params=refusal.params)
-    except WaitFor as parent:
-        return _wait(kind, record, link, parent)
+    return _pair(kind, link, av, cr, known)
 
 
-def _wait(kind: Kind, record: Record, link: LinkView | None, parent: WaitFor) -> Action:
-    params = {"parent_kind": parent.kind, "parent": parent.key or parent.name, "parent_name": parent.name}
-    return Action(Verb.WAIT, kind, record, "waiting_for_parent", link, params=params)
-
-
-def _translate(kind: Kind, wanted: Field, record: Record, known: Known) -> Translated:
-    translate = kind.to_crafter if record.side == ACCOUNTVIEW else kind.to_accountview
-    return translate(wanted, record, known)
+def _pair(kind: Kind, link: Link, av: Record | None, cr: Record | None, known: Known) -> Action:
+    return _Pair(kind, link, av, cr, known).action()
 
 
 class _Pair:
-    """The two versions of one linked record. A side that sent no new version stands for its base."""
+    """The two versions of one linked record. A side that sent no new version stands for what it told."""
 
-    def __init__(self, kind: Kind, link: LinkView, av: Record | None, cr: Record | None, known: Known) -> None:
+    def __init__(self, kind: Kind, link: Link, av: Record | None, cr: Record | None, known: Known) -> None:
         self.kind, self.link, self.known = kind, link, known
-        self.av_read, self.cr_read = av, cr
-        self.av = av or _remembered(kind, ACCOUNTVIEW, link.accountview, link.accountview_base, cr)
-        self.cr = cr or _remembered(kind, CRAFTER, link.crafter, link.crafter_base, av)
+        self.read: dict[Side, Record | None] = {ACCOUNTVIEW: av, CRAFTER: cr}
+        self.now = {
+            ACCOUNTVIEW: av or _remembered(kind, link, ACCOUNTVIEW, cr),
+            CRAFTER: cr or _remembered(kind, link, CRAFTER, av),
+        }
         self.made: dict[tuple[Side, str], Translated] = {}
 
     def translated(self, name: str, from_side: Side) -> Translated:
         """A field in the other side's terms, made once."""
         key = (from_side, name)
         if key not in self.made:
-            record = self.av if from_side == ACCOUNTVIEW else self.cr
-            self.made[key] = _translate(self.kind, self.kind.field(name), record, self.known)
+            self.made[key] = translate(self.kind, self.kind.field(name), self.now[from_side], self.known)
         return self.made[key]
 
     def same(self, name: str) -> bool:
         """Whether both sides tell the same, as far as either can hold it."""
         wanted = self.kind.field(name)
-        av_now, cr_now = self.av.fields.get(name), self.cr.fields.get(name)
-        return (
-            self._can_compare(wanted, self.cr_read, self.link.crafter_base)
-            and self._matches(wanted, name, CRAFTER, av_now)
-        ) or (
-            self._can_compare(wanted, self.av_read, self.link.accountview_base)
-            and self._matches(wanted, name, ACCOUNTVIEW, cr_now)
-        )
+        return any(self._can_compare(wanted, side) and self._matches(wanted, side) for side in (CRAFTER, ACCOUNTVIEW))
 
-    def _can_compare(self, wanted: Field, read: Record | None, base: Mapping[str, Canonical] | None) -> bool:
-        """Whether a side's value can be put in the other's terms; a reference needs parents, known for what is new."""
-        plain = wanted.refers_to is None and wanted.crafter is not None
-        return read is not None or (plain and wanted.name in (base or {}))
+    def _can_compare(self, wanted: Field, side: Side) -> bool:
+        """Whether a side's value can be put in the other's terms; a reference needs answers, asked for what is new."""
+        plain = not wanted.ref and not wanted.list and wanted.crafter is not None
+        return self.read[side] is not None or (plain and wanted.name in self.link.told(side))
 
-    def _matches(self, wanted: Field, name: str, from_side: Side, value: Canonical) -> bool:
+    def _matches(self, wanted: Field, from_side: Side) -> bool:
         try:
-            made = self.translated(name, from_side)
+            made = self.translated(wanted.name, from_side)
         except (Refuse, WaitFor):
             return False
+        value = self.now[other(from_side)].fields.get(wanted.name)
         if made.leave:
             return from_side == ACCOUNTVIEW
         if wanted.type == "code":
             return (made.value or "").upper() == (value or "").upper()
         return made.value == value
 
-    def action(self, record: Record) -> Action:
+    def action(self) -> Action:
         """Merge and build the writes."""
-        policy = self.known.policy
+        kind, link, policy = self.kind, self.link, self.known.policy
         merged = merge(
-            self.kind.names,
-            Versions(self.av.fields, self._base_of_accountview()),
-            Versions(self.cr.fields, self.link.crafter_base),
+            kind.names,
+            Versions(self.now[ACCOUNTVIEW].fields, self._base_of_accountview()),
+            Versions(self.now[CRAFTER].fields, link.end[CRAFTER].told),
             self.same,
-            lambda name: self.kind.may_write(self.kind.field(name), self.link, policy),
+            lambda name: kind.may_write(kind.field(name), link, policy),
         )
         writes = tuple(filter(None, (self._to_crafter(merged), self._to_accountview(merged))))
         settled = [name for name in merged.settled if not self._again(name)]
-        first = self.link.accountview_base is None or self.link.crafter_base is None
+        facts = [one.name for one in kind.fields if not one.merged]
+        told = {
+            side: {name: record.fields.get(name) for name in settled + (facts if self.read[side] else [])}
+            for side, record in self.now.items()
+        }
+        record = self.read[ACCOUNTVIEW] or self.now[CRAFTER]
         verb = Verb.UPDATE if writes else Verb.SKIP
-        return Action(
-            Verb.ADOPT if first else verb, self.kind, record, _reason(writes, first), self.link, writes,
-            {name: self.av.fields.get(name) for name in settled}, {name: self.cr.fields.get(name) for name in settled},
-            tuple(self._remarks(merged)),
-        )  # fmt: skip
+        return Action(verb, kind, record, _reason(writes), link, writes, told, tuple(self._remarks(merged)))
 
     def _base_of_accountview(self) -> Mapping[str, Canonical] | None:
         """What AccountView owns counts as told anew each time, so that it is put back when Crafter changed it."""
-        base = self.link.accountview_base
+        base = self.link.end[ACCOUNTVIEW].told
         owned = {one.name for one in self.kind.fields if one.owner == ACCOUNTVIEW}
         return None if base is None else {name: value for name, value in base.items() if name not in owned}
 
     def _to_crafter(self, merged: Merged) -> Write | None:
         values: dict[str, Value] = {}
-        av_base: dict[str, Canonical] = {}
-        cr_base: dict[str, Canonical] = {}
+        told: dict[Side, dict[str, Canonical]] = {ACCOUNTVIEW: {}, CRAFTER: {}}
         for name in merged.to_crafter:
             made, wanted = self.translated(name, ACCOUNTVIEW), self.kind.field(name)
             if not made.leave and wanted.crafter:
                 values[wanted.crafter] = typed(wanted, made.value, CRAFTER)
-                cr_base[name] = made.value
+                told[CRAFTER][name] = made.value
             if not (made.remark and made.remark.again):
-                av_base[name] = self.av.fields.get(name)
-                cr_base.setdefault(name, self.cr.fields.get(name))
-        mark = crafter_reference(self.kind.name, self.link.accountview)
-        if self.cr_read is not None and self.kind.name != "hour" and self.cr_read.reference != mark:
+                told[ACCOUNTVIEW][name] = self.now[ACCOUNTVIEW].fields.get(name)
+                told[CRAFTER].setdefault(name, self.now[CRAFTER].fields.get(name))
+        read = self.read[CRAFTER]
+        mark = crafter_reference(self.known.policy.company, self.kind.name, self.link.accountview)
+        if read is not None and not is_marked(self.kind, read, mark):
             values["external_ref"] = mark
-        return Write(CRAFTER, self.link.crafter, values, tuple(values), av_base, cr_base) if values else None
+        return Write(CRAFTER, self.link.crafter, values, tuple(values), told) if values else None
 
     def _to_accountview(self, merged: Merged) -> Write | None:
         values: dict[str, Value] = {}
-        av_base: dict[str, Canonical] = {}
-        cr_base: dict[str, Canonical] = {}
+        told: dict[Side, dict[str, Canonical]] = {ACCOUNTVIEW: {}, CRAFTER: {}}
         for name in merged.to_accountview:
             wanted = self.kind.field(name)
             made, column = self.translated(name, CRAFTER), self.kind.column(wanted, self.link.accountview)
-            if self.kind.protected(wanted, self.av.fields.get(name), self.known) or made.leave or column is None:
-                if not (made.remark and made.remark.again):
-                    cr_base[name] = self.cr.fields.get(name)
+            owed = made.remark is not None and made.remark.again
+            if not owed:
+                told[CRAFTER][name] = self.now[CRAFTER].fields.get(name)
+            there = self.now[ACCOUNTVIEW].fields.get(name)
+            if self.kind.protected(wanted, there, self.known) or made.leave or column is None:
                 continue
             values[column] = typed(wanted, made.value, ACCOUNTVIEW)
-            if not (made.remark and made.remark.again):
-                av_base[name], cr_base[name] = made.value, self.cr.fields.get(name)
-        return Write(ACCOUNTVIEW, self.link.accountview, values, tuple(values), av_base, cr_base) if values else None
+            if not owed:
+                told[ACCOUNTVIEW][name] = made.value
+        return Write(ACCOUNTVIEW, self.link.accountview, values, tuple(values), told) if values else None
 
     def _again(self, name: str) -> bool:
         return any(
-            made.remark is not None and made.remark.again
-            for (_, field_name), made in self.made.items()
-            if field_name == name
+            made.remark is not None and made.remark.again for (_, field), made in self.made.items() if field == name
         )
 
-    def _remarks(self, merged: Merged) -> list[Remark]:
-        remarks = [made.remark for made in self.made.values() if made.remark and made.remark.again]
-        remarks += self._cuts(merged)
-        both = self.known.policy.flows[self.kind.flow] == "both" and self.link.crafter_base is not None
-        if both:
-            remarks += [
-                Remark("conflict", {"field": one.field, "kept": one.kept, "lost": one.lost}) for one in merged.conflicts
-            ]
-        return remarks
+    def _remarks(self, merged: Merged) -> Iterable[Remark]:
+        yield from (made.remark for made in self.made.values() if made.remark and made.remark.again)
+        yield from self._cuts(merged)
+        if self.known.policy.flows[self.kind.flow] == "both" and self.link.end[CRAFTER].told is not None:
+            for one in merged.conflicts:
+                yield Remark("conflict", {"field": one.field, "kept": one.kept, "lost": one.lost})
 
-    def _exports(self, wanted: Field) -> bool:
-        return self.kind.may_write(wanted, self.link, self.known.policy)[0]
-
-    def _cuts(self, merged: Merged) -> list[Remark]:
+    def _cuts(self, merged: Merged) -> Iterable[Remark]:
         """What AccountView cannot hold whole, said as long as it is so, whichever side told something new."""
-        made = [
-            self.translated(one.name, CRAFTER)
-            for one in self.kind.fields
-            if one.type == "free" and self._exports(one) and one.name not in merged.to_crafter
-        ]
-        return [one.remark for one in made if one.remark and not one.remark.again]
+        for one in self.kind.fields:
+            exported = one.merged and self.kind.may_write(one, self.link, self.known.policy)[0]
+            if one.type == "free" and exported and one.name not in merged.to_crafter:
+                remark = self.translated(one.name, CRAFTER).remark
+                if remark and not remark.again:
+                    yield remark
 
 
-def _remembered(
-    kind: Kind, side: Side, identity: str, base: Mapping[str, Canonical] | None, like: Record | None
-) -> Record:
-    """A side that sent nothing new still tells what it told last."""
+def _remembered(kind: Kind, link: Link, side: Side, like: Record | None) -> Record:
+    """A side that sent nothing new still tells what it told last; the other version lends key and name."""
+    told = link.told(side)
     key, name = (like.key, like.name) if like else ("", "")
-    return Record(kind.name, side, identity, key, name, dict(base or {}), parent=_parent(side, base, like))
+    owner = told.get(kind.belongs_to) or ""
+    return Record(kind.name, side, link.end[side].id, key, name, dict(told), owner=owner)
 
 
-def _parent(side: Side, base: Mapping[str, Canonical] | None, like: Record | None) -> str:
-    return (base or {}).get("customer") or (like.parent if like and like.side == side else "")
-
-
-def _reason(writes: tuple[Write, ...], first: bool) -> str:
-    if first:
-        return "first_meeting"
+def _reason(writes: tuple[Write, ...]) -> str:
     if len(writes) == 2:
         return "changed_on_both"
     if not writes:
@@ -279,24 +369,16 @@ def _reason(writes: tuple[Write, ...], first: bool) -> str:
     return "changed_in_accountview" if writes[0].side == CRAFTER else "changed_in_crafter"
 
 
-def causes_of(action: Action) -> list[Cause]:
-    """A record's remarks as warnings."""
-    return [
-        Cause(one.code, "warning", one.params, str(one.params.get("field") or one.params.get("article") or ""))
-        for one in action.remarks
-    ]
-
-
-def report_rows(action: Action, flow: str) -> Iterable[dict[str, Any]]:
-    """An action as rows of the plan, one per direction in which something would be written."""
+def rows_of(action: Action) -> Iterable[dict[str, Any]]:
+    """An action as rows of a dry run's plan, one per direction in which something would be written."""
     record = action.record
-    direction = "import" if record.side == ACCOUNTVIEW else "export"
-    row: dict[str, Any] = {"flow": flow, "direction": direction, "kind": record.kind,
-           "key": record.key or record.id, "name": record.name, "action": str(action.verb), "fields": [],
-           "reason": action.reason, "params": dict(action.params)}  # fmt: skip
-    writes: tuple[Write, ...] = action.writes
-    if not writes:
+    row: dict[str, Any] = {
+        "flow": action.kind.flow, "direction": "import" if record.side == ACCOUNTVIEW else "export",
+        "kind": record.kind, "key": record.key or record.id, "name": record.name, "action": str(action.verb),
+        "fields": [], "reason": action.reason, "params": dict(action.params),
+    }  # fmt: skip
+    for side in dict.fromkeys(write.side for write in action.writes):
+        fields = [name for write in action.writes if write.side == side for name in write.fields]
+        yield {**row, "direction": "import" if side == CRAFTER else "export", "fields": fields}
+    if not action.writes:
         yield row
-    for write in writes:
-        towards = "import" if write.side == CRAFTER else "export"
-        yield {**row, "direction": towards, "fields": list(write.fields)}

@@ -6,14 +6,14 @@ A watermark moves only after a complete listing, and absence is concluded only f
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from avsync.records.kind import LinkView, Policy
-from avsync.records.registry import FLOW_OF, KINDS, Reach, Source, fate
+from avsync.records.kind import Kind, Link, Row
+from avsync.records.registry import KINDS, Listing, Reach, children
 from avsync.records.values import (
     ACCOUNTVIEW,
     AMSTERDAM,
@@ -26,167 +26,54 @@ from avsync.records.values import (
     short,
     text,
 )
-from avsync.services.accountview.client import AccountView
-from avsync.services.crafter.client import Crafter
 from avsync.state.problems import About, Cause
 from avsync.state.store import Store, Watermark
 from avsync.sync.boundary import ROW, cause_of, each
-from avsync.sync.refs import forget
-from avsync.sync.session import nothing
+from avsync.sync.plan import is_marked
+from avsync.sync.refs import forget_absence
+from avsync.sync.session import Session, seconds_between
+
+log = logging.getLogger(__name__)
+_NEVER = object()
 
 
 @dataclass(slots=True)
-class Gathered:
+class Taken:
     """What one listing brought: rows read, rows that changed nothing, and links whose record must be made again."""
 
     read: int = 0
     unchanged: int = 0
-    skipped_old: int = 0
-    lost: list[LinkView] = field(default_factory=list)
+    skipped: int = 0
+    lost: list[Link] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Everything a listing needs to know. `now` is a UTC moment, `signature` a mark of the config."""
-
-    store: Store
-    accountview: AccountView
-    crafter: Crafter
-    policy: Policy
-    now: str
-    signature: str
-    full: bool = False
-    full_every: int = 86400
-    checkpoint: Callable[[str], None] = nothing
-
-
-def entity_of(kind: str) -> str:
-    """The Crafter timeline a kind's problems belong in."""
-    return "work_order" if kind == "order_line" else KINDS[kind].entity or ""
-
-
-def take_records(records: Sequence[Record], reading: Reading, result: Gathered) -> None:
-    """Put into the inbox what differs from what its side told last."""
-    groups: dict[tuple[str, Side], list[Record]] = {}
-    for record in records:
-        groups.setdefault((record.kind, record.side), []).append(record)
-    for (kind, side), group in groups.items():
-        links = reading.store.links.by_side(kind, side, [one.id for one in group]) if kind != "order_line" else {}
-        for record in group:
-            _take(record, links.get(record.id), reading, result)
-
-
-def _take(record: Record, link: LinkView | None, reading: Reading, result: Gathered) -> None:
-    store = reading.store
-    if link is None:
-        record = _still_marked(record, reading)
-        what = fate(record, reading.policy)
-        if what == "drop":
-            store.inbox.remove(record.kind, record.side, record.id)
-            result.skipped_old += _too_old(record, reading.policy)
-        else:
-            store.inbox.put(record, what)
-        return
-    if record.extra.get("absent"):
-        mark_gone(store, link)
-        return
-    if link.gone and record.side == ACCOUNTVIEW:
-        _reappeared(store, link)
-    base = link.accountview_base if record.side == ACCOUNTVIEW else link.crafter_base
-    if (
-        base is not None
-        and link.crafter
-        and is_marked(record, link.accountview)
-        and all(base.get(name, _NEVER) == value for name, value in record.fields.items())
-    ):
-        store.inbox.remove(record.kind, record.side, record.id)
-        result.unchanged += 1
-    else:
-        store.inbox.put(record, "plan")
-
-
-_NEVER = object()
-
-
-def is_marked(record: Record, accountview: str) -> bool:
-    """A linked record in Crafter carries our reference, but for the hours, which nobody may write (behaviour 2).
-
-    Until it does its row must not count as known: a run may die before it is marked.
-    """
-    if record.side == ACCOUNTVIEW or record.kind in ("hour", "order_line"):
-        return True
-    return record.reference == crafter_reference(record.kind, accountview)
-
-
-def _too_old(record: Record, policy: Policy) -> bool:
-    """Whether only the start_date keeps it from travelling (behaviour 26)."""
-    if record.kind == "order_line":
-        return False  # counted as the work order it belongs to
-    travels = policy.imports if record.side == ACCOUNTVIEW else policy.exports
-    return travels(FLOW_OF[record.kind]) and record.extra.get("day", "9") < policy.start_date
-
-
-def _still_marked(record: Record, reading: Reading) -> Record:
-    """Without a reference column the mark that a look-up has left on a row of ours exists only here."""
-    if record.side != ACCOUNTVIEW or record.reference or record.kind not in ("customer", "order", "hour"):
-        return record
-    marks = reading.store.inbox.marks(record.kind, ACCOUNTVIEW, [record.id])
-    reference, match = marks.get(record.id, (record.reference, record.match))
-    return replace(record, reference=reference, match=match)
-
-
-def _reappeared(store: Store, link: LinkView) -> None:
-    """Back in AccountView: what was edited in Crafter meanwhile counts again."""
-    store.links.set_gone(link.id, False)
-    for entry in store.inbox.get(link.kind, CRAFTER, [link.crafter]).values():
-        store.inbox.set_fate(entry.seq, "plan")
-
-
-def mark_gone(store: Store, link: LinkView) -> None:
-    """Deleted in AccountView: nothing is sent for it again, nor for the addresses in the same row (behaviour 10)."""
-    store.links.set_gone(link.id, True)
-    store.inbox.remove(link.kind, ACCOUNTVIEW, link.accountview)
-    for side in (ACCOUNTVIEW, CRAFTER):
-        store.problems.planned(About(FLOW_OF[link.kind], link.kind, side, link.end(side), "", ""))
-    if link.kind == "customer":
-        for which in (f"{link.accountview}:visiting", f"{link.accountview}:postal"):
-            child = store.links.by_side("location", ACCOUNTVIEW, [which]).get(which)
-            if child is not None:
-                mark_gone(store, child)
-
-
-log = logging.getLogger(__name__)
-
-
-def gather(source: Source, reading: Reading) -> Gathered:
+def read_listing(session: Session, listing: Listing) -> Taken:
     """Read one listing to its end. Raises TryLater when it breaks off: what was read is kept, the mark not moved."""
-    mark = reading.store.watermark(source.name)
-    full = not source.recent and is_full(source, mark, reading)
+    mark = session.store.watermark(listing.name)
+    full = not listing.recent and is_full(listing, mark, session)
     since = "" if full else mark.since
-    if source.recent:
-        since = since or _some_time_before(reading.policy.start_date)
+    if listing.recent:
+        since = since or _some_time_before(session.policy.start_date)
     if full:
-        reading.store.start_seen()
-    listing = _Listing(source, reading, full)
-    for page in _ahead(_pages(source, reading, since)):
-        reading.checkpoint("gather")
-        listing.page(page.rows, page.server_time)
-        reading.checkpoint("gathered")
-    reading.checkpoint("gather")
-    with reading.store.transaction():
-        listing.finish(mark)
-    reading.checkpoint("gathered")
-    return listing.result
+        session.store.start_seen()
+    reader = _Reader(session, listing, full)
+    for page in _ahead(_pages(session, listing, since)):
+        session.checkpoint("gather")
+        reader.page(page.rows, page.server_time)
+        session.checkpoint("gathered")
+    session.checkpoint("gather")
+    with session.store.transaction():
+        reader.finish(mark)
+    session.checkpoint("gathered")
+    return reader.taken
 
 
-def is_full(source: Source, mark: Watermark, reading: Reading) -> bool:
+def is_full(listing: Listing, mark: Watermark, session: Session) -> bool:
     """Whether to read from the beginning: asked for, never done, due, or the config means something else now."""
-    if reading.full or not mark.since or mark.signature != reading.signature or source.changed is None:
+    if session.full or not mark.since or mark.signature != session.signature or listing.changed is None:
         return True
-    if not reading.full_every:
-        return False
-    age = datetime.fromisoformat(reading.now) - datetime.fromisoformat(mark.full_at)
-    return age.total_seconds() >= reading.full_every
+    every = session.config.full_every
+    return bool(every) and seconds_between(mark.full_at, session.started) >= every
 
 
 def _some_time_before(start_date: str) -> str:
@@ -194,10 +81,10 @@ def _some_time_before(start_date: str) -> str:
     return (datetime.fromisoformat(start_date) - timedelta(days=31)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _pages(source: Source, reading: Reading, since: str) -> Iterator[Any]:
-    if source.side == ACCOUNTVIEW:
-        return reading.accountview.pages(source.kind, since=since or None)
-    return reading.crafter.pages(source.kind, since=since or None, include_deleted=bool(since))
+def _pages(session: Session, listing: Listing, since: str) -> Iterator[Any]:
+    if listing.side == ACCOUNTVIEW:
+        return session.accountview.pages(listing.kind, since=since or None)
+    return session.crafter.pages(listing.kind, since=since or None, include_deleted=bool(since))
 
 
 def _ahead(pages: Iterator[Any]) -> Iterator[Any]:
@@ -209,33 +96,33 @@ def _ahead(pages: Iterator[Any]) -> Iterator[Any]:
             yield page
 
 
-class _Listing:
+class _Reader:
     """One listing being taken in, page by page, each page in one transaction."""
 
-    def __init__(self, source: Source, reading: Reading, full: bool) -> None:
-        self.source, self.reading, self.full = source, reading, full
-        self.store = reading.store
-        self.result = Gathered()
-        self.reach = Reach(source.side)
+    def __init__(self, session: Session, listing: Listing, full: bool) -> None:
+        self.session, self.store, self.listing, self.full = session, session.store, listing, full
+        self.kind = listing.makes[0]
+        self.taken = Taken()
+        self.reach = Reach(listing.side)
         self.cap = ""
         self.clock = ""
         self.trustworthy = True
-        self.forget = full and self.store.watermark(source.name).signature != reading.signature
+        self.forget = full and self.store.watermark(listing.name).signature != session.signature
 
-    def page(self, rows: Sequence[Mapping[str, Any]], server_time: datetime | None) -> None:
+    def page(self, rows: Sequence[Row], server_time: datetime | None) -> None:
         """Take in one page."""
         if not self.cap:
-            self.cap = _cap(self.source.side, server_time, self.reading.now)
+            self.cap = _cap(self.listing.side, server_time, self.session.started)
             self.clock = self.cap if server_time else ""
-        self.result.read += len(rows)
+        self.taken.read += len(rows)
         for row in rows:
-            self.reach.saw(self.source.moment(row))
+            self.reach.saw(self.listing.moment(row))
         if rows:
             each(rows, self._take_page, self._faulty)
 
-    def _take_page(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        named = [(self.source.identity(row), row) for row in rows]
-        before = replace(self.result, lost=list(self.result.lost))
+    def _take_page(self, rows: Sequence[Row]) -> None:
+        named = [(self.listing.identity(row), row) for row in rows]
+        before = replace(self.taken, lost=list(self.taken.lost))
         try:
             with self.store.transaction():
                 if self.full:
@@ -244,115 +131,114 @@ class _Listing:
                 for _, row in (pair for pair in named if not pair[0]):
                     self._nameless(row)
         except BaseException:
-            self.result = before
+            self.taken = before
             raise
 
-    def _faulty(self, row: Mapping[str, Any], error: Exception) -> None:
+    def _faulty(self, row: Row, error: Exception) -> None:
         """Our own reading of this row fails: it was seen, and it is read again by the next full pass."""
-        identity = self.source.identity(row) or f"?{self.source.fingerprint(row)}"
+        identity = self.listing.identity(row) or f"?{self.listing.fingerprint(row)}"
         self.trustworthy = False
-        cause = replace(cause_of(error, f"{self.source.name} {identity}"), slot=ROW)
+        cause = replace(cause_of(error, f"{self.listing.name} {identity}"), slot=ROW)
         with self.store.transaction():
             if self.full:
                 self.store.saw([identity])
             self._unreadable(identity, row, cause)
 
-    def _take_in(self, named: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-        source, kind = self.source, self.source.makes[0]
-        ids = [identity for identity, _ in named]
-        known = {} if self.forget else self.store.links.fingerprints(kind, source.side, ids)
+    def _take_in(self, named: Sequence[tuple[str, Row]]) -> None:
+        kind, side = self.kind.name, self.listing.side
+        known = {} if self.forget else self.store.links.fingerprints(kind, side, [one for one, _ in named])
         fresh: list[tuple[str, str]] = []
         records: list[Record] = []
         for identity, row in named:
-            print_ = source.fingerprint(row)
+            print_ = self.listing.fingerprint(row)
             if known.get(identity) == print_:
-                self.result.unchanged += 1
+                self.taken.unchanged += 1
                 continue
             if row.get("deleted_at"):
                 self._deleted(identity)
                 continue
-            forget(self.store, kind, source.side, identity)
+            forget_absence(self.store, kind, side, identity)
             found = self._read(identity, row, print_)
             fresh.append((print_ if found else "", identity))  # what could not be read is looked at again
             records += found
-        take_records(records, self.reading, self.result)
-        self.store.links.set_fingerprints(kind, source.side, fresh)
+        take_records(self.session, records, self.taken)
+        self.store.links.set_fingerprints(kind, side, fresh)
         self._readable_again([identity for _, identity in fresh], {record.id for record in records})
 
-    def _read(self, identity: str, row: Mapping[str, Any], print_: str) -> list[Record]:
+    def _read(self, identity: str, row: Row, print_: str) -> list[Record]:
         try:
-            return self.source.records(row, self.reading.policy, print_)
+            return self.listing.read(row, self.session.policy, print_)
         except Malformed as fault:
             self._unreadable(identity, row, Cause("unreadable", "error", {"field": fault.field, "found": fault.found}))
             return []
 
-    def _unreadable(self, identity: str, row: Mapping[str, Any], cause: Cause) -> None:
-        about = self._in_its_timeline(_about(self.source, identity, row))
-        self.store.problems.replace(about, [cause], self.reading.now)
-        for kind in self.source.makes:  # an older version must not be planned in its place
-            self.store.inbox.remove(kind, self.source.side, identity)
+    def _unreadable(self, identity: str, row: Row, cause: Cause) -> None:
+        about = self._in_its_timeline(_about(self.listing, identity, row))
+        self.store.problems.replace(about, [cause], self.session.started)
+        for kind in self.listing.makes:  # an older version must not be planned in its place
+            self.store.inbox.remove(kind.name, self.listing.side, identity)
 
     def _in_its_timeline(self, about: About) -> About:
         """A row of AccountView that is linked is told where people look for it, and under the name it had."""
         if about.side == CRAFTER:
             return about
-        link = self.store.links.by_side(about.kind, ACCOUNTVIEW, [about.record]).get(about.record)
+        link = self.store.links.one(about.kind, ACCOUNTVIEW, about.record)
         if link is None or not link.crafter:
             return about
-        item = link.parent if about.kind == "contact" else link.crafter
-        known = (link.accountview_base or {}).get("name") or ""
-        return replace(about, name=about.name or known, entity=entity_of(about.kind), entity_id=item)
+        item = (link.told(CRAFTER).get(self.kind.belongs_to) if self.kind.belongs_to else link.crafter) or ""
+        known = link.told(ACCOUNTVIEW).get("name") or ""
+        return replace(about, name=about.name or known, entity=self.kind.told_on, entity_id=item)
 
     def _readable_again(self, ids: list[str], readable: set[str]) -> None:
         """A row that could not be read before, and can be now: planning will say how it goes from here."""
-        kind, side = self.source.makes[0], self.source.side
-        for identity in self.store.problems.records(kind, side, ids) & readable:
-            about = About(FLOW_OF[kind], kind, side, identity, "", "")
+        kind, side = self.kind, self.listing.side
+        for identity in self.store.problems.records(kind.name, side, ids) & readable:
+            about = About(kind.flow, kind.name, side, identity, "", "")
             stale = [one.id for one in self.store.problems.of(about) if one.cause.code in ("unreadable", "unexpected")]
             self.store.problems.remove(stale)
 
-    def _nameless(self, row: Mapping[str, Any]) -> None:
+    def _nameless(self, row: Row) -> None:
         """A row whose very key is unreadable: it stands for itself, and this listing proves no absence."""
         self.trustworthy = False
-        fault = Cause("unreadable", "error", {"field": self.source.key, "found": short(row.get(self.source.key))})
-        self._unreadable(f"?{self.source.fingerprint(row)}", row, fault)
+        found = {"field": self.listing.key, "found": short(row.get(self.listing.key))}
+        self._unreadable(f"?{self.listing.fingerprint(row)}", row, Cause("unreadable", "error", found))
 
     def _deleted(self, identity: str) -> None:
         """A tombstone (behaviour 11)."""
-        for kind in self.source.makes:
-            self.store.inbox.remove(kind, self.source.side, identity)
-        link = self.store.links.by_side(self.source.makes[0], self.source.side, [identity]).get(identity)
+        for kind in self.listing.makes:
+            self.store.inbox.remove(kind.name, self.listing.side, identity)
+        link = self.store.links.one(self.kind.name, self.listing.side, identity)
         if link is not None:
-            self.result.lost.append(link)
+            self.taken.lost.append(link)
 
     def finish(self, before: Watermark) -> None:
         """The listing is complete."""
         newest, since = self.reach.marks(self._newest(before), "" if self.full else before.since, self.cap)
-        full_at = self.reading.now if self.full else before.full_at
-        mark = Watermark(newest, since, full_at, self.reading.signature)
-        self.store.set_watermark(self.source.name, mark)
+        full_at = self.session.started if self.full else before.full_at
+        mark = Watermark(newest, since, full_at, self.session.signature)
+        self.store.set_watermark(self.listing.name, mark)
         if self.full and self.trustworthy:
             self._conclude_absence()
 
     def _newest(self, before: Watermark) -> str:
         """Nothing in Crafter yet: its own clock marks the place, so that a first record's tombstone will be seen."""
-        start = self.clock if self.source.side == CRAFTER and not self.result.read else ""
+        start = self.clock if self.listing.side == CRAFTER and not self.taken.read else ""
         return before.newest or start
 
     def _conclude_absence(self) -> None:
         """What a complete listing did not show is not there; an empty one proves nothing (behaviour 9)."""
-        kind, side = self.source.makes[0], self.source.side
+        kind, side = self.kind.name, self.listing.side
         if not self.store.seen_count():
             if self.store.links.some(kind):
-                log.warning("%s came back empty although records are linked: nothing concluded", self.source.name)
+                log.warning("%s came back empty although records are linked: nothing concluded", self.listing.name)
             return
-        for made in self.source.makes:
-            if made != "location" or side == CRAFTER:
-                self.store.inbox.drop_unseen(made, side)
+        for made in self.listing.makes:
+            if side == CRAFTER or made.table == made.name:  # else it goes under another id than its row
+                self.store.inbox.drop_unseen(made.name, side)
         self.store.problems.forget_unseen(kind, side)
         for link in self.store.links.unseen(kind, side):
             if side == CRAFTER:
-                self.result.lost.append(link)
+                self.taken.lost.append(link)
             else:
                 mark_gone(self.store, link)
 
@@ -365,21 +251,103 @@ def _cap(side: Side, server_time: datetime | None, now: str) -> str:
     return moment.astimezone(AMSTERDAM).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _about(source: Source, identity: str, row: Mapping[str, Any]) -> About:
-    kind = source.makes[0]
-    name = _legible(row, "name") or _legible(row, "description") or _legible(row, "first_name")
-    if kind == "hour" and source.side == CRAFTER:
-        name = " ".join(_legible(row, part) or "-" for part in ("date", "kind", "hours"))
-    number = _legible(row, {"order": "order_number", "customer": "customer_number"}.get(kind, "project_code"))
-    key = identity if source.side == ACCOUNTVIEW else number or identity
-    entity = entity_of(kind) if source.side == CRAFTER else ""
-    entity_id = _legible(row, "customer_id") if kind in ("location", "contact") else identity
-    return About(FLOW_OF[kind], kind, source.side, identity, key, name[:100], entity, entity_id)
+def _about(listing: Listing, identity: str, row: Row) -> About:
+    """What can be said of a row that cannot be read."""
+    kind, side = listing.makes[0], listing.side
+    fields = {one.name: _legible(row, one.on(side)) for one in kind.fields}
+    name = fields.get("name") or fields.get("description") or fields.get("first_name") or ""
+    if kind.known_by == ("id",):  # it has no name: what it says tells which it is
+        told = {one.crafter: fields[one.name] or "-" for one in kind.fields if one.needed and not one.list}
+        name = " ".join(told.values())
+    numbers = [fields[one] for one in kind.known_by if one in fields]
+    key = identity if side == ACCOUNTVIEW else next(filter(None, numbers), identity)
+    item = fields[kind.belongs_to] if kind.belongs_to else identity
+    entity = kind.told_on if side == CRAFTER else ""
+    return About(kind.flow, kind.name, side, identity, key, name[:100], entity, item)
 
 
-def _legible(row: Mapping[str, Any], name: str) -> str:
+def _legible(row: Row, name: str | None) -> str:
     """A value of a row that is not in order, as far as it is text; else nothing."""
     try:
-        return text(row.get(name), name) or ""
+        return text(row.get(name), name) or "" if name else ""
     except Malformed:
         return ""
+
+
+# --- into the inbox
+
+
+def take_records(session: Session, records: Sequence[Record], taken: Taken) -> None:
+    """Put into the inbox what differs from what its side told last."""
+    groups: dict[tuple[str, Side], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record.kind, record.side), []).append(record)
+    for (kind, side), group in groups.items():
+        links = session.store.links.by_side(kind, side, [one.id for one in group])
+        for record in group:
+            _take(session, KINDS[kind], record, links.get(record.id), taken)
+
+
+def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken: Taken) -> None:
+    store = session.store
+    if link is None or kind.plan is not None:
+        record = _still_marked(store, kind, record)
+        fate = "drop" if record.absent else kind.fate(record, session.policy)
+        if fate == "drop":
+            store.inbox.remove(record.kind, record.side, record.id)
+            taken.skipped += _is_too_old(session, kind, record)
+        else:
+            store.inbox.put(record, fate)
+        return
+    if record.absent:
+        mark_gone(store, link)
+        return
+    if link.gone and record.side == ACCOUNTVIEW:
+        _reappeared(store, link)
+    told = link.end[record.side].told
+    marked = is_marked(kind, record, link_mark(session, link))
+    same = told is not None and all(told.get(name, _NEVER) == value for name, value in record.fields.items())
+    if same and marked and link.crafter:
+        store.inbox.remove(record.kind, record.side, record.id)
+        taken.unchanged += 1
+    else:
+        store.inbox.put(record, "plan")
+
+
+def link_mark(session: Session, link: Link) -> str:
+    """The reference that the Crafter half of a link carries."""
+    return crafter_reference(session.policy.company, link.kind, link.accountview)
+
+
+def _is_too_old(session: Session, kind: Kind, record: Record) -> bool:
+    """Whether only the start_date keeps it from travelling (behaviour 26); lines are counted as their work order."""
+    across = CRAFTER if record.side == ACCOUNTVIEW else ACCOUNTVIEW
+    travels = session.policy.writes(kind.flow, across) and kind.plan is None
+    return travels and bool(record.day) and record.day < session.policy.start_date
+
+
+def _still_marked(store: Store, kind: Kind, record: Record) -> Record:
+    """Where AccountView has no reference column, the mark that a look-up has left on a row of ours exists only here."""
+    if record.side != ACCOUNTVIEW or record.reference or kind.twin is None:
+        return record
+    before = store.inbox.one(record.kind, ACCOUNTVIEW, record.id)
+    return replace(record, reference=before.reference, alike=before.alike) if before and before.reference else record
+
+
+def _reappeared(store: Store, link: Link) -> None:
+    """Back in AccountView: what was edited in Crafter meanwhile counts again."""
+    store.links.set_gone(link.id, False)
+    for entry in store.inbox.get(link.kind, CRAFTER, [link.crafter]).values():
+        store.inbox.set_fate(entry.seq, "plan")
+
+
+def mark_gone(store: Store, link: Link) -> None:
+    """Deleted in AccountView: nothing is sent for it again, nor for what stands in the same row (behaviour 10)."""
+    kind = KINDS[link.kind]
+    store.links.set_gone(link.id, True)
+    store.inbox.remove(link.kind, ACCOUNTVIEW, link.accountview)
+    for side, end in link.end.items():
+        store.problems.planned(About(kind.flow, link.kind, side, end.id, "", ""))
+    for child in children(link.kind):
+        for one in store.links.in_row(child.name, link.accountview) if child.table == kind.name else []:
+            mark_gone(store, one)

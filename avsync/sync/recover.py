@@ -1,222 +1,237 @@
-"""Notices that state.db is older than what was done with it: lost, or put back from a backup (behaviour 2 and 4).
-
-What was made since is found again by reference and number, like a first meeting. Lines on a sales order bear no
-reference, so from then on equal lines that stand on an order count as sent.
-"""
+"""What was deleted in Crafter only, got another number in AccountView, or is newer than a state that was put back."""
 
 from __future__ import annotations
 
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from avsync.records.customers import POSTAL, VISITING
-from avsync.records.kind import Kind, LinkView, Policy
-from avsync.records.registry import FLOW_OF, KINDS, Source, find
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record, Side, crafter_reference, squeeze
+from avsync.records.kind import End, Kind, Link
+from avsync.records.registry import KINDS, Listing, children, listing, referring
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record
 from avsync.state.lock import Holder
 from avsync.state.problems import About
 from avsync.state.store import Store
 from avsync.sync.boundary import ROW, cause_of, each
-from avsync.sync.read import Gathered, Reading, take_records
-from avsync.sync.session import Context
-from avsync.sync.write import read_one
+from avsync.sync.read import Taken, take_records
+from avsync.sync.refs import read_one
+from avsync.sync.session import Session
 
-Rows = list[tuple[Source, Mapping[str, Any]]]
+log = logging.getLogger(__name__)
 
-# kind → what refers to it in Crafter, and by which field: that must point at the record made anew
-_REFERRING = {
-    "customer": (("project", "customer"),),
-    "project_type": (("project", "type"),),
-    "project": (("order", "project"),),
-}
+Rows = list[tuple[Listing, dict[str, Any]]]
 
 
-def recover(lost: Iterable[LinkView], reading: Reading) -> None:
+# --- deleted in Crafter: AccountView leads, so the next run makes it again (behaviour 11)
+
+
+def recover(session: Session, lost: Iterable[Link]) -> None:
     """Records deleted in Crafter: fetched again from AccountView, so that this run makes them again."""
 
-    def failed(link: LinkView, error: Exception) -> None:
+    def failed(link: Link, error: Exception) -> None:
         cause = replace(cause_of(error, f"{link.kind} {link.accountview}, deleted in Crafter"), slot=ROW)
-        about = About(FLOW_OF[link.kind], link.kind, CRAFTER, link.crafter, link.accountview, "")
-        with reading.store.transaction():
-            reading.store.problems.replace(about, [cause], reading.now)
+        about = About(KINDS[link.kind].flow, link.kind, CRAFTER, link.crafter, link.accountview, "")
+        with session.store.transaction():
+            session.store.problems.replace(about, [cause], session.started)
 
     for link in lost:
-        now = reading.store.links.by_id(link.id)  # it may have got another number since the listing
+        now = session.store.links.by_id(link.id)  # it may have got another number since the listing
         if now is not None:
-            each([now], lambda some: _recover(some[0], reading), failed)
+            each([now], lambda some: _recover(session, some[0]), failed)
 
 
-def _recover(link: LinkView, reading: Reading) -> None:
-    if link.kind not in KINDS or link.gone or not _comes_back(link, reading.policy):
-        with reading.store.transaction():
-            _let_go(link, reading)
+def _recover(session: Session, link: Link) -> None:
+    kind = KINDS[link.kind]
+    if link.gone or not _comes_back(session, kind):
+        with session.store.transaction():
+            if link.gone:  # on both sides: forgotten
+                session.store.links.remove(link.id)
+            else:  # only in Crafter, where the flow does not import: left alone
+                session.store.links.set_gone(link.id, True)
         return
-    rows = _rows_of(link, reading)
-    records = [record for source, row in rows for record in _readable(source, row, reading)]
-    referring = _referring(link, reading) if rows else []
-    with reading.store.transaction():
-        _forget_crafter_side(link, reading.store, forever=not rows)
-        take_records(records, reading, Gathered())
-        for record, name in referring:
-            _point_again(record, name, reading)
+    rows = _rows_of(session, kind, link)
+    records = [record for where, row in rows for record in _readable(session, where, row)]
+    again = _referring(session, link) if rows else []
+    with session.store.transaction():
+        _forget_crafter_half(session.store, link, forever=not rows)
+        take_records(session, records, Taken())
+        for record, name in again:
+            _point_again(session.store, record, name)
 
 
-def _comes_back(link: LinkView, policy: Policy) -> bool:
-    return link.kind != "hour" and policy.imports(FLOW_OF[link.kind])
+def _comes_back(session: Session, kind: Kind) -> bool:
+    return CRAFTER in kind.made and session.policy.writes(kind.flow, CRAFTER)
 
 
-def _let_go(link: LinkView, reading: Reading) -> None:
-    """Gone on both sides: forgotten. Only in Crafter, where the flow does not import: left alone."""
-    if link.gone:
-        reading.store.links.remove(link.id)
-    else:
-        reading.store.links.set_gone(link.id, True)
-
-
-def _rows_of(link: LinkView, reading: Reading) -> Rows:
-    """The record's row, none when it is gone there too; a customer's contacts went with it, so they are read again."""
-    source = find(ACCOUNTVIEW, link.kind)
-    key = link.accountview.partition(":")[0] if link.kind == "location" else link.accountview
-    row = reading.accountview.by_key(source.kind, key)
-    rows: Rows = [(source, row)] if row else []
-    if link.kind == "customer" and row and reading.store.links.by_parent("contact", [link.crafter]):
-        rows += _find("contact", "customer", key, reading)
+def _rows_of(session: Session, kind: Kind, link: Link) -> Rows:
+    """The record's row, none when it is gone there too; what belonged to it went with it, so that is read again."""
+    row = session.fetch(kind, ACCOUNTVIEW, link.accountview)
+    rows: Rows = [(listing(ACCOUNTVIEW, kind), row)] if row else []
+    for child in children(kind.name) if row else []:
+        if child.table != kind.table and session.store.links.belonging(child.name, child.belongs_to, link.crafter):
+            rows += _find(session, child, child.belongs_to, link.accountview)
     return rows
 
 
-def _find(kind: str, column: str, key: str, reading: Reading) -> Rows:
-    source = find(ACCOUNTVIEW, kind)
-    return [(source, row) for row in reading.accountview.find(kind, {column: key})]
+def _find(session: Session, kind: Kind, name: str, key: str) -> Rows:
+    column = kind.field(name).accountview or ""
+    return [(listing(ACCOUNTVIEW, kind), row) for row in session.accountview.find(kind.table, {column: key})]
 
 
-def _readable(source: Source, row: Mapping[str, Any], reading: Reading) -> list[Record]:
+def _readable(session: Session, where: Listing, row: dict[str, Any]) -> list[Record]:
     try:
-        return source.read(row, reading.policy)
+        return where.read(row, session.policy)
     except Malformed:
         return []
 
 
-def _referring(link: LinkView, reading: Reading) -> list[tuple[Record, str]]:
+def _referring(session: Session, link: Link) -> list[tuple[Record, str]]:
     """AccountView's records that refer to this one, of the flows that may write them to Crafter."""
     found = []
-    for kind, name in _REFERRING.get(link.kind, ()):
-        if reading.policy.imports(FLOW_OF[kind]):
-            for source, row in _find(kind, name, link.accountview, reading):
-                found += [(record, name) for record in _readable(source, row, reading)]
+    for kind, name in referring(link.kind):
+        if session.policy.writes(kind.flow, CRAFTER):
+            for where, row in _find(session, kind, name, link.accountview):
+                found += [(record, name) for record in _readable(session, where, row) if record.kind == kind.name]
     return found
 
 
-def _point_again(record: Record, name: str, reading: Reading) -> None:
+def _point_again(store: Store, record: Record, name: str) -> None:
     """A linked record: that field counts as changed in AccountView, so that Crafter gets the new id."""
-    link = reading.store.links.by_side(record.kind, ACCOUNTVIEW, [record.id]).get(record.id)
+    link = store.links.one(record.kind, ACCOUNTVIEW, record.id)
     if link is not None and link.crafter and not link.gone:
-        reading.store.links.set_base(link.id, ACCOUNTVIEW, {name: None})
-        reading.store.inbox.put(record, "plan")
+        store.links.tell(link.id, {ACCOUNTVIEW: {name: None}})
+        store.inbox.put(record, "plan")
 
 
-def _forget_crafter_side(link: LinkView, store: Store, forever: bool) -> None:
+def _forget_crafter_half(store: Store, link: Link, forever: bool) -> None:
     """It is made again, with what hangs on it; or, gone in AccountView as well, forgotten with all that."""
-    children = [one for kind in ("location", "contact") for one in store.links.by_parent(kind, [link.crafter])]
-    for one in [link, *(children if link.kind == "customer" else [])]:
+    hanging = [
+        one
+        for child in children(link.kind)
+        for one in store.links.belonging(child.name, child.belongs_to, link.crafter)
+    ]
+    for one in [link, *hanging]:
         if forever:
             store.links.remove(one.id)
         else:
-            store.links.set_id(one.id, CRAFTER, None)
-    if link.kind == "order":  # its lines are entered anew, and those that stand on the order count as sent
-        for line in store.links.by_parent("order_line", [link.crafter]):
-            store.links.remove(line.id)
-        store.links.set_adopted(link.id)
+            store.links.point(one.id, CRAFTER, End())
+    for kind in KINDS.values():
+        details = store.links.one(kind.name, CRAFTER, link.crafter) if kind.details_of == link.kind else None
+        if details is not None:  # they are entered anew, and those that stand there count as sent
+            store.links.remove(details.id)
+        if kind.details_of == link.kind:
+            store.links.adopt(link.kind, link.id)
 
 
-def follow_numbers(context: Context, after: int) -> None:
-    """Rename the links of renumbered customers. `after`: the inbox's newest number before this run read anything."""
-    found = _vanished(context, after)
+# --- renumbered in AccountView
+
+
+def follow_numbers(session: Session, kind: Kind, after: int) -> None:
+    """Follow records that got another number in AccountView, so that they keep their identity in Crafter.
+
+    A row knows nothing of the number it had. What shows it: a record without a link that bears the name and the postal
+    code of a linked one whose own number AccountView no longer has. Then the link takes the new number; the planning that
+    follows tells Crafter. Two that could be meant are a question for a person. `after`: the inbox's newest number before
+    this run read anything.
+    """
+    found = _vanished(session, kind, after)
     claims = Counter(link.id for links in found.values() for link in links)
     for number, links in found.items():
         sure = len(links) == 1 and claims[links[0].id] == 1
-        chosen = links if sure else _pointed_out(context, number, links)
+        chosen = links if sure else _pointed_out(session, kind, number, links)
         if len(chosen) == 1:
-            _follow(context, chosen[0], number)
+            _follow(session, kind, chosen[0], number)
         else:
-            context.questions[number] = ", ".join(sorted(link.accountview for link in links))
+            session.questions[kind.name, number] = ", ".join(sorted(link.accountview for link in links))
 
 
-def _vanished(context: Context, after: int) -> dict[str, list[LinkView]]:
+def _vanished(session: Session, kind: Kind, after: int) -> dict[str, list[Link]]:
     """Per new number the links it may be the new number of."""
-    found: dict[str, list[LinkView]] = {}
+    found: dict[str, list[Link]] = {}
     there: dict[str, bool] = {}
-    for number, link in context.store.links.namesakes(after):
-        entry = context.store.inbox.get("customer", ACCOUNTVIEW, [number])[number]
-        if not _same_place(context, entry.record, link):
+    for number, link in session.store.links.namesakes(kind.name, after):
+        record = session.store.inbox.one(kind.name, ACCOUNTVIEW, number)
+        if record is None or not _same_place(session, kind, record, link):
             continue
         old = link.accountview
         if old not in there:
-            there[old] = context.accountview.by_key("customer", old) is not None
+            there[old] = session.accountview.by_key(kind.table, old) is not None
         if not there[old]:
             found.setdefault(number, []).append(link)
     return found
 
 
-def _same_place(context: Context, record: Record, link: LinkView) -> bool:
-    """A postal code in common, or none on either side."""
-    addresses = [f"{link.accountview}:{which}" for which in (VISITING, POSTAL)]
-    bases = [
-        one.accountview_base or {} for one in context.store.links.by_side("location", ACCOUNTVIEW, addresses).values()
-    ]
-    places = [entry.record.fields for entry in context.store.inbox.by("parent", "location", CRAFTER, link.crafter)]
-    before = {squeeze(one.get("postal_code")) for one in (*bases, *places)} - {""}
-    now = set(record.extra["postal_codes"])
-    return bool(now & before) or not (now or before)
+def _same_place(session: Session, kind: Kind, record: Record, link: Link) -> bool:
+    """Whether it is where the linked one is, by what hangs on that on either side."""
+    store, places = session.store, []
+    for child in _in_its_row(kind):
+        places += [
+            replace(record, fields=one.told(ACCOUNTVIEW)) for one in store.links.in_row(child.name, link.accountview)
+        ]
+        places += store.inbox.by("owner", child.name, CRAFTER, link.crafter)
+    return kind.moved is not None and kind.moved(record, places)
 
 
-def _pointed_out(context: Context, number: str, links: list[LinkView]) -> list[LinkView]:
+def _in_its_row(kind: Kind) -> list[Kind]:
+    return [child for child in children(kind.name) if child.table == kind.name]
+
+
+def _pointed_out(session: Session, kind: Kind, number: str, links: list[Link]) -> list[Link]:
     """A person's answer to the question: the one that was given the new number in Crafter."""
-    told = context.store.inbox.get("customer", CRAFTER, [link.crafter for link in links])
+    told = session.store.inbox.get(kind.name, CRAFTER, [link.crafter for link in links])
     return [link for link in links if link.crafter in told and told[link.crafter].record.key == number]
 
 
-def _follow(context: Context, link: LinkView, number: str) -> None:
-    """The links of the customer and its addresses get the new number; planning then brings Crafter up to date."""
-    row = context.crafter.get("customer", link.crafter)
-    customer = read_one(CRAFTER, "customer", row, context)
-    if not customer:
+def _follow(session: Session, kind: Kind, link: Link, number: str) -> None:
+    """The links of the record and of what stands in its row get the new number; planning then brings Crafter up to date."""
+    record = _now(session, kind, session.fetch(kind, CRAFTER, link.crafter))
+    if record is None:
         return
-    places = [
-        read_one(CRAFTER, "location", one, context)
-        for one in context.crafter.find("location", {"customer_id": link.crafter})
-    ]
-    with context.store.transaction():
-        context.store.links.rename(link.id, number)
-        for which in (VISITING, POSTAL):
-            _follow_address(context, f"{link.accountview}:{which}", f"{number}:{which}", places)
-        for record in [*customer, *(one for found in places for one in found or [])]:
-            context.store.inbox.put(record, "plan" if record.kind == "customer" or _linked(context, record) else "keep")
+    hanging: list[Record] = []
+    for child in _in_its_row(kind):
+        field = child.field(child.belongs_to).crafter or ""
+        rows = session.crafter.find(child.name, {field: link.crafter})
+        hanging += [one for row in rows if (one := _now(session, child, row))]
+    with session.store.transaction():
+        session.store.links.rename(link.id, number)
+        for child in _in_its_row(kind):
+            for linked in session.store.links.in_row(child.name, link.accountview):
+                _follow_child(session.store, linked, number, hanging)
+        for version in [record, *hanging]:
+            known = version is record or session.store.links.one(version.kind, CRAFTER, version.id)
+            session.store.inbox.put(version, "plan" if known else "keep")
 
 
-def _follow_address(context: Context, old: str, new: str, places: Sequence[list[Record] | None]) -> None:
-    links = context.store.links
-    found = links.by_side("location", ACCOUNTVIEW, [old, new])
-    if old in found and new not in found:
-        links.rename(found[old].id, new)
-        if found[old].crafter not in {record.id for place in places for record in place or []}:
-            links.set_id(found[old].id, CRAFTER, None)  # deleted in Crafter meanwhile: it comes back
-        if not context.store.inbox.get("location", ACCOUNTVIEW, [new]):
-            links.set_gone(found[old].id, True)
+def _now(session: Session, kind: Kind, row: dict[str, Any] | None) -> Record | None:
+    try:
+        return read_one(session, kind, CRAFTER, row)
+    except Malformed:
+        return None
 
 
-def _linked(context: Context, record: Record) -> bool:
-    return bool(context.store.links.by_side(record.kind, CRAFTER, [record.id]))
+def _follow_child(store: Store, link: Link, number: str, there: Sequence[Record]) -> None:
+    new = f"{number}:{link.accountview.partition(':')[2]}"
+    if store.links.one(link.kind, ACCOUNTVIEW, new) is not None:
+        return
+    store.links.rename(link.id, new)
+    if link.crafter not in {record.id for record in there}:
+        store.links.point(link.id, CRAFTER, End())  # deleted in Crafter meanwhile: it comes back
+    if store.inbox.one(link.kind, ACCOUNTVIEW, new) is None:
+        store.links.set_gone(link.id, True)
 
 
-log = logging.getLogger(__name__)
+# --- a state that is older than what was done with it: lost, or put back from a backup (behaviour 2 and 4)
 
 
 def look_back(store: Store, before: Holder, now: str) -> tuple[bool, Holder]:
-    """Whether the lock file tells of a later run than state.db knows, and what the lock file must say from now on."""
+    """Whether the lock file tells of a later run than state.db knows, and what the lock file must say from now on.
+
+    What was made since is found again by reference and number, like a first meeting. Details bear no reference, so from
+    then on equal ones that stand there count as sent.
+    """
     known = store.cached("identity", "")
     mine = known if isinstance(known, str) else secrets.token_hex(8)
     older = mine == known == before.identity and before.run > store.last_run_number()
@@ -224,7 +239,7 @@ def look_back(store: Store, before: Holder, now: str) -> tuple[bool, Holder]:
         store.cache("identity", mine, now)
         if older:
             log.warning("state.db is older than the last run (%d): it was put back, all is read again", before.run)
-            store.links.mark_adopted("order")
+            _adopt_details(store)
             store.skip_runs(before.run)
     return older, replace(before, identity=mine, run=store.last_run_number())
 
@@ -235,24 +250,16 @@ def notice_strays(store: Store) -> None:
     That shows even when the whole folder was put back. The old watermarks went back with it, so all that changed since
     has been read already.
     """
-    if store.links.some("order") and store.inbox.strays():
+    if any(store.links.some(name) for name in _with_details()) and store.inbox.strays():
         log.warning("there are records of ours that state.db does not know: it was put back from a backup")
         with store.transaction():
-            store.links.mark_adopted("order")
+            _adopt_details(store)
 
 
-def deleted_there(context: Context, kind: Kind, side: Side, records: Sequence[Record]) -> dict[str, str]:
-    """Crafter id → AccountView key of records that bear the mark of something AccountView no longer has.
+def _with_details() -> set[str]:
+    return {kind.details_of for kind in KINDS.values()} - {""}
 
-    They were linked once, so it was deleted there; losing the state must not send it again (behaviour 10).
-    """
-    start = crafter_reference(kind.name, "")
-    marked = {one.id: one.reference.removeprefix(start) for one in records if one.reference.startswith(start)}
-    if side != CRAFTER or not marked:
-        return {}
-    keys = list(marked.values())
-    there = {*context.store.inbox.get(kind.name, ACCOUNTVIEW, keys)}
-    there |= {*context.store.links.by_side(kind.name, ACCOUNTVIEW, keys)}
-    asked = {identity: key for identity, key in marked.items() if key and key not in there}
-    rows = context.lookups.at_once(lambda key: context.accountview.by_key(kind.table, key), list(asked.values()))
-    return {identity: key for (identity, key), row in zip(asked.items(), rows, strict=True) if row is None}
+
+def _adopt_details(store: Store) -> None:
+    for name in _with_details():
+        store.links.adopt(name)

@@ -1,4 +1,4 @@
-"""Before a flow writes: do AccountView's names, columns and rights stand as the schema says? (design: the house)
+"""Before a flow writes: do AccountView's names, columns and rights stand as the schema says? (RULES.md, the house)
 
 Only what was found right is remembered, for a day: a right that was just given must not have to wait for tomorrow.
 """
@@ -6,83 +6,89 @@ Only what was found right is remembered, for a day: a right that was just given 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from avsync.errors import AvsyncError, SchemaMismatch
+from avsync.errors import AvsyncError, ConfigError, SchemaMismatch
 from avsync.records.fit import Column
-from avsync.services.accountview.client import AccountView
+from avsync.records.kind import LookUp
+from avsync.records.registry import accountview_needs, is_optional, kinds_of, lists_of
+from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.services.accountview.dictionary import Metadata, load
 from avsync.services.accountview.metadata import Missing, verify
-from avsync.state.store import Store
 
 if TYPE_CHECKING:
-    from avsync.services.accountview.metadata import Missing
+    from avsync.sync.session import Session
 
-Right = Literal["read", "insert", "update"]
-Needs = dict[str, frozenset[Right]]
-
-READ: frozenset[Right] = frozenset({"read"})
-WRITE: frozenset[Right] = frozenset({"read", "insert", "update"})
-INSERT: frozenset[Right] = frozenset({"read", "insert"})
-UPDATE: frozenset[Right] = frozenset({"read", "update"})
-
-FLOWS = ("customers", "projects", "orders", "invoice", "hours")
-
-# Kinds whose business object may be absent (a module the customer does not have, a look-up): avsync does without.
-OPTIONAL_KINDS = frozenset({"contact", "employee", "time_code"})
-
-_CONTACTS: Needs = {"contact": READ}  # contacts are import only (behaviour 17)
-_PROJECTS: Needs = {"project": READ, "project_type": READ, "customer": READ}
-_ORDERS: Needs = {"order": READ, "order_line": READ, "customer": READ, "project": READ}
-
-ACCOUNTVIEW: Mapping[str, Mapping[str, Needs]] = {
-    "customers": {
-        "import": {"customer": READ, **_CONTACTS},
-        "export": {"customer": WRITE},
-        "both": {"customer": WRITE, **_CONTACTS},
-    },
-    "projects": {"import": _PROJECTS, "export": {**_PROJECTS, "project": WRITE}},
-    "orders": {
-        "import": _ORDERS,
-        "export": {**_ORDERS, "order": WRITE},
-        "both": {**_ORDERS, "order": WRITE},
-    },
-    "invoice": {"export": {"order": UPDATE, "order_line": INSERT, "article": READ}},
-    "hours": {"export": {"hour": WRITE, "employee": READ, "project": READ, "time_code": READ}},
-}
-
-CRAFTER: Mapping[str, frozenset[str]] = {
-    "customers": frozenset({"customer", "location", "contact"}),
-    "projects": frozenset({"project", "project_type", "customer", "user"}),
-    "orders": frozenset({"order", "customer", "project", "work_type"}),
-    "invoice": frozenset({"order"}),
-    "hours": frozenset({"hour", "user", "project", "order"}),
-}
+CACHE_KEY = "metadata"
+_RIGHTS = ("insert", "update")
 
 
-def of_flow(flow: str, direction: str) -> Needs:
-    """AccountView kind → rights that this flow needs; empty when it is off."""
-    return dict(ACCOUNTVIEW[flow].get(direction, {}))
+def pass_gate(session: Session) -> None:
+    """Verify the flows that are on against metadata of at most a day old, read afresh when that finds a fault.
+
+    The session learns the columns' shapes, what AccountView does without, and which flows cannot run.
+    """
+    wanted = merged(accountview_needs(flow, session.policy.flows) for flow in session.on())
+    metadata = _cached(session, wanted)
+    refused = _judge(session, metadata) if metadata else None
+    if metadata is None or refused:
+        metadata = load(session.accountview, session.accountview.schema, wanted)
+        refused = _judge(session, metadata)
+        if not refused:
+            with session.store.transaction():
+                session.store.cache(CACHE_KEY, metadata.to_json(), session.started)
+    session.errors.update(refused or {})
 
 
-def needs(flows: Mapping[str, str]) -> Needs:
-    """The same for all flows that are on, put together."""
-    return merged(of_flow(flow, flows[flow]) for flow in FLOWS)
-
-
-def merged(parts: Iterable[Mapping[str, frozenset[Right]]]) -> Needs:
-    """The union per kind."""
-    total: Needs = {}
+def merged(parts: Iterable[Mapping[str, frozenset[str]]]) -> dict[str, frozenset[str]]:
+    """The union of rights per AccountView kind."""
+    total: dict[str, frozenset[str]] = {}
     for part in parts:
         for kind, rights in part.items():
             total[kind] = total.get(kind, frozenset()) | rights
     return total
 
 
+def _cached(session: Session, wanted: Mapping[str, object]) -> Metadata | None:
+    text = session.store.cached(CACHE_KEY, session.ago(days=1))
+    try:
+        metadata = Metadata.from_json(text) if text is not None else None
+    except ValueError:
+        return None
+    return metadata if metadata and metadata.covers(session.accountview.schema, wanted) else None
+
+
+def _judge(session: Session, metadata: Metadata) -> dict[str, AvsyncError]:
+    accountview = session.accountview
+    refused: dict[str, AvsyncError] = {}
+    accountview.types.update(metadata.types())
+    accountview.absent.clear()
+    without: set[str] = set()
+    for flow in session.on():
+        missing = verify(metadata, accountview.schema, accountview_needs(flow, session.policy.flows))
+        accountview.absent.update((one.kind, one.neutral) for one in missing if one.what == "column")
+        without |= {one.kind for one in missing if is_optional(one.kind) and not stops(one) and one.what == "object"}
+        no = refusal(flow, missing)
+        if no is not None:
+            refused[flow] = no
+    session.without, session.columns = frozenset(without), lambda kind, neutral: _shape(metadata, kind, neutral)
+    return refused
+
+
+def _shape(metadata: Metadata, kind: str, neutral: str) -> Column:
+    """A column's shape, for fitting values."""
+    found = metadata.column(kind, neutral)
+    if found is None:
+        return Column()
+    return Column(
+        found.length if found.type == "C" else 0, found.upper, found.type == "M",
+        found.decimals if found.type in ("N", "Y", "B") else None, found.mandatory,
+    )  # fmt: skip
+
+
 def stops(missing: Missing) -> bool:
     """Whether a flow that needs this cannot run: not for what is optional, nor for a module that is not there."""
-    return not missing.optional and not (missing.what == "object" and missing.kind in OPTIONAL_KINDS)
+    return not missing.optional and not (missing.what == "object" and is_optional(missing.kind))
 
 
 def refusal(flow: str, missing: Iterable[Missing]) -> SchemaMismatch | None:
@@ -91,101 +97,51 @@ def refusal(flow: str, missing: Iterable[Missing]) -> SchemaMismatch | None:
     Names go before rights: rights on a table that is not there mean nothing.
     """
     stopping = [one for one in missing if stops(one)]
-    rights = [one for one in stopping if one.what in ("insert", "update")]
-    names = [one for one in stopping if one not in rights]
-    if not stopping:
-        return None
+    names = [one for one in stopping if one.what not in _RIGHTS]
     if names:
-        return SchemaMismatch(
-            "schema_names_missing", flow=flow, missing="".join(f"\n- {described(one)}" for one in names)
-        )
-    return SchemaMismatch("schema_rights_missing", flow=flow, missing=", ".join(described(one) for one in rights))
+        told = "".join(f"\n- {described(one)}" for one in names)
+        return SchemaMismatch("schema_names_missing", flow=flow, missing=told)
+    rights = ", ".join(described(one) for one in stopping)
+    return SchemaMismatch("schema_rights_missing", flow=flow, missing=rights) if rights else None
 
 
 def described(missing: Missing) -> str:
     """E.g. `hour.columns.time_code: HRS_CODE → UURSOORT (Uursoort)`, by the path of the override that mends it."""
-    if missing.what in ("insert", "update"):
+    if missing.what in _RIGHTS:
         return f"{missing.what} {missing.name}"
     parts = {"object": "business_object", "table": "table", "column": f"columns.{missing.neutral}"}
     meant = f" → {' / '.join(missing.candidates)}" if missing.candidates else ""
     return f"{missing.kind}.{parts[missing.what]}: {missing.name}{meant}"
 
 
-def crafter_kinds(flow: str, direction: str) -> frozenset[str]:
-    """The Crafter kinds that a flow reads or writes; empty when it is off. Contacts are import only."""
-    if direction == "off":
-        return frozenset()
-    return CRAFTER[flow] - (frozenset({"contact"}) if direction == "export" else frozenset())
+def check_codes(session: Session, flow: str) -> None:
+    """Raise ConfigError when AccountView has no such time code as the config names: it would refuse them line by line.
+
+    What was found right counts for a day.
+    """
+    lists = [one for kind in kinds_of(flow) for one in lists_of(kind) if one.side == ACCOUNTVIEW and not one.whole]
+    for one in lists:
+        if one.optional and one.name not in session.without and _some_wait(session, flow):
+            _check_list(session, one)
 
 
-CACHE_KEY = "metadata"
+def _some_wait(session: Session, flow: str) -> bool:
+    return any(session.store.inbox.waiting(kind.name, CRAFTER) for kind in kinds_of(flow))
 
 
-@dataclass(slots=True)
-class Gate:
-    """What the dictionary says: `refused` flows with the reason, `contacts` whether that module is there, and the
-    kinds it is `without` although their flow goes on."""
-
-    metadata: Metadata
-    refused: dict[str, AvsyncError]
-    contacts: bool
-    without: frozenset[str] = frozenset()
-
-    def column(self, kind: str, neutral: str) -> Column:
-        """A column's shape, for fitting values."""
-        found = self.metadata.column(kind, neutral)
-        if found is None:
-            return Column()
-        return Column(
-            found.length if found.type == "C" else 0, found.upper, found.type == "M",
-            found.decimals if found.type in ("N", "Y", "B") else None, found.mandatory,
-        )  # fmt: skip
+def _check_list(session: Session, wanted: LookUp) -> None:
+    codes = [code.upper() for code in session.policy.time_codes.values()]
+    key = f"{wanted.name}s:{','.join(codes)}"
+    if session.store.cached(key, session.ago(days=1)):
+        return
+    unknown = [code for code in codes if session.accountview.by_key(wanted.name, code) is None]
+    if unknown:
+        known = [row for page in session.accountview.pages(wanted.name) for row in page.rows]
+        raise ConfigError("time_codes_unknown", codes=", ".join(unknown), known=shown_codes(known))
+    with session.store.transaction():
+        session.store.cache(key, codes, session.now())
 
 
-def pass_gate(
-    accountview: AccountView, store: Store, flows: Mapping[str, str], on: Sequence[str], since: str, now: str
-) -> Gate:
-    """Verify the flows that are on against metadata not older than `since`, read afresh when that finds a fault."""
-    wanted = merged(of_flow(flow, flows[flow]) for flow in on)
-    metadata = _cached(store, accountview, wanted, since)
-    gate = _judge(accountview, metadata, flows, on) if metadata else None
-    if gate is None or gate.refused:
-        metadata = load(accountview, accountview.schema, wanted)
-        gate = _judge(accountview, metadata, flows, on)
-        if not gate.refused:
-            with store.transaction():
-                store.cache(CACHE_KEY, metadata.to_json(), now)
-    return gate
-
-
-def _cached(store: Store, accountview: AccountView, wanted: Mapping[str, object], since: str) -> Metadata | None:
-    text = store.cached(CACHE_KEY, since)
-    if text is None:
-        return None
-    try:
-        metadata = Metadata.from_json(text)
-    except ValueError:
-        return None
-    return metadata if metadata.covers(accountview.schema, wanted) else None
-
-
-def _judge(accountview: AccountView, metadata: Metadata, flows: Mapping[str, str], on: Sequence[str]) -> Gate:
-    accountview.types.update(metadata.types())
-    accountview.absent.clear()
-    refused: dict[str, AvsyncError] = {}
-    contacts, without = True, set()
-    for flow in on:
-        missing = verify(metadata, accountview.schema, of_flow(flow, flows[flow]))
-        accountview.absent.update((one.kind, one.neutral) for one in missing if one.what == "column")
-        contacts = contacts and not any(one.kind == "contact" and not stops(one) for one in missing)
-        without |= {one.kind for one in missing if one.what == "object" and not stops(one)}
-        refusal = _refusal(flow, missing)
-        if refusal is not None:
-            refused[flow] = refusal
-    return Gate(metadata, refused, contacts, frozenset(without))
-
-
-def _refusal(flow: str, missing: Sequence[Missing]) -> AvsyncError | None:
-    rights = [one for one in missing if one.what in ("insert", "update")]
-    names = [one for one in missing if one not in rights]
-    return refusal(flow, names) or refusal(flow, rights)
+def shown_codes(rows: Sequence[Mapping[str, object]]) -> str:
+    """Codes and names of a list, for a message."""
+    return ", ".join(f"{row.get('code')} ({row.get('name')})" for row in rows[:20]) or "-"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from avsync.errors import LoginNeeded, Malformed, TryLater
+from avsync.errors import ConfigError, LoginNeeded, Malformed, TryLater
 from avsync.services.accountview import query, rows
 from avsync.services.accountview.document import Rows, Value, document
 from avsync.services.accountview.rows import Names, Row
@@ -96,20 +96,20 @@ class AccountView:
         pages = self._listing(kind, params, LOOK_UP_SIZE)
         return [row for page in pages for row in page.rows if query.fits(row, wanted, any_)]
 
-    def order_lines(self, number: str) -> list[dict[str, Any]] | None:
-        """The lines of one sales order, None when there is no such order."""
-        order, line = self.schema["order"], self.schema["order_line"]
-        fields = [order.key_column, *(f"{line.table}.{line.columns[name]}" for name in self._asked("order_line"))]
-        letter = self._type("order", order.key)
-        params = self._params(order, fields, LOOK_UP_SIZE)
-        params |= query.equal(1, order.key, order.key_column, letter, number)
+    def details(self, kind: str, key: str) -> list[dict[str, Any]] | None:
+        """The detail rows of one header by its key, None when there is no such header."""
+        line = self.schema[kind]
+        head = self.schema[line.parent or ""]
+        fields = [head.key_column, *(f"{line.table}.{line.columns[name]}" for name in self._asked(kind))]
+        letter = self._type(head.kind, head.key)
+        params = self._params(head, fields, LOOK_UP_SIZE) | query.equal(1, head.key, head.key_column, letter, key)
 
         def pick(data: Any) -> list[Row] | None:
-            headers = rows.table(data, order.table)
+            headers = rows.table(data, head.table)
             for header in headers:
-                if isinstance(header, dict) and query.same(letter, rows.field(header, order.key_column), number):
-                    found = rows.details(data, headers, header, order.table, line.table)
-                    return rows.neutral_rows(found, self._names["order_line"])
+                if isinstance(header, dict) and query.same(letter, rows.field(header, head.key_column), key):
+                    found = rows.details(data, headers, header, head.table, line.table)
+                    return rows.neutral_rows(found, self._names[kind])
             return None
 
         return self.fetch(DATA, params, pick)[0]
@@ -126,19 +126,20 @@ class AccountView:
         header = Rows(table, self.types, [self._sendable(kind, values)])
         return self._write("PUT", table, document(table, self._today(), header, key=key))
 
-    def put_order_lines(self, number: str, lines: Sequence[Mapping[str, Value]]) -> Outcome:
-        """Change the lines with an `id`, add those without; lines that are not mentioned stay (section 4, mark U).
+    def put_details(self, kind: str, key: str, lines: Sequence[Mapping[str, Value]]) -> Outcome:
+        """Change the detail rows with an `id`, add those without; what is not mentioned stays (section 4, mark U).
 
-        All lines must name the same columns (`id` aside), because the format is positional. Done.row is
-        `{"lines": [...]}` with what the answer told of the order's lines, or None.
+        All must name the same columns (`id` aside), because the format is positional. Done.row is `{"lines": [...]}` with
+        what the answer told of the header's details, or None.
         """
-        order, line = self.schema["order"], self.schema["order_line"]
-        sent = [self._sendable("order_line", one) for one in lines]
+        line = self.schema[kind]
+        head = self.schema[line.parent or ""]
+        sent = [self._sendable(kind, one) for one in lines]
         if len({frozenset(one.keys() - {line.key}) for one in sent}) != 1:
-            raise ValueError("order lines with the same columns each")
-        header = Rows(order, self.types, [{order.key: number}])
-        body = document(order, self._today(), header, Rows(line, self.types, sent), key=number)
-        return self._write("PUT", order, body, self._echoed_lines)
+            raise ValueError("lines with the same columns each")
+        header = Rows(head, self.types, [{head.key: key}])
+        body = document(head, self._today(), header, Rows(line, self.types, sent), key=key)
+        return self._write("PUT", head, body, lambda data, table: self._echoed_details(data, table, line))
 
     def fetch(
         self, path: str, params: Mapping[str, str] | None, pick: Callable[[Any], T]
@@ -230,13 +231,31 @@ class AccountView:
         found = [row for row in rows.table(data, table.table) if isinstance(row, dict)]
         return rows.neutral_rows(found[:1], self._names[table.kind])[0] if found else None
 
-    def _echoed_lines(self, data: Any, table: TableSchema) -> Row | None:
-        line = self.schema["order_line"]
-        headers = [row for row in rows.table(data, table.table) if isinstance(row, dict)]
+    def _echoed_details(self, data: Any, head: TableSchema, line: TableSchema) -> Row | None:
+        headers = [row for row in rows.table(data, head.table) if isinstance(row, dict)]
         if not headers:
             return None
-        found = rows.details(data, headers, headers[0], table.table, line.table)
-        return {"lines": rows.neutral_rows(found, self._names["order_line"])} if found else None
+        found = rows.details(data, headers, headers[0], head.table, line.table)
+        return {"lines": rows.neutral_rows(found, self._names[line.kind])} if found else None
+
+
+def pick_company(companies: Iterable[Mapping[str, Any]], code: str) -> Mapping[str, Any]:
+    """The company with this code (AccountView contract 2); codes compare in upper case.
+
+    Errors: LoginNeeded("no_companies") when the user sees none, ConfigError("company_unknown") that lists the codes.
+    """
+    codes = {company_code(company): company for company in companies}
+    if not codes:
+        raise LoginNeeded("no_companies")
+    for found, company in codes.items():
+        if found.upper() == code.strip().upper():
+            return company
+    raise ConfigError("company_unknown", company=code, codes=", ".join(sorted(codes)))
+
+
+def company_code(company: Mapping[str, Any]) -> str:
+    """Its code, trimmed."""
+    return str(company.get("Code") or "").strip()
 
 
 def _words(data: Any) -> str:

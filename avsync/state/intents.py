@@ -1,0 +1,109 @@
+"""Writes that were announced before they were sent, until their outcome is known (law 1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlite_utils import Database
+
+from avsync.records.values import Side
+
+_COLUMNS = "kind, side, verb, record_side, record, key, name, reference, detail, link, sent_at, reason, id"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A write that was announced before it was sent. `record_side` and `record` name the version it was made from."""
+
+    kind: str
+    side: Side
+    verb: str
+    record_side: Side
+    record: str
+    key: str
+    name: str
+    reference: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    link: int | None = None
+    sent_at: str = ""
+    reason: str = ""
+    id: int = 0
+
+
+class Intents:
+    """Reads and writes the table `intents`. A verb of `found` is a write that a look-up has found, kept until its record
+    is linked: a run may die in between, and a record of ours that nothing here knew would look like a lost state."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    def announce(self, intents: Sequence[Intent], run: int) -> list[int]:
+        """Write down what is about to be sent; the caller commits before it sends."""
+        return [self._announce(intent, run) for intent in intents]
+
+    def _announce(self, intent: Intent, run: int) -> int:
+        cursor = self.db.execute(
+            f"INSERT INTO intents (run, {_COLUMNS}) VALUES (?{', ?' * 12}, NULL)",
+            [run, intent.kind, intent.side, intent.verb, intent.record_side, intent.record, intent.key, intent.name,
+             intent.reference, json.dumps(dict(intent.detail), ensure_ascii=False), intent.link, intent.sent_at,
+             intent.reason],
+        )  # fmt: skip
+        return int(cursor.lastrowid or 0)
+
+    def close(self, ids: Iterable[int]) -> None:
+        """The outcome of these writes is known."""
+        self.db.conn.executemany("DELETE FROM intents WHERE id = ?", [(one,) for one in ids])
+
+    def doubt(self, identity: int, reason: str, gave_up: str = "") -> None:
+        """The outcome of this write is unknown until a look-up settles it; its grace time begins at `gave_up`."""
+        sql = "UPDATE intents SET reason = ?, sent_at = max(sent_at, ?) WHERE id = ?"
+        self.db.execute(sql, [reason, gave_up, identity])
+
+    def still_under_way(self, ids: Iterable[int], now: str) -> None:
+        """These writes were announced a while ago and may be sent only now: that counts for their grace time."""
+        self.db.conn.executemany("UPDATE intents SET sent_at = ? WHERE id = ?", [(now, one) for one in ids])
+
+    def found(self, identity: int) -> None:
+        """A look-up found what this write left, so its outcome is known."""
+        self.db.execute("UPDATE intents SET verb = 'found' WHERE id = ?", [identity])
+
+    def that_made(self, kind: str, side: Side, record: str) -> Intent | None:
+        """The write that made this record's counterpart, where a look-up found it."""
+        return next(iter(self._select("verb = 'found' AND kind = ? AND record_side = ? AND record = ?",
+                                      [kind, side, record])), None)  # fmt: skip
+
+    def forget_found(self) -> None:
+        """Writes that were found have served once their record is linked, or is no longer there."""
+        self.db.execute(
+            "DELETE FROM intents WHERE verb = 'found' AND ("
+            " EXISTS (SELECT 1 FROM links WHERE links.kind = intents.kind AND accountview IS NOT NULL"
+            "  AND crafter IS NOT NULL AND intents.record IN (accountview, crafter))"
+            " OR NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.kind = intents.kind AND inbox.side = intents.record_side"
+            "  AND inbox.id = intents.record))"
+        )
+
+    def open(self, kind: str | None = None) -> list[Intent]:
+        """Writes whose outcome is not known, oldest first."""
+        return self._select("verb != 'found' AND kind = coalesce(?, kind)", [kind])
+
+    def held(self, kind: str) -> set[tuple[Side, str]]:
+        """Records with an open intent: they are not planned before it is settled."""
+        sql = "SELECT record_side, record FROM intents WHERE kind = ? AND verb != 'found'"
+        return {(row[0], row[1]) for row in self.db.execute(sql, [kind])}
+
+    def held_links(self, kind: str) -> set[int]:
+        """Links with an open intent: neither end is planned before it is settled."""
+        sql = "SELECT link FROM intents WHERE kind = ? AND link IS NOT NULL AND verb != 'found'"
+        return {int(row[0]) for row in self.db.execute(sql, [kind])}
+
+    def _select(self, condition: str, values: Sequence[Any]) -> list[Intent]:
+        rows = self.db.execute(f"SELECT {_COLUMNS} FROM intents WHERE {condition} ORDER BY id", list(values))
+        return [_intent(row) for row in rows]
+
+
+def _intent(row: Sequence[Any]) -> Intent:
+    named = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    return Intent(**{**named, "detail": json.loads(named["detail"])})
