@@ -4,6 +4,7 @@
 #   make test            the test suite; ARGS='-k hours' picks from it
 #   make check           format, lint, types, tests
 #   make bench           what avsync costs, against a floor; BENCH=--small takes a minute, BENCH=--large an hour
+#   make trip            the way of one record through the code; TRIP=--show prints it call by call
 #   make kills N=1000    so many random kills, and whether both worlds still come in step
 #   make long            the tests that take minutes
 #   make cassettes       record the clients' cassettes anew, against the sandbox
@@ -14,7 +15,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 N ?= 200
 
-.PHONY: install demo test check format lint bench kills long cassettes clean
+.PHONY: install demo test check format lint bench trip kills long cassettes clean
 
 install: $(READY)
 
@@ -43,6 +44,9 @@ lint: $(READY)
 
 bench: $(READY)
 	$(PY) -m tests.bench $(BENCH)
+
+trip: $(READY)
+	@$(PY) -m tests.bench.trip $(TRIP)
 
 kills: $(READY)
 	$(PY) -m tests.kills $(N)

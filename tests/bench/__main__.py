@@ -40,6 +40,7 @@ def _cases(size: Sizes) -> dict[str, Callable[[], Iterator[cases.Row]]]:
         "customers": lambda: cases.first_import("books", "customers", size.customers, 0.01, size.times),
         "hours": lambda: cases.first_import("hours", "hours", size.hours, 0.01, size.times),
         "full": lambda: (row for rows in size.passes for row in cases.full_pass(rows, size.times)),
+        "edits": lambda: cases.edits(62, 0.04, size.times),
         "backlog": lambda: (row for world in ("backlog", "lost_orders") for row in cases.backlog(world, size.waiting)),
     }
 
@@ -49,7 +50,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--small", action="store_true", help="a minute instead of ten")
     parser.add_argument("--large", action="store_true", help="a million links too")
-    parser.add_argument("--only", action="append", metavar="NAME", help="start, quiet, customers, hours, full, backlog")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="one of: start, quiet, customers, hours, full, edits, backlog"
+    )
     arguments = parser.parse_args()
     size = SMALL if arguments.small else LARGE if arguments.large else USUAL
     rows: list[cases.Row] = []

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import requests as http
+
 from tests.bench.measure import Cost, interleaved, ratio, run, typical
 from tests.bench.server import Server
 from tests.harness import Office
@@ -105,6 +107,55 @@ def first_import(world: str, flow: str, size: int, latency: float, times: int) -
     what = f"first run of {flow}, {count:,} writes at {latency * 1000:.0f} ms"
     yield _row(f"{what}: writes per second", f"{rate:.0f}", f"{best:.0f}", f"{1 / ratio(ours, bare):.2f}", ">= 0.85")
     yield _row(f"{what}: peak MB", f"{typical(ours, 'peak'):.0f}", f"{typical(bare, 'peak'):.0f}", "", "")
+
+
+def edits(number: int, latency: float, times: int) -> Iterator[Row]:
+    """One run after so many edits, against bare sessions that send its listings and its writes, and nothing else."""
+    ours: list[Cost] = []
+    bare: list[Cost] = []
+    sent: list[Any] = []
+    with _office("in_step", number, latency, customers="both") as office:
+        server: Any = office.box
+        _avsync(office, "run-all", "--force")
+        for attempt in range(times):
+            _avsync(office, "run-all", "--force")  # what the floor has written comes back as a change of AccountView
+            _edit(server, number, attempt)
+            server.ask("requests")
+            ours.append(_avsync(office, "run-all", "--force"))
+            sent = server.ask("requests")
+            needed = [one for one in sent if not _is_single(one)]
+            bare.append(_floor(office, "replay", needed))
+    told = json.loads(ours[-1].out)["flows"]["customers"]
+    writes = sum(one[1] != "GET" for one in sent)
+    if writes != number or told["failed"]:
+        raise RuntimeError(f"{writes} writes for {number} edits: {told}")
+    singles = sum(_is_single(one) for one in sent)
+    what = f"{number} edits of customers in Crafter"
+    yield _row(
+        f"{what}: requests (GETs of one customer's /work-locations)", f"{len(sent)} ({singles})", str(len(needed)),
+        f"{len(sent) / len(needed):.2f}", "",
+    )  # fmt: skip
+    yield _timed(f"{what} at {latency * 1000:.0f} ms: seconds", ours, bare, "", "")
+
+
+def _is_single(one: list[Any]) -> bool:
+    """A look at some places, such as one customer's: no part of the listing."""
+    _, method, path, query, *_ = one
+    return (
+        method == "GET"
+        and "/work-locations" in path
+        and (not path.endswith("/work-locations") or "customer_id=" in (query or ""))
+    )
+
+
+def _edit(server: Any, number: int, attempt: int) -> None:
+    """A planner changes the phone of each customer."""
+    with http.Session() as session:
+        session.trust_env = False
+        session.headers["Authorization"] = f"Bearer {server.api_key}"
+        for one in range(number):
+            address = f"{server.crafter_url}/customers/customer-{one}"
+            session.patch(address, json={"phone": f"06-{attempt}{one:07d}"}).raise_for_status()
 
 
 def full_pass(rows: int, times: int) -> Iterator[Row]:
