@@ -42,7 +42,7 @@ def not_said(found: list[Open], life: Life) -> list[str]:
 
 
 def excused(found: list[Open], now: Snapshot, life: Life) -> set[str]:
-    """What need not be in step: it has an open problem, or the design leaves it alone."""
+    """What need not be in step: it has an open problem, or the rules leave it alone."""
     ids = {one.record for one in found if one.severity != "warning"}
     ids |= {one.partition(":")[0] for one in ids} | life.gone
     ids |= {one["id"] for one in now.records("work-orders") if one["status"] == "cancelled"}

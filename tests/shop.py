@@ -153,7 +153,7 @@ def rests(one: Office, exit_code: int = 0) -> None:
 
 
 def in_step(one: Office, before: Snapshot | None = None, but: tuple[str, ...] = ()) -> None:
-    """Both worlds are equal wherever the design says so, and a further run changes nothing."""
+    """Both worlds are equal wherever the rules say so, and a further run changes nothing."""
     found = differences(one.box, one.config["flows"], before=before, but=but)
     assert not found, found
     rests(one)

@@ -83,7 +83,7 @@ class Stage:
         return self.one.avsync("--json", "run-all", *args)
 
     def writes(self, *args: str) -> list[str]:
-        """Run, and what it stored (what is refused is tried again in every run, design: errors)."""
+        """Run, and what it stored (what is refused is tried again in every run: RULES.md, what it does)."""
         self.box.requests.clear()
         told = self.run(*args)
         assert told.exit in (0, 1), (told, self.problems())

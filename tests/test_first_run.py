@@ -29,7 +29,7 @@ def test_a_healthy_world_is_in_step_after_one_run_and_the_second_writes_nothing(
 
 
 def test_no_network_call_is_made_inside_a_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Design, rule 1: the thread that has a transaction open never waits for a service."""
+    """Law 1: the thread that has a transaction open never waits for a service."""
     stores: list[Store] = []
     asked: list[bool] = []
     make, ask = Store.__init__, Http._once

@@ -1,4 +1,4 @@
-"""The AccountView half of the sandbox, seen over HTTP: contract accountview.md, the fault script, the server."""
+"""The AccountView half of the sandbox, seen over HTTP: the AccountView contract, the fault script, the server."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ HOUR = {"EMP_NR": "007", "PROJ_CODE": "P1", "HRS_CODE": "100", "HRS_DATE": "2026
 ORDER = {"RPL_DEL": "10001", "ORD_DATE": "2026-11-20T12:00:00.000Z", "COMMENT1": "Onderhoud"}
 
 
-# OAuth (section 1)
+# OAuth (AccountView contract 1)
 
 
 def token_call(box: Sandbox, **form: str) -> requests.Response:
@@ -220,7 +220,7 @@ def test_scope_limits_writing(av: Caller) -> None:
     refused(av.post("AR1", "CONTACT", CUSTOMER), "geen recht", 403)
 
 
-# reading (section 3)
+# reading (AccountView contract 3)
 
 
 def test_keyset_paging_and_list_view(av: Caller) -> None:
@@ -377,7 +377,7 @@ def test_damaged_rows_travel_as_they_are(av: Caller) -> None:
     assert (row["ACCT_NAME"], row["CNG_DATE"]) == (None, "2026-13-45T25:00:00")
 
 
-# writing (section 4)
+# writing (AccountView contract 4)
 
 
 def test_create_numbers_stores_and_echoes(av: Caller) -> None:
@@ -557,7 +557,7 @@ def test_a_persons_work_must_fit_its_columns(av: Caller) -> None:
         av.box.accountview.add("CONTACT", NOPE="1")
 
 
-# metadata (section 6)
+# metadata (AccountView contract 6)
 
 
 def test_metadata(make: Callable[..., Caller]) -> None:

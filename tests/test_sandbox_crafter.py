@@ -1,4 +1,4 @@
-"""The sandbox's Crafter must speak contract crafter.md to the letter: all of avsync is tried on it."""
+"""The sandbox's Crafter must speak the Crafter contract to the letter: all of avsync is tried on it."""
 
 from __future__ import annotations
 

@@ -244,7 +244,7 @@ def test_an_outage_of_a_day_is_caught_up_by_the_next_run(side: str) -> None:
 
 
 def quiet_run(one: Bench) -> None:
-    """At most twelve requests, no write, no token call (design: what it may cost)."""
+    """At most twelve requests, no write, no token call (RULES.md, what it may cost)."""
     one.box.requests.clear()
     refreshes = one.box.token_refreshes
     result = one.run()

@@ -1,4 +1,4 @@
-"""Compares both worlds with what the design promises, from its text alone: no line of avsync's core is used here.
+"""Compares both worlds with what RULES.md promises, from its text alone: no line of avsync's core is used here.
 
     before = look(box)
     ...                                     # one or more runs

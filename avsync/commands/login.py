@@ -68,7 +68,7 @@ class Reply:
 def reply_in(url: str) -> Reply | None:
     """The reply in a redirect address (or its query alone); None when there is none in it.
 
-    The code is decoded once, and a `+` in it stays a plus (contracts/accountview.md 1).
+    The code is decoded once, and a `+` in it stays a plus (AccountView contract 1).
     """
     query = urlsplit(url).query if "?" in url else url
     found: dict[str, str] = {}

@@ -169,7 +169,7 @@ def _progress(talker: Talker) -> Iterator[Callable[[str, int], None]]:
 
 
 def tell(result: Result, language: str, talker: Talker) -> None:
-    """The totals, and why a flow stopped; nothing new and nobody looking: nothing at all (design: commands)."""
+    """The totals, and why a flow stopped; nothing new and nobody looking: nothing at all (RULES.md, commands)."""
     for flow, error in result.errors.items():
         if error.code == "interrupted":
             continue  # said once, for the whole run

@@ -1,4 +1,4 @@
-"""Crafter's web service over a CrafterStore, exactly as contract crafter.md assumes it, under /api/v1."""
+"""Crafter's web service over a CrafterStore, exactly as the Crafter contract assumes it, under /api/v1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Crafter's resources as data, and the checks its server makes on a body (contract crafter.md)."""
+"""Crafter's resources as data, and the checks its server makes on a body (Crafter contract, resources)."""
 
 from __future__ import annotations
 

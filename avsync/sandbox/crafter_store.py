@@ -1,4 +1,4 @@
-"""Crafter's data in memory, with the server's own rules (contract crafter.md) and what a person does by hand.
+"""Crafter's data in memory, with the server's own rules (Crafter contract, resources) and what a person does by hand.
 
 `create`, `update`, `page` and `get` are the API and check everything. `add`, `edit` and `remove` are a
 person's hands and may put in what the API would refuse (odd values, unknown statuses): real data has that too.

@@ -1,4 +1,4 @@
-"""The oddities of a real server, as switches on the sandbox (contract crafter.md, last section)."""
+"""The oddities of a real server, as switches on the sandbox (Crafter contract, what a server may do)."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def klant(owner: Customer) -> dict[str, Any]:
 
 
 def locations(owner: Customer) -> list[dict[str, Any]]:
-    """Its locations in Crafter, the main one first: the postal address where there is one (design, address rule)."""
+    """Its locations in Crafter, the main one first: the postal address where there is one (RULES.md, what it does)."""
     columns = owner.columns
     found = []
     for street, code, city in (("PO_BOX", "PO_CODE", "PO_CITY"), ("ADDRESS1", "POST_CODE", "CITY")):

@@ -1,4 +1,4 @@
-"""What can come of a write, as values: Done, Rejected, NotSent, Unknown (design: one record's way, step 6)."""
+"""What can come of a write, as values: Done, Rejected, NotSent, Unknown (RULES.md, one record's way, step 6)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Requests whose whole answer has a deadline and a size, on top of urllib3's connection pool.
 
-A read time-out restarts with every packet, so a service that drips one byte a minute would hold a run for ever (design,
-rule 2). The deadline is therefore kept where every byte comes in: in the file object the answer, header and body, is
+A read time-out restarts with every packet, so a service that drips one byte a minute would hold a run for ever
+(law 2). The deadline is therefore kept where every byte comes in: in the file object the answer, header and body, is
 read from. One read then needs no loop, and small answers pay nothing. Requests' own machinery around a request costs
 more than the exchange itself; only what it knows of proxies and certificates is used, once, when the pool is made.
 """

@@ -1,4 +1,4 @@
-"""JSON in which numbers stay exact both ways: read as Decimal, written digit by digit. No floats (design, rule 3)."""
+"""JSON in which numbers stay exact both ways: read as Decimal, written digit by digit. No floats (law 3)."""
 
 from __future__ import annotations
 

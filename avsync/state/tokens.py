@@ -1,6 +1,6 @@
 """The token pair on disk: readable by its owner alone, replaced in one piece, guarded by its own lock.
 
-A refresh token lives once (contracts/accountview.md 1): whoever loses the new one must log in again. So a new
+A refresh token lives once (AccountView contract 1): whoever loses the new one must log in again. So a new
 pair is on the disk, not merely in a cache, before anybody uses it.
 """
 

@@ -1,4 +1,4 @@
-"""The AccountView half of the sandbox: speaks the Web API of the contract over rows in memory."""
+"""The AccountView half of the sandbox: speaks the Web API of the AccountView contract over rows in memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _App(Flask):
-    """Takes the API's paths in any case (contract section 3)."""
+    """Takes the API's paths in any case (AccountView contract 3)."""
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"].lower()

@@ -1,4 +1,4 @@
-"""The data dictionary: contract section 5 as data, under the names of one installation."""
+"""The data dictionary: AccountView contract 5 as data, under the names of one installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The write document of contract section 4, taken apart and checked against the dictionary."""
+"""The write document of AccountView contract 4, taken apart and checked against the dictionary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AccountView's description of itself (contract section 6)."""
+"""AccountView's description of itself (AccountView contract 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names of another installation, and the words avsync has for them (contract section 5, marks I and U)."""
+"""The names of another installation, and the words avsync has for them (AccountView contract 5, marks I and U)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AccountView's OAuth 2 (contract section 1): the consent page, the token endpoint, and refresh tokens that rotate."""
+"""OAuth 2 (AccountView contract 1): the consent page, the token endpoint, and refresh tokens that rotate."""
 
 from __future__ import annotations
 

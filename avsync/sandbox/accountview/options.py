@@ -18,7 +18,7 @@ def _companies() -> list[Company]:
 class Options:
     """Switches of one AccountView; the first four are read once, at the start.
 
-    `names`: "default" as in contract section 5, "other" renames all that nobody could confirm. `rights`: table
+    `names`: "default" as in AccountView contract 5, "other" renames all that nobody could confirm. `rights`: table
     name -> letters out of "riu" (read, insert, update); a table that is not named has all three. `no_rows`: how a
     read without rows answers: "json" (404 with JSON), "empty" (404 without body) or "list" (200, empty list).
     `clock_shift`: hours that the customer's server is off. Only the first company holds data, the user has no

@@ -1,4 +1,4 @@
-"""Reads as a client may ask for them (contract section 3): the parameters, the conditions, and the page of rows."""
+"""Reads as a client may ask for them (AccountView contract 3): the parameters, the conditions, and the page of rows."""
 
 from __future__ import annotations
 

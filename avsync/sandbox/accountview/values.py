@@ -1,4 +1,4 @@
-"""How values are held in a column, and how they look on the wire (contract sections 3 and 4)."""
+"""How values are held in a column, and how they look on the wire (AccountView contract 3 and 4)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
 
 
 class RefusedError(Exception):
-    """AccountView refuses a call; becomes the AccountViewError body of contract section 4."""
+    """AccountView refuses a call; becomes the AccountViewError body of AccountView contract 4."""
 
     def __init__(self, message: str, status: int = 400, numbers: list[int] | None = None) -> None:
         super().__init__(message)
@@ -137,7 +137,7 @@ _TO_WIRE: dict[str, Callable[[Any], Any]] = {"N": _json_number, "D": _midnight}
 
 
 def render(rows: list[Row], table: str, columns: list[Column]) -> list[Row]:
-    """Stored rows as they stand in an answer, with the synthetic columns (contract section 3)."""
+    """Stored rows as they stand in an answer, with the synthetic columns (AccountView contract 3)."""
     plain = [(column.wire, column.name) for column in columns if column.type not in _TO_WIRE]
     special = [(c.wire, c.name, _TO_WIRE[c.type]) for c in columns if c.type in _TO_WIRE]
     number = f"{table}_Id"

@@ -1,4 +1,4 @@
-"""AccountView's data: complete listings, look-ups, and writes whose outcome is a value (contract, sections 2 to 4)."""
+"""AccountView's data: complete listings, look-ups, and writes whose outcome is a value (AccountView contract 2-4)."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class AccountView:
         return self._write("PUT", table, document(table, self._today(), header, key=key))
 
     def put_details(self, kind: str, key: str, lines: Sequence[Mapping[str, Value]]) -> Outcome:
-        """Change the detail rows with an `id`, add those without; what is not mentioned stays (section 4, mark U).
+        """Change the detail rows with an `id`, add those without; what is not mentioned stays (AccountView contract 4).
 
         All must name the same columns (`id` aside), because the format is positional. Done.row is `{"lines": [...]}` with
         what the answer told of the header's details, or None.
@@ -163,7 +163,7 @@ class AccountView:
         return self.http.get(path, params, accept, headers=headers, auth=self._auth)
 
     def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int) -> Iterator[Page]:
-        """Keyset paging: ends with a page that is not full, or when LastKey does not move (section 3)."""
+        """Keyset paging: ends with a page that is not full, or when LastKey does not move (AccountView contract 3)."""
         table, names = self.schema[kind], self._names[kind]
         params = {**self._params(table, self._fields(kind), page_size), **conditions}
         last: str | None = None

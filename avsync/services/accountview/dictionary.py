@@ -1,4 +1,4 @@
-"""AccountView's description of itself, as far as our schema is concerned (contract accountview.md, section 6)."""
+"""AccountView's description of itself, as far as our schema is concerned (AccountView contract 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The document of a write: definitions, and rows whose values stand in the same order (contract, section 4)."""
+"""The document of a write: definitions, and rows whose values stand in the same order (AccountView contract 4)."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from requests_oauthlib import OAuth2Session
 from avsync.errors import AvsyncError, ConfigError, LoginNeeded, TryLater
 from avsync.services.urls import is_loopback
 
-SCOPE = "readaccountviewdata updateaccountviewdata"  # contracts/accountview.md 1; never deleteaccountviewdata
+SCOPE = "readaccountviewdata updateaccountviewdata"  # AccountView contract 1; never deleteaccountviewdata
 LIMIT = 262_144  # bytes of an answer; a token pair is a few kB
 _LONGEST_LIFE = 10**9  # seconds
 KEPT = ("access_token", "refresh_token", "token_type", "expires_in", "expires_at")
@@ -55,7 +55,7 @@ _shut_loggers()
 
 
 def authorization_url(authorize_url: str, client_id: str, redirect_uri: str, state: str) -> str:
-    """Where a person consents (contracts/accountview.md 1)."""
+    """Where a person consents (AccountView contract 1)."""
     session = OAuth2Session(client_id, redirect_uri=redirect_uri, scope=SCOPE)
     shown, plain = _as_https(authorize_url)
     url: str = session.authorization_url(shown, state=state)[0]
@@ -175,7 +175,7 @@ def _checked(response: requests.Response) -> requests.Response:
 def _the_pair(answer: Mapping[str, Any]) -> Token:
     """Without what the library could stumble over: this answer is the only copy of the pair; the old one is dead."""
     pair: Token = {key: answer[key] for key in ("access_token", "refresh_token") if answer.get(key)}
-    pair["token_type"] = "bearer"  # noqa: S105 - the only kind there is (contracts/accountview.md 1)
+    pair["token_type"] = "bearer"  # noqa: S105 - the only kind there is (AccountView contract 1)
     try:
         seconds = int(str(answer.get("expires_in")))
     except ValueError:

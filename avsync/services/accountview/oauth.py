@@ -1,6 +1,6 @@
 """The access token every call carries: refreshed in time, once per rejected token, saved before it is used.
 
-The refresh token rotates (contracts/accountview.md 1), so among all threads and processes that share a token
+The refresh token rotates (AccountView contract 1), so among all threads and processes that share a token
 file exactly one may refresh; the others wait at the file's lock and take what it brought.
 """
 

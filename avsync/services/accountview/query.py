@@ -1,4 +1,4 @@
-"""Conditions of a read, as parameters only: data never becomes part of an expression (contract, section 3)."""
+"""Conditions of a read, as parameters only: data never becomes part of an expression (AccountView contract 3)."""
 
 from __future__ import annotations
 

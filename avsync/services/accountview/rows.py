@@ -1,4 +1,4 @@
-"""AccountView's answers taken apart, as tolerantly as a client must be (contract accountview.md, sections 3 and 4)."""
+"""AccountView's answers taken apart, as tolerantly as a client must be (AccountView contract 3 and 4)."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def key_text(value: Any) -> str | None:
 
 
 def details(data: Any, headers: Sequence[Any], header: Row, header_table: str, name: str) -> list[Any]:
-    """The detail rows of one header: nested in it, or a sibling list that carries `<HEADER TABLE>_Id` (section 3).
+    """The detail rows of one header: nested in it, or a sibling list with `<HEADER TABLE>_Id` (AccountView contract 3).
 
     Flaw when several headers came and a detail row does not say whose it is: a line must not be overlooked.
     """

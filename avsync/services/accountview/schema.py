@@ -1,4 +1,4 @@
-"""AccountView's names as data: `schema.yaml` with the operator's overrides (contract accountview.md, section 5).
+"""AccountView's names as data: `schema.yaml` with the operator's overrides (AccountView contract 5).
 
 Overrides are taken as the config has checked them: known kinds, known neutral names, plain identifiers.
 """
@@ -46,7 +46,7 @@ class TableSchema:
 
     @cached_property
     def neutral(self) -> dict[str, str]:
-        """Column in lower case -> neutral name: column names are case-insensitive (section 3)."""
+        """Column in lower case -> neutral name: column names are case-insensitive (AccountView contract 3)."""
         return {column.lower(): neutral for neutral, column in self.columns.items()}
 
     def type(self, neutral: str) -> str:

@@ -1,4 +1,4 @@
-"""Crafter's records: complete listings, look-ups, and writes whose outcome is a value (contract crafter.md)."""
+"""Crafter's records: complete listings, look-ups, and writes whose outcome is a value (Crafter contract, transport)."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ class Crafter:
 
 
 def _plain(value: Any) -> Any:
-    """Dates as YYYY-MM-DD, quantities as decimal strings (contract, transport)."""
+    """Dates as YYYY-MM-DD, quantities as decimal strings (Crafter contract, transport)."""
     if isinstance(value, Decimal):
         return format(value, "f")
     return value.isoformat() if isinstance(value, date) else value
