@@ -106,8 +106,8 @@ def test_the_comparison_of_samples_notices_a_difference() -> None:
 
 
 def test_every_make_target_named_exists_and_every_target_is_named() -> None:
-    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.M))
-    named = set(re.findall(r"\bmake ([a-z]+)", README + MAKEFILE.partition("PYTHON ?=")[0]))
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.M))
+    named = set(re.findall(r"\bmake ([a-z-]+)", README + MAKEFILE.partition("PYTHON ?=")[0]))
     assert named == targets - {"install"}
     phony = set(re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.M)[1].split())  # type: ignore[index]
     assert phony == targets
@@ -117,7 +117,7 @@ def test_ci_runs_what_the_readme_names() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "make check" in script
     assert "make demo" in script
-    assert set(re.findall(r"^make ([a-z]+)", script, re.M)) <= set(re.findall(r"\bmake ([a-z]+)", README))
+    assert set(re.findall(r"^make ([a-z-]+)", script, re.M)) <= set(re.findall(r"\bmake ([a-z-]+)", README))
 
 
 def _keys(section: type[BaseModel], before: str = "") -> Iterator[str]:
