@@ -22,6 +22,7 @@ from avsync.sandbox.accountview.store import AccountViewStore
 from avsync.sandbox.crafter import create_app as create_crafter
 from avsync.sandbox.crafter_fields import RESOURCES
 from avsync.sandbox.crafter_store import CrafterStore
+from avsync.sandbox.direct import call
 from avsync.sandbox.faults import DroppedError, Faults, Request, WsgiApp
 
 _THREADS = 16
@@ -117,9 +118,8 @@ class Sandbox:
         }
         ports = {"accountview": accountview_port, "crafter": crafter_port}
         self._add_pages(apps)
-        self._services = {
-            side: _Service(self.faults.wrap(side, app.wsgi_app), ports[side]) for side, app in apps.items()
-        }
+        self._apps = {side: self.faults.wrap(side, app.wsgi_app) for side, app in apps.items()}
+        self._services = {side: _Service(app, ports[side]) for side, app in self._apps.items()}
 
     def _add_pages(self, apps: Mapping[str, Flask]) -> None:
         for app in apps.values():
@@ -147,9 +147,19 @@ class Sandbox:
     ) -> None:
         self.stop()
 
+    def ask(
+        self, side: str, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Answer a request without any socket: status, headers, body. DroppedError where a connection would drop."""
+        return call(self._apps[side], self.port(side), method, target, headers, body or b"")
+
+    def port(self, side: str) -> int:
+        """The port a side listens on."""
+        return self._services[side].port
+
     def home(self, side: str) -> str:
         """The address of a side's web pages."""
-        return f"http://127.0.0.1:{self._services[side].port}"
+        return f"http://127.0.0.1:{self.port(side)}"
 
     @property
     def accountview_url(self) -> str:

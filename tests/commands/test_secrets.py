@@ -78,7 +78,7 @@ class Secrets:
 
 @contextmanager
 def guarded(tmp_path: Path, world: Any = None, **options: Any) -> Iterator[tuple[Office, Secrets]]:
-    with office(tmp_path, world, **options) as one:
+    with office(tmp_path, world, wire=True, **options) as one:
         yield one, Secrets(one)
 
 
@@ -142,7 +142,6 @@ FAULTS: list[dict[str, Any]] = [
 def test_no_failure_says_a_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fault: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr("avsync.services.http.RESTS", (0.001, 0.002))
     caplog.set_level(0)
     with guarded(tmp_path, small()) as (one, secrets):
         one.box.expire_tokens()
@@ -336,7 +335,6 @@ def test_the_token_service_is_not_followed_either(tmp_path: Path, status: str) -
 def test_through_the_command_line_a_redirect_is_a_service_that_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("avsync.services.http.RESTS", (0.001, 0.002))
     with guarded(tmp_path, small()) as (one, secrets), Scripted(answer({}), repeat=True) as other:
         with Scripted(answer({}, "302 Found", Location=other.url), repeat=True) as server:
             one.config["crafter"]["base_url"] = server.url

@@ -23,6 +23,7 @@ from avsync.sandbox.faults import Request
 from avsync.sandbox.server import Sandbox
 from avsync.state import db
 from avsync.state.store import Store
+from tests.support.folders import MEMORY
 from tests.support.forks import Forks
 from tests.support.office import Office
 from tests.support.small_world import customer, hour, klant, line, lists, work_order
@@ -257,15 +258,10 @@ class Killer:
         return len(Store(base).intents()) if base is not None else 0
 
 
-def fast_folder() -> str | None:
-    """Memory, where there is some to write to: the disk is not what is tested here."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-
-
 def kill_at_steps(every: int = 1, seed: int = 1) -> Figures:
     """One kill at each (or each so many-th) step of a run."""
     figures, forks = Figures(), Forks()
-    with tempfile.TemporaryDirectory(dir=fast_folder()) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         killer = Killer(Path(folder), forks, random.Random(seed), figures)
         steps = killer.count_steps()
         for step in range(1, steps + 1, every):
@@ -279,7 +275,7 @@ def kill_at_random(kills: int, seed: int = 1, tell: bool = False) -> Figures:
     """So many kills at random moments, in worlds of a hundred each."""
     figures, forks, chance = Figures(), Forks(), random.Random(seed)
     while figures.kills < kills:
-        with tempfile.TemporaryDirectory(dir=fast_folder()) as folder:
+        with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
             killer, goal = Killer(Path(folder), forks, chance, figures), min(kills, figures.kills + BATCH)
             while figures.kills < goal:
                 killer.at_random()

@@ -22,6 +22,7 @@ import pytest
 
 from tests.crash.rows import ROWS, Row
 from tests.support.breaking import GRACE, Axe, Bench, Picture, differences, dump
+from tests.support.folders import MEMORY
 from tests.support.office import office
 
 SERVICE_FAULTS = (
@@ -145,16 +146,12 @@ class Ground:
 def ground(row: Row) -> Iterator[Ground]:
     """A row on a bench of its own, its state in memory."""
     with (
-        tempfile.TemporaryDirectory(dir=_fast_folder()) as folder,
-        office(Path(folder), None, row.flows, **row.options) as one,
+        tempfile.TemporaryDirectory(dir=MEMORY) as folder,
+        office(Path(folder), None, row.flows, wire=True, **row.options) as one,
     ):
         one.config |= {"settle_grace": GRACE, "timeouts": {"connect": 2, "read": TIMEOUT}}
         one.config["accountview"]["concurrency"] = one.config["crafter"]["concurrency"] = 1
         yield Ground(Bench(one), row)
-
-
-def _fast_folder() -> str | None:
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 def _report(row: Row, failures: dict[str, list[str]], count: int) -> None:

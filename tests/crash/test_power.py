@@ -33,6 +33,8 @@ from avsync.sync.run import run as do_run
 from avsync.sync.session import Tools, Wish
 from tests.support.office import Office, office
 
+pytestmark = pytest.mark.disk
+
 # sqlite3.h: struct sqlite3_vfs, sqlite3_io_methods. Only the functions that are wrapped have a type.
 Pointer = ctypes.c_void_p
 # A path is passed on as the pointer it came in: SQLite keeps it as long as the file is open.
@@ -215,7 +217,7 @@ def cut_at_every_commit(tmp_path: Path, luck: random.Random, shots: int) -> tupl
     wrong: list[str] = []
     cuts = 0
     world = seed.world(seed=1, bad=False, customers=5, projects=2, orders=3, work_orders=5, hours=6)
-    with office(tmp_path, world) as one:
+    with office(tmp_path, world, wire=True) as one:
         one.write_config()
         config = load(one.path)
         with Recorder() as recorder:
@@ -320,7 +322,7 @@ def copied(one: Office, place: Path) -> Path:
 
 def test_a_copy_of_the_files_while_a_run_works_is_a_backup(tmp_path: Path) -> None:
     """Each copy opens, is whole, and knows what was linked when copying began; a run from it sends nothing twice."""
-    with office(tmp_path, seed.world(seed=1, bad=False, customers=8, hours=12), latency=0.005) as one:
+    with office(tmp_path, seed.world(seed=1, bad=False, customers=8, hours=12), latency=0.005, wire=True) as one:
         one.write_config()
         config = load(one.path)
         store = Store(db.open_for_writing(one.state))
@@ -357,7 +359,7 @@ def links_in(folder: Path) -> int:
 @pytest.mark.skipif(shutil.which("flock") is None, reason="needs util-linux")
 def test_a_copy_under_the_lock_waits_for_the_run_and_is_complete(tmp_path: Path) -> None:
     """`flock <state>/lock cp -a …`: the way to back up that no moment can spoil, and no run is disturbed by."""
-    with office(tmp_path, seed.world(seed=1, bad=False, customers=4), latency=0.02) as one:
+    with office(tmp_path, seed.world(seed=1, bad=False, customers=4), latency=0.02, wire=True) as one:
         running = subprocess.Popen(one.command("run-all"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         while not (one.state / "state.db").exists():
             assert running.poll() is None

@@ -33,6 +33,7 @@ from avsync.state.lock import RunLock
 from tests.crash.test_month import SETUPS
 from tests.support.clocked_office import Killed, Stage
 from tests.support.comparison import look
+from tests.support.folders import MEMORY
 from tests.support.office import office
 
 BEFORE = ("500", "429", "html", "drop", "hang")
@@ -61,7 +62,7 @@ class Office(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        self.folder = Path(tempfile.mkdtemp(prefix="avsync-"))
+        self.folder = Path(tempfile.mkdtemp(dir=MEMORY))
         self.settled = False
         self.late = False
         self.peak = self.clock_shift = 0.0

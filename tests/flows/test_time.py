@@ -31,12 +31,6 @@ def middling() -> Any:
     return seed.world(seed=1, bad=False, customers=12, projects=4, orders=4, work_orders=10, hours=20)
 
 
-@pytest.fixture(autouse=True)
-def _short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the tries of a read; it is not what is tested here."""
-    monkeypatch.setattr("avsync.services.http.RESTS", (0.01, 0.02))
-
-
 def in_step(one: Office) -> None:
     """A run goes through, and one more writes nothing, not even when it reads everything."""
     assert one.run()["exit"] == 0, one.errors()
@@ -51,7 +45,11 @@ def in_step(one: Office) -> None:
 def test_a_service_that_drips_does_not_hold_a_run(tmp_path: Path) -> None:
     """One byte every 50 ms is never a read time-out; the deadline over the whole answer ends it all the same."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
-    with office(tmp_path) as one, Scripted([head, *drip(b" " * 5000, 0.05)], repeat=True) as slow, Stopwatch() as watch:
+    with (
+        office(tmp_path, wire=True) as one,
+        Scripted([head, *drip(b" " * 5000, 0.05)], repeat=True) as slow,
+        Stopwatch() as watch,
+    ):
         one.config["crafter"]["base_url"] = slow.url
         one.config["timeouts"] = {"connect": 0.1, "read": 0.2}
         told = one.avsync("sync", "hours")
@@ -62,7 +60,7 @@ def test_a_service_that_drips_does_not_hold_a_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("side", ["accountview", "crafter"])
 def test_a_service_that_hangs_ends_the_flows_that_need_it(tmp_path: Path, side: str) -> None:
-    with office(tmp_path, small(), flows={"hours": "export"}) as one, Stopwatch() as watch:
+    with office(tmp_path, small(), flows={"hours": "export"}, wire=True) as one, Stopwatch() as watch:
         one.config["timeouts"] = {"connect": 0.2, "read": 0.3}
         one.box.faults.add(side=side, times=0, do="hang", seconds=20)
         told = one.avsync("run-all")
@@ -80,7 +78,7 @@ def test_a_run_without_time_left_stops_cleanly_and_the_next_ones_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Time is counted in requests here: sixty of them, and the run is over, wherever it is."""
-    with office(tmp_path, middling()) as one:
+    with office(tmp_path, middling(), wire=True) as one:
         clock = partial(Budget, clock=lambda: float(len(one.box.requests)))
         monkeypatch.setattr("avsync.commands.run.Budget", clock)
         one.config["budget"] = 60
@@ -100,7 +98,7 @@ def test_a_run_without_time_left_stops_cleanly_and_the_next_ones_go_on(
 
 
 def test_a_read_that_hangs_does_not_outlast_the_budget(tmp_path: Path) -> None:
-    with office(tmp_path, flows={"hours": "export"}) as one, Stopwatch() as watch:
+    with office(tmp_path, flows={"hours": "export"}, wire=True) as one, Stopwatch() as watch:
         one.config |= {"timeouts": {"connect": 2, "read": 30}, "budget": 1}
         one.box.faults.add(side="crafter", times=0, do="hang", seconds=20)
         told = one.avsync("run-all")
@@ -144,7 +142,7 @@ def wait_for(what: Callable[[], Any], running: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_signal_finishes_the_record_in_hand_and_says_so(tmp_path: Path, number: signal.Signals) -> None:
-    with office(tmp_path, middling(), latency=0.03) as one:
+    with office(tmp_path, middling(), latency=0.03, wire=True) as one:
         running = start(one, "run-all")
         wait_for(lambda: len(one.writes()) >= 8, running)
         running.send_signal(number)
@@ -164,7 +162,7 @@ def test_a_signal_finishes_the_record_in_hand_and_says_so(tmp_path: Path, number
 
 
 def test_a_signal_wakes_up_a_run_that_was_told_to_wait(tmp_path: Path) -> None:
-    with office(tmp_path, small()) as one:
+    with office(tmp_path, small(), wire=True) as one:
         one.box.faults.add(side="crafter", method="GET", times=0, do="429", seconds=50)
         running = start(one, "run-all")
         wait_for(lambda: any(each.status == 429 for each in one.box.requests), running)
@@ -183,7 +181,7 @@ def status(one: Office) -> dict[str, Any]:
 
 
 def test_a_second_run_while_one_works_says_one_line_and_is_no_failure(tmp_path: Path) -> None:
-    with office(tmp_path, latency=0.15) as one:
+    with office(tmp_path, latency=0.15, wire=True) as one:
         running = start(one, "run-all")
         wait_for(lambda: len(one.box.requests) > 3, running)
         told = one.process("run-all")
@@ -210,7 +208,7 @@ def held_since(moment: datetime) -> str:
 
 
 def test_a_run_that_is_stuck_for_over_an_hour_is_reported(tmp_path: Path) -> None:
-    with office(tmp_path) as one:
+    with office(tmp_path, wire=True) as one:
         handle = hold(one, held_since(datetime.now(UTC) - timedelta(minutes=95)))
         told = one.avsync("run-all")
         os.close(handle)
@@ -222,7 +220,7 @@ def test_a_run_that_is_stuck_for_over_an_hour_is_reported(tmp_path: Path) -> Non
 
 def test_a_run_that_has_just_begun_is_not_taken_for_the_one_before_it(tmp_path: Path) -> None:
     """The lock file outlives its run: who takes the lock says so at once, before it opens anything."""
-    with office(tmp_path) as one:
+    with office(tmp_path, wire=True) as one:
         one.avsync("run-all")
         content = json.loads((one.state / "lock").read_text(encoding="utf-8"))
         (one.state / "lock").write_text(held_since(datetime.now(UTC) - timedelta(days=2)), encoding="utf-8")
@@ -249,7 +247,7 @@ def test_a_run_that_has_just_begun_is_not_taken_for_the_one_before_it(tmp_path: 
      '{"pid": 1, "started": "2026-01-01T00:00:00", "identity": "", "run": 1}', "[" * 5000, "\x00" * 200],
 )  # fmt: skip
 def test_a_lock_file_that_says_nothing_is_no_obstacle(tmp_path: Path, content: str) -> None:
-    with office(tmp_path) as one:
+    with office(tmp_path, wire=True) as one:
         handle = hold(one, content)
         told = one.avsync("run-all")
         assert told.exit == 0
@@ -267,7 +265,7 @@ def requests_of(one: Office, method: str) -> list[Any]:
 
 
 def test_a_long_retry_after_ends_the_flow_and_nothing_waits(tmp_path: Path) -> None:
-    with office(tmp_path, small()) as one, Stopwatch() as watch:
+    with office(tmp_path, small(), wire=True) as one, Stopwatch() as watch:
         one.box.faults.add(side="crafter", method="GET", path="/hours", times=0, do="429", seconds=61)
         told = one.avsync("run-all")
         assert told.exit == 4
@@ -280,7 +278,7 @@ def test_a_long_retry_after_ends_the_flow_and_nothing_waits(tmp_path: Path) -> N
 
 
 def test_a_short_retry_after_is_obeyed(tmp_path: Path) -> None:
-    with office(tmp_path, small()) as one:
+    with office(tmp_path, small(), wire=True) as one:
         one.box.faults.add(side="crafter", method="GET", path="/hours", do="429", seconds=2)
         assert one.run()["exit"] == 0
         first, second = [each.time for each in one.box.requests if each.path.endswith("/hours")][:2]
@@ -289,7 +287,7 @@ def test_a_short_retry_after_is_obeyed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("side", "method"), [("accountview", "POST"), ("crafter", "POST"), ("crafter", "PATCH")])
 def test_a_short_retry_after_is_obeyed_on_a_write_as_well(tmp_path: Path, side: str, method: str) -> None:
-    with office(tmp_path, small()) as one:
+    with office(tmp_path, small(), wire=True) as one:
         if method == "PATCH":
             one.run()
             one.box.accountview.edit("CONTACT", one.box.accountview.rows("CONTACT")[0]["SUB_NR"], TEL_BUS="010-1")
@@ -309,7 +307,7 @@ def test_a_short_retry_after_is_obeyed_on_a_write_as_well(tmp_path: Path, side: 
 
 @pytest.mark.parametrize("side", ["accountview", "crafter"])
 def test_a_long_retry_after_on_a_write_ends_the_flow_and_doubles_nothing(tmp_path: Path, side: str) -> None:
-    with office(tmp_path, small()) as one, Stopwatch() as watch:
+    with office(tmp_path, small(), wire=True) as one, Stopwatch() as watch:
         path = "accountviewdata" if side == "accountview" else "/customers"
         one.box.faults.add(side=side, method="POST", path=path, times=0, do="429", seconds=61)
         told = one.avsync("run-all")
@@ -326,7 +324,7 @@ def test_a_long_retry_after_on_a_write_ends_the_flow_and_doubles_nothing(tmp_pat
 
 def test_after_an_outage_of_a_day_the_next_run_catches_up(tmp_path: Path) -> None:
     """Both services are down for a day while people go on; the token dies meanwhile; nobody does anything."""
-    with office(tmp_path, small()) as one:
+    with office(tmp_path, small(), wire=True) as one:
         in_step(one)
         one.box.faults.add(times=0, do="html")
         assert one.avsync("run-all").exit == 4
@@ -360,7 +358,7 @@ def shift_a_day(one: Office) -> None:
 
 
 def test_times_in_messages_are_whole_minutes(tmp_path: Path) -> None:
-    with office(tmp_path) as one:
+    with office(tmp_path, wire=True) as one:
         handle = hold(one, held_since(datetime.now(UTC) - timedelta(seconds=150)))
         told = one.avsync("run-all")
         os.close(handle)

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.crash.kills import fast_folder
 from tests.support.breaking import GRACE, Bench
+from tests.support.folders import MEMORY
 from tests.support.office import office
 
 CUSTOMERS = {"customers": "both"}
@@ -20,7 +20,10 @@ HOURS = CUSTOMERS | {"hours": "export"}
 
 @contextmanager
 def bench(flows: dict[str, str], **options: Any) -> Iterator[Bench]:
-    with tempfile.TemporaryDirectory(dir=fast_folder()) as folder, office(Path(folder), None, flows, **options) as one:
+    with (
+        tempfile.TemporaryDirectory(dir=MEMORY) as folder,
+        office(Path(folder), None, flows, wire=True, **options) as one,
+    ):
         one.config |= {"settle_grace": GRACE, "timeouts": {"connect": 2, "read": 3}}
         yield Bench(one)
 

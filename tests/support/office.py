@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from avsync.cli import main
 from avsync.sandbox.server import Sandbox
+from tests.support.in_process import without_sockets
 
 ALL_ON = {"customers": "both", "projects": "import", "orders": "export", "invoice": "export", "hours": "export"}
 
@@ -110,7 +111,9 @@ class Office:
 
 
 @contextmanager
-def office(folder: Path, world: Any = None, flows: dict[str, str] | None = None, **options: Any) -> Iterator[Office]:
-    """An office on a world of its own (empty without one). `options` are the sandbox's."""
-    with Sandbox(world=world, **options) as box:
+def office(
+    folder: Path, world: Any = None, flows: dict[str, str] | None = None, *, wire: bool = False, **options: Any
+) -> Iterator[Office]:
+    """An office on a world of its own (empty without one). `options` are the sandbox's; `wire`: over real sockets."""
+    with Sandbox(world=world, **options) as box, nullcontext() if wire else without_sockets(box):
         yield Office(box, folder, **(flows or {}))
