@@ -137,7 +137,6 @@ def test_accountview_is_off_and_crafter_refuses_the_key(
     boxes: Callable[..., Sandbox], make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = make(boxes(), accountview={"base_url": "http://127.0.0.1:1/api/v3"})
-    monkeypatch.setattr("avsync.services.http.RESTS", (0.0, 0.0))
     monkeypatch.setenv("CRAFTER_KEY", "wrong")
     checks = run(config)
     assert {name: check.exit_code for name, check in bad(checks).items()} == {"token": 4, "crafter": 3}
@@ -258,7 +257,6 @@ def test_functions_that_are_switched_off_in_crafter(boxes: Callable[..., Sandbox
 def test_a_read_that_fails_is_one_bad_check(
     boxes: Callable[..., Sandbox], make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("avsync.services.http.RESTS", (0.0, 0.0))
     box = boxes()
     box.faults.add(side="accountview", path="accountviewsystemdata", do="500", times=0)
     checks = run(make(box))

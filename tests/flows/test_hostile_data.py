@@ -383,11 +383,6 @@ def test_looking_for_hostile_text_is_a_parameter_or_is_refused() -> None:
 # through the command line
 
 
-@pytest.fixture(autouse=True)
-def _short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("avsync.services.http.RESTS", (0.001, 0.002))
-
-
 def small(**more: int) -> Any:
     return seed.world(
         seed=1, bad=False, **({"customers": 4, "projects": 2, "orders": 2, "work_orders": 4, "hours": 6} | more)

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from avsync.state.store import Watermark
-from tests.crash.kills import fast_folder
 from tests.support.breaking import Bench
+from tests.support.folders import MEMORY
 from tests.support.office import ALL_ON, office
 from tests.support.small_world import customer, hour, klant, known_customer, lists, project, work_order
 
@@ -27,7 +27,7 @@ HOURS = CUSTOMERS | {"hours": "export"}
 
 @contextmanager
 def bench(flows: dict[str, str], **options: Any) -> Iterator[Bench]:
-    with tempfile.TemporaryDirectory(dir=fast_folder()) as folder, office(Path(folder), None, flows, **options) as one:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder, office(Path(folder), None, flows, **options) as one:
         one.config |= {
             "full_every": 0,
             "safety": {"max_new": 100000, "max_share": 1.0},

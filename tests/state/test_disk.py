@@ -21,6 +21,8 @@ from avsync.state import db
 from avsync.state.store import Store
 from tests.support.office import Office, Told, office
 
+pytestmark = pytest.mark.disk
+
 ROOT = os.geteuid() == 0
 SETPRIV = shutil.which("setpriv")
 # root may read and write everything; without these two rights it is an owner like any other

@@ -425,7 +425,7 @@ def edit_project(life: Life) -> str | None:
 @edit(2)
 def close_project(life: Life) -> str | None:
     row = life.pick([row for row in life.rows("PROJECTS") if not row["END_DATE"]])
-    if row is None or not life.imports("projects"):
+    if row is None or not life.imports("projects") or life.lines_rest:
         return None
     life.books.edit("PROJECTS", row["PROJ_CODE"], END_DATE=life.day(-1), COMMENT1="afgerond")
     return str(row["PROJ_CODE"])
