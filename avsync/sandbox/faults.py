@@ -29,6 +29,11 @@ _WIRELESS = ("500", "429", "html", "error_in_2xx", "commit_500")  # a complete a
 _SECONDS = {"429": 1.0, "hang": 30.0, "slow": 1.0, "drip": 0.02, "late": 1.0}
 
 
+def is_api(path: str) -> bool:
+    """Whether a service answers there itself; all else is web pages and control endpoints."""
+    return path.lower().startswith(("/api/", "/ams/"))
+
+
 class DroppedError(Exception):
     """The server must close this connection without a (further) answer."""
 
@@ -159,7 +164,7 @@ class Faults:
         """The service `app` with latency, faults and log; its web pages and control endpoints go untouched."""
 
         def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-            if not environ["PATH_INFO"].lower().startswith(("/api/", "/ams/")):
+            if not is_api(environ["PATH_INFO"]):
                 return app(environ, start_response)
             return self._serve(side, app, environ, start_response)
 

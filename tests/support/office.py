@@ -19,6 +19,7 @@ from avsync.cli import main
 from avsync.sandbox.server import Sandbox
 from tests.support.in_process import without_sockets
 
+DUMPER: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 ALL_ON = {"customers": "both", "projects": "import", "orders": "export", "invoice": "export", "hours": "export"}
 
 
@@ -75,7 +76,7 @@ class Office:
         token.chmod(0o600)
 
     def write_config(self) -> None:
-        self.path.write_text(yaml.safe_dump(self.config, sort_keys=False), encoding="utf-8")
+        self.path.write_text(yaml.dump(self.config, Dumper=DUMPER, sort_keys=False), encoding="utf-8")
 
     def avsync(self, *args: str, stdin: str | None = None) -> Told:
         """Run a command in this process; a traceback fails the test."""
