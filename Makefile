@@ -2,10 +2,12 @@
 #
 #   make demo            the main job against the sandbox; KEEP=1 leaves the sandbox running to look at
 #   make test            the test suite; ARGS='-k hours' picks from it
+#   make test-fast       the rooms whose tests need no office: pure, services, state
 #   make check           format, lint, types, tests
 #   make bench           what avsync costs, against a floor; BENCH=--small takes a minute, BENCH=--large an hour
 #   make trip            the way of one record through the code; TRIP=--show prints it call by call
 #   make kills N=1000    so many random kills, and whether both worlds still come in step
+#   make crash           a third of the crash matrix; CRASH=1 does all of it
 #   make long            the tests that take minutes
 #   make cassettes       record the clients' cassettes anew, against the sandbox
 #   make clean           remove everything that was made here
@@ -14,8 +16,9 @@ PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.ready
 N ?= 200
+CRASH ?= 3
 
-.PHONY: install demo test check format lint bench trip kills long cassettes clean
+.PHONY: install demo test test-fast check format lint bench trip kills crash long cassettes clean
 
 install: $(READY)
 
@@ -30,6 +33,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(PY) -m pytest -n auto $(ARGS)
+
+test-fast: $(READY)
+	$(PY) -m pytest -n auto tests/pure tests/services tests/state $(ARGS)
 
 check: lint test
 
@@ -49,13 +55,16 @@ trip: $(READY)
 	@$(PY) -m tests.bench.trip $(TRIP)
 
 kills: $(READY)
-	$(PY) -m tests.kills $(N)
+	$(PY) -m tests.crash.kills $(N)
+
+crash: $(READY)
+	$(PY) -m tests.crash.test_crash_matrix $(CRASH)
 
 long: $(READY)
 	$(PY) -m pytest -n auto -m long $(ARGS)
 
 cassettes: $(READY)
-	$(PY) -m tests.record
+	$(PY) -m tests.services.record
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -1,19 +1,30 @@
-"""No test reaches further than this machine, whatever it tries (names are not even looked up)."""
+"""No test reaches further than this machine, whatever it tries (names are not even looked up).
+
+Their folders lie in memory where there is some, unless a test is about the disk: half of a quiet run is waiting for it.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 import socket
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.folders import MEMORY
 
 # Commands run as processes of their own must not find an outside proxy or a config of this machine's user either.
 for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "AVSYNC_CONFIG"):
     os.environ.pop(_name, None)
     os.environ.pop(_name.lower(), None)
+
+
+if MEMORY:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
 
 
 class BlockedError(RuntimeError):
@@ -55,4 +66,23 @@ def _stay_here() -> Any:
         patch.setattr(socket.socket, "connect", _guarded(socket.socket.connect))
         patch.setattr(socket.socket, "connect_ex", _guarded(socket.socket.connect_ex))
         patch.setattr(socket, "getaddrinfo", _look_up)
+        yield
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A folder of the test's own; on the disk for one that is about disks (`pytestmark = pytest.mark.disk`)."""
+    if request.node.get_closest_marker("disk") is None:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def _short_rests(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In these rooms nobody waits between two tries of a read; `services` tests that one does."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.parent.name in ("flows", "commands"):
+            patch.setattr("avsync.services.http.RESTS", (0.0, 0.0))
         yield

@@ -25,7 +25,13 @@ import yaml
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 SIDES = ("accountview", "crafter")
 _HTML = b"<!doctype html><html><body><h1>502 Bad Gateway</h1><p>The relay got no answer.</p></body></html>"
+_WIRELESS = ("500", "429", "html", "error_in_2xx", "commit_500")  # a complete answer, at once
 _SECONDS = {"429": 1.0, "hang": 30.0, "slow": 1.0, "drip": 0.02, "late": 1.0}
+
+
+def is_api(path: str) -> bool:
+    """Whether a service answers there itself; all else is web pages and control endpoints."""
+    return path.lower().startswith(("/api/", "/ams/"))
 
 
 class DroppedError(Exception):
@@ -81,6 +87,12 @@ class Rule:
         """The seconds of this rule, or what is usual for its fault."""
         return _SECONDS.get(self.do, 0.0) if self.seconds is None else self.seconds
 
+    @property
+    def on_the_wire(self) -> bool:
+        """Whether it may still do what only a real connection shows."""
+        spent = self.times and self.seen >= self.nth + self.times - 1
+        return self.do not in _WIRELESS and not spent
+
     def strikes(self, side: str, method: str, target: str, body: str) -> bool:
         """Count a request when it matches; whether the rule hits it."""
         if self.side not in (None, side) or (self.method or method).upper() != method:
@@ -116,6 +128,12 @@ class Faults:
         for rule in rules:
             self.add(**rule)
 
+    @property
+    def on_the_wire(self) -> bool:
+        """Whether a request may meet a fault, a wait or a closed port, which only a real connection shows."""
+        odd = bool(self.latency) or self._stopping.is_set()
+        return odd or any(rule.on_the_wire for rule in list(self.rules))
+
     def load(self, path: Path) -> None:
         """Add the rules of a YAML or JSON file."""
         self.extend(yaml.safe_load(path.read_text(encoding="utf-8")) or [])
@@ -146,7 +164,7 @@ class Faults:
         """The service `app` with latency, faults and log; its web pages and control endpoints go untouched."""
 
         def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-            if not environ["PATH_INFO"].lower().startswith(("/api/", "/ams/")):
+            if not is_api(environ["PATH_INFO"]):
                 return app(environ, start_response)
             return self._serve(side, app, environ, start_response)
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 from urllib.parse import urlencode
 
-from flask import Flask
+from flask import Blueprint, Flask
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
-from waitress.task import WSGITask
+from waitress.task import ThreadedTaskDispatcher, WSGITask
 
 from avsync.sandbox import accountview, control, pages
 from avsync.sandbox.accountview.oauth import Authority
@@ -22,7 +22,8 @@ from avsync.sandbox.accountview.store import AccountViewStore
 from avsync.sandbox.crafter import create_app as create_crafter
 from avsync.sandbox.crafter_fields import RESOURCES
 from avsync.sandbox.crafter_store import CrafterStore
-from avsync.sandbox.faults import DroppedError, Faults, Request, WsgiApp
+from avsync.sandbox.direct import call
+from avsync.sandbox.faults import DroppedError, Faults, Request, WsgiApp, is_api
 
 _THREADS = 16
 _QUIET = {"waitress": logging.ERROR, "waitress.queue": logging.ERROR}
@@ -48,6 +49,36 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     task_class = _Task
 
 
+class _Workers(ThreadedTaskDispatcher):  # type: ignore[misc]
+    """Threads that start with the first request: most sandboxes of a test never get one."""
+
+    def add_task(self, task: Any) -> None:
+        if not self.threads:
+            self.set_thread_count(_THREADS)
+        super().add_task(task)
+
+
+class _Site:
+    """One side: its API, and on the first request for a page also its pages, which take long to set up."""
+
+    def __init__(self, api: Callable[[], Flask], blueprints: Callable[[], Iterable[Blueprint]]) -> None:
+        self._make, self._blueprints, self._mutex = api, blueprints, threading.Lock()
+        self._api = api()
+        self._all: Flask | None = None
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        app = self._api if is_api(environ["PATH_INFO"]) else self._with_pages()
+        return app.wsgi_app(environ, start_response)
+
+    def _with_pages(self) -> Flask:
+        with self._mutex:
+            if self._all is None:
+                self._all = self._make()
+                for blueprint in self._blueprints():
+                    self._all.register_blueprint(blueprint)
+            return self._all
+
+
 class _Service:
     """One web server with keep-alive in a thread of its own."""
 
@@ -58,7 +89,7 @@ class _Service:
             map=self._map,
             host="127.0.0.1",
             port=port,
-            threads=_THREADS,
+            _dispatcher=_Workers(),
             connection_limit=1000,
             log_socket_errors=False,
             ident="sandbox",
@@ -111,21 +142,18 @@ class Sandbox:
         self.faults.extend(faults)
         if world:
             world.fill(self)
-        apps = {
-            "accountview": accountview.create_app(self.accountview, self.authority),
-            "crafter": create_crafter(self.crafter),
+        sites = {
+            "accountview": _Site(
+                lambda: accountview.create_app(self.accountview, self.authority),
+                lambda: (control.routes(self), pages.accountview_pages(self)),
+            ),
+            "crafter": _Site(
+                lambda: create_crafter(self.crafter), lambda: (control.routes(self), pages.crafter_pages(self))
+            ),
         }
         ports = {"accountview": accountview_port, "crafter": crafter_port}
-        self._add_pages(apps)
-        self._services = {
-            side: _Service(self.faults.wrap(side, app.wsgi_app), ports[side]) for side, app in apps.items()
-        }
-
-    def _add_pages(self, apps: Mapping[str, Flask]) -> None:
-        for app in apps.values():
-            app.register_blueprint(control.routes(self))
-        apps["accountview"].register_blueprint(pages.accountview_pages(self))
-        apps["crafter"].register_blueprint(pages.crafter_pages(self))
+        self._apps = {side: self.faults.wrap(side, site) for side, site in sites.items()}
+        self._services = {side: _Service(app, ports[side]) for side, app in self._apps.items()}
 
     def start(self) -> None:
         """Answer requests from now on."""
@@ -147,9 +175,19 @@ class Sandbox:
     ) -> None:
         self.stop()
 
+    def ask(
+        self, side: str, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Answer a request without any socket: status, headers, body. DroppedError where a connection would drop."""
+        return call(self._apps[side], self.port(side), method, target, headers, body or b"")
+
+    def port(self, side: str) -> int:
+        """The port a side listens on."""
+        return self._services[side].port
+
     def home(self, side: str) -> str:
         """The address of a side's web pages."""
-        return f"http://127.0.0.1:{self._services[side].port}"
+        return f"http://127.0.0.1:{self.port(side)}"
 
     @property
     def accountview_url(self) -> str:

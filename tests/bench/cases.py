@@ -15,7 +15,7 @@ import requests as http
 
 from tests.bench.measure import Cost, interleaved, ratio, run, typical
 from tests.bench.server import Server
-from tests.harness import Office
+from tests.support.office import Office
 
 Row = tuple[str, str, str, str, str]
 CONNECTIONS = {"accountview": 2, "crafter": 8}

@@ -26,7 +26,7 @@ NAMES = (
 
 
 class Server:
-    """A sandbox with a world; has what `tests.harness.Office` asks of one."""
+    """A sandbox with a world; has what `tests.support.office.Office` asks of one."""
 
     def __init__(self, world: str, size: int, latency: float = 0.0) -> None:
         command = [sys.executable, "-m", "tests.bench.server", world, str(size), str(latency)]

@@ -1,0 +1,181 @@
+"""An office under a clock of its own, and everything that must hold once its services are healthy and it is quiet."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from avsync.state import db
+from avsync.state.store import Store
+from avsync.sync.session import Tools
+from tests.support.comparison import Snapshot, differences, look
+from tests.support.explanations import Ledger, Open, excused, judged_here, not_said, without_cause
+from tests.support.office import Office, Told
+from tests.support.people import Life
+
+GRACE = 120
+WRITES = ("create", "update", "adopt")
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+class Clock:
+    """One time for both services and for avsync, unless somebody sets them apart."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **span: float) -> None:
+        """Let time pass (or, with negative spans, set the clock back)."""
+        self.now += timedelta(**span)
+
+    def as_class(self) -> type[datetime]:
+        """A `datetime` that tells this time."""
+        clock = self
+
+        class Told(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> datetime:
+                return clock.now.astimezone(tz)
+
+        return Told
+
+
+class Stage:
+    """Runs avsync in this process; `checkpoint` is called at every effect and may raise `Killed`.
+
+    `in_turn`: one write at a time, so that a seed always tells the same story.
+    """
+
+    def __init__(self, one: Office, seed: int, patch: pytest.MonkeyPatch, in_turn: bool = True) -> None:
+        self.one, self.box = one, one.box
+        self.clock = Clock(datetime.now(UTC).replace(microsecond=0) - timedelta(days=35))
+        self.box.accountview.clock = self.clock
+        self.box.crafter._clock = self.clock
+        self.checkpoint: Callable[[str], None] = lambda where: None
+        patch.setattr("avsync.commands.run.datetime", self.clock.as_class())
+        patch.setattr("avsync.commands.run.Budget.pause", lambda budget, seconds: None)
+        patch.setattr("avsync.commands.run.Tools", self._tools)
+        one.config |= {"settle_grace": GRACE, "full_every": 0}
+        if in_turn:
+            one.config["accountview"]["concurrency"] = one.config["crafter"]["concurrency"] = 1
+        self.life = Life(self.box, seed, one.config["flows"])
+        self.ledger = Ledger(self.life)
+        self.before: Snapshot | None = None
+        self.runs = 0
+
+    def _tools(self, *args: Any, **named: Any) -> Tools:
+        return Tools(*args, **named, checkpoint=lambda where: self.checkpoint(where))
+
+    def run(self, *args: str) -> Told:
+        """`run-all` as cron calls it."""
+        self.runs += 1
+        return self.one.avsync("--json", "run-all", *args)
+
+    def writes(self, *args: str) -> list[str]:
+        """Run, and what it stored (what is refused is tried again in every run: RULES.md, what it does)."""
+        self.box.requests.clear()
+        told = self.run(*args)
+        assert told.exit in (0, 1), (told, self.problems())
+        return [f"{one.method} {one.path} {one.body}" for one in self.one.writes() if one.status < 400]
+
+    def until_quiet(self) -> None:
+        """Run until nothing is written; a run is allowed to leave something to the next, not to keep at it."""
+        told: list[list[str]] = []
+        for _ in range(6):
+            self.clock.forward(minutes=10)
+            if not (wrote := self.writes()):
+                return
+            told.append(wrote)
+        raise AssertionError(f"it does not come to rest: {told[-2:]}")
+
+    def store(self) -> Store:
+        """The state, to look at."""
+        found = db.open_for_reading(self.one.state)
+        assert found is not None
+        return Store(found)
+
+    def problems(self) -> list[Open]:
+        """The open problems."""
+        store = self.store()
+        found = store.problems.all() + store.problems.all(ignored=True)
+        store.close()
+        return [
+            Open(one.about.flow, one.about.kind, one.about.record, one.cause.code, one.cause.severity,
+                 dict(one.cause.params), one.about.key)
+            for one in found
+        ]  # fmt: skip
+
+    def check(self) -> None:
+        """The services are well and a run is over: everything that is promised then."""
+        now, found = look(self.box), self.problems()
+        but = excused(found, now, self.life)
+        self.ledger.observe(now, found)
+        wrong = {
+            "differences": [one for one in self._differences(but) if not judged_here(one)],
+            "lines": self.ledger.wrong(now, found),
+            "hours": self._hours(now, but),
+            "no cause": without_cause(found, now, self.life),
+            "not said": not_said(found, self.life),
+            "intents": self._intents(),
+        }
+        self.now = now
+        assert not any(wrong.values()), self.shown({name: told for name, told in wrong.items() if told})
+
+    def _differences(self, but: set[str]) -> list[str]:
+        return differences(self.box, self.one.config["flows"], today=self.life.today().date(), but=but)
+
+    def shown(self, wrong: dict[str, list[str]]) -> str:
+        """What is wrong, with the last pages of the diary."""
+        told = [f"{name}:\n  " + "\n  ".join(lines) for name, lines in wrong.items()]
+        return "\n".join([*told, "diary:", *(f"  {line}" for line in self.life.diary[-25:])])
+
+    def _hours(self, now: Snapshot, but: set[str]) -> list[str]:
+        """The hours add up, over the lines that are in step."""
+        from tests.support.comparison import reference
+
+        lines = [
+            one for one in now.records("hours")
+            if not {one["id"], one["user_id"], one["work_order_id"], one["project_id"]} & but
+            and one["date"] >= str(self.one.config["start_date"])
+        ]  # fmt: skip
+        marks = {reference("hour", one["id"]) for one in lines}
+        here = sum((Decimal(one["hours"]) for one in lines), Decimal(0))
+        there = sum((row["HRS_QTY"] for row in now.rows("HRS_LINE") if row["EXT_ID"] in marks), Decimal(0))
+        if not self.box.options.ext_id:
+            sent, made = len(now.rows("HRS_LINE")), len(now.plan["hours"]) + len(now.buried["hours"])
+            return [f"{made} lines in Crafter became {sent} in AccountView"] if sent > made else []
+        return [] if here == there else [f"{here} in Crafter, {there} in AccountView"]
+
+    def _intents(self) -> list[str]:
+        store = self.store()
+        found = [f"{one.kind} {one.verb} {one.key}: {one.reason}" for one in store.intents()]
+        store.close()
+        return found
+
+    def nothing_left(self) -> None:
+        """One more run writes nothing, and reading everything finds nothing new."""
+        wrote = self.writes()
+        assert not wrote, self.shown({"a second run wrote": wrote})
+        self.box.requests.clear()
+        plan = self.run("--full", "--dry-run").json["plan"]
+        refused = {(one.flow, one.key) for one in self.problems() if one.severity == "error"}
+        found = [str(row) for row in plan if row["action"] in WRITES and (row["flow"], row["key"]) not in refused]
+        assert not found, self.shown({"a full pass found": found})
+        assert self.one.writes() == []
+
+    def wait_for_threads(self) -> None:
+        """After a kill: what was under way in this process comes to its end."""
+        for thread in threading.enumerate():
+            if thread.name.startswith(("accountview", "crafter")):
+                thread.join(10)

@@ -1,0 +1,120 @@
+"""An office to test in: both services on loopback, a config and a state folder of its own, and the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from click.testing import CliRunner
+
+from avsync.cli import main
+from avsync.sandbox.server import Sandbox
+from tests.support.in_process import without_sockets
+
+DUMPER: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+ALL_ON = {"customers": "both", "projects": "import", "orders": "export", "invoice": "export", "hours": "export"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a command said."""
+
+    exit: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Office:
+    """`config` is the config as a dict, written before every command; `avsync(...)` runs one in this process."""
+
+    def __init__(self, box: Sandbox, folder: Path, **flows: str) -> None:
+        self.box, self.folder = box, folder
+        self.state = folder / "state"
+        self.state.mkdir(mode=0o700)
+        (folder / "secret").write_text(box.client_secret, encoding="utf-8")
+        (folder / "key").write_text(box.api_key, encoding="utf-8")
+        self.config: dict[str, Any] = {
+            "language": "en",
+            "company": box.company,
+            "start_date": "2026-01-01",
+            "flows": {**dict.fromkeys(ALL_ON, "off"), **flows} if flows else dict(ALL_ON),
+            "time_codes": {"work": "100", "travel": "200"},
+            "state_dir": str(self.state),
+            "settle_grace": 0,
+            "timeouts": {"connect": 2, "read": 5},
+            "accountview": {
+                "base_url": box.accountview_url,
+                "authorize_url": box.authorize_url,
+                "client_id": box.client_id,
+                "client_secret": {"file": str(folder / "secret")},
+                "debtor_account": "1300",
+            },
+            "crafter": {"base_url": box.crafter_url, "api_key": {"file": str(folder / "key")}},
+        }
+        self.log_in()
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "config.yaml"
+
+    def log_in(self) -> None:
+        """A token as if a person had consented."""
+        token = self.state / "token.json"
+        token.write_text(json.dumps(self.box.grant()), encoding="utf-8")
+        token.chmod(0o600)
+
+    def write_config(self) -> None:
+        self.path.write_text(yaml.dump(self.config, Dumper=DUMPER, sort_keys=False), encoding="utf-8")
+
+    def avsync(self, *args: str, stdin: str | None = None) -> Told:
+        """Run a command in this process; a traceback fails the test."""
+        self.write_config()
+        result = CliRunner().invoke(main, ["-c", str(self.path), *args], input=stdin)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Told(result.exit_code, result.stdout, result.stderr)
+
+    def command(self, *args: str) -> list[str]:
+        """The command as a process of its own."""
+        self.write_config()
+        return [sys.executable, "-m", "avsync", "-c", str(self.path), *args]
+
+    def process(self, *args: str, timeout: float = 60) -> Told:
+        """Run a command as a process of its own."""
+        done = subprocess.run(
+            self.command(*args), capture_output=True, text=True, timeout=timeout, env=dict(os.environ)
+        )
+        return Told(done.returncode, done.stdout, done.stderr)
+
+    def run(self, *args: str) -> dict[str, Any]:
+        """`run-all --json`, its shape."""
+        return dict(self.avsync("--json", "run-all", *args).json)
+
+    def errors(self) -> list[dict[str, Any]]:
+        """The open problems."""
+        return list(self.avsync("--json", "errors").json)
+
+    def writes(self) -> list[Any]:
+        """The writes that reached a service since `box.requests.clear()` (the login's token calls apart)."""
+        return [one for one in self.box.requests if one.method != "GET" and not one.path.endswith("/token")]
+
+
+@contextmanager
+def office(
+    folder: Path, world: Any = None, flows: dict[str, str] | None = None, *, wire: bool = False, **options: Any
+) -> Iterator[Office]:
+    """An office on a world of its own (empty without one). `options` are the sandbox's; `wire`: over real sockets."""
+    with Sandbox(world=world, **options) as box, nullcontext() if wire else without_sockets(box):
+        yield Office(box, folder, **(flows or {}))
