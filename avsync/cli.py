@@ -96,7 +96,7 @@ def _global_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("-q", "--quiet", is_flag=True, help="Only results and errors."),
         click.option("-v", "--verbose", count=True, help="More log on stderr; twice for every request."),
         click.option("-c", "--config", "config_path", metavar="FILE",
-                     help="The config (else AVSYNC_CONFIG, ./config.yaml, the user's own)."),
+                     help="The config (else AVSYNC_CONFIG, ./config.yaml, your own, /etc/avsync/config.yaml)."),
     ):  # fmt: skip
         taken = option(taken)
     return taken

@@ -16,7 +16,7 @@ from avsync.config import mistakes as config_rules
 from avsync.config import mistakes as config_texts
 from avsync.config import settings as config
 from avsync.config.secret import Secret
-from avsync.config.settings import Config, find, load
+from avsync.config.settings import Config, find, load, places
 from avsync.errors import ConfigError
 from avsync.services.urls import is_loopback
 
@@ -356,12 +356,18 @@ def test_the_order_of_looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for folder in (work, home / ".config" / "avsync", tmp_path / "xdg" / "avsync"):
         folder.mkdir(parents=True)
     monkeypatch.chdir(work)
+    monkeypatch.setattr(config, "SYSTEM_WIDE", tmp_path / "etc" / "config.yaml")
     environ = {"HOME": str(home)}
     with pytest.raises(ConfigError) as caught:
         find(None, environ)
     assert caught.value.code == "config_nowhere"
-    assert str(home / ".config/avsync/config.yaml") in caught.value.params["places"]
+    assert (
+        caught.value.params["places"] == f"config.yaml, {home}/.config/avsync/config.yaml, {tmp_path}/etc/config.yaml"
+    )
 
+    (tmp_path / "etc").mkdir()
+    system_wide = write(tmp_path / "etc", MINIMAL)
+    assert find(None, environ) == system_wide
     own = write(home / ".config" / "avsync", MINIMAL)
     assert find(None, environ) == own
     assert find(None, {**environ, "XDG_CONFIG_HOME": "relative"}) == own
@@ -371,6 +377,11 @@ def test_the_order_of_looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert find(None, environ) == Path("config.yaml")
     assert find(None, {**environ, "AVSYNC_CONFIG": "/from/env.yaml"}) == Path("/from/env.yaml")
     assert find("/given.yaml", {**environ, "AVSYNC_CONFIG": "/from/env.yaml"}) == Path("/given.yaml")
+
+
+def test_the_last_place_is_that_of_the_whole_machine() -> None:
+    assert places({"HOME": "/home/us"})[-1] == Path("/etc/avsync/config.yaml")
+    assert len(places({})) == 3
 
 
 def test_paths_know_the_home_folder_and_the_folder_of_the_config(

@@ -6,6 +6,7 @@ where they are until `reveal`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
@@ -97,6 +98,8 @@ OneWay = Annotated[Literal["off", "import", "export"], Off]
 Export = Annotated[Literal["off", "export"], Off]
 Overrides = dict[str, dict[str, Any]]
 
+SYSTEM_WIDE = Path("/etc/avsync/config.yaml")
+
 
 class Flows(Section):
     """Direction per flow: import = AccountView → Crafter, export = Crafter → AccountView."""
@@ -182,18 +185,23 @@ class Config(Section):
         return self.state_dir / "token.json"
 
 
+def places(environ: Mapping[str, str]) -> list[Path]:
+    """Where a config may stand that nobody points to, the nearest first."""
+    xdg = environ.get("XDG_CONFIG_HOME", "")
+    own = Path(xdg) if xdg.startswith("/") else expanded(environ.get("HOME") or "~") / ".config"
+    return [Path("config.yaml"), own / "avsync" / "config.yaml", SYSTEM_WIDE]
+
+
 def find(explicit: str | None, environ: Mapping[str, str]) -> Path:
-    """The config to use: `-c`, AVSYNC_CONFIG, else ./config.yaml or the user's own, whichever exists."""
+    """The config to use: `-c`, AVSYNC_CONFIG, else the first of `places` that exists; ConfigError("config_nowhere")."""
     given = explicit or environ.get("AVSYNC_CONFIG")
     if given:
         return expanded(given)
-    xdg = environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(xdg) if xdg.startswith("/") else expanded(environ.get("HOME") or "~") / ".config"
-    places = [Path("config.yaml"), folder / "avsync" / "config.yaml"]
-    for place in places:
-        if place.exists():
+    looked = places(environ)
+    for place in looked:
+        if os.path.exists(place):  # in a folder that is closed to us nothing is
             return place
-    raise ConfigError("config_nowhere", places=", ".join(str(place) for place in places))
+    raise ConfigError("config_nowhere", places=", ".join(map(str, looked)))
 
 
 def load(path: Path) -> Config:
