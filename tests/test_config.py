@@ -12,8 +12,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from avsync.config import mistakes as config_rules
-from avsync.config import mistakes as config_texts
+from avsync.config import mistakes as config_mistakes
 from avsync.config import settings as config
 from avsync.config.secret import Secret
 from avsync.config.settings import Config, find, load, places
@@ -66,7 +65,7 @@ def test_the_example_is_valid_and_names_every_key() -> None:
     assert loaded.start_date == date(2026, 1, 1)
     assert loaded.time_codes.work == "100"
     text = EXAMPLE.read_text("utf-8")
-    for path in config_texts._paths(Config):
+    for path in config_mistakes._paths(Config):
         key = path.rpartition(".")[2]
         assert f"\n{key}:" in text or f"  {key}:" in text or f"# {key}:" in text or f"{{{key}:" in text, path
 
@@ -518,7 +517,7 @@ def test_an_override_of_something_unknown_is_refused(
 
 
 def test_the_names_that_may_be_overridden_are_those_that_are_promised() -> None:
-    known = config_rules.known_names("accountview")
+    known = config_mistakes.known_names("accountview")
     assert known["contact"] == {
         "code",
         "customer",
@@ -543,7 +542,7 @@ def test_the_names_that_may_be_overridden_are_those_that_are_promised() -> None:
         "hour",
         "time_code",
     }
-    crafter = config_rules.known_names("crafter")
+    crafter = config_mistakes.known_names("crafter")
     assert set(crafter) == {
         "customer",
         "location",
@@ -560,19 +559,13 @@ def test_the_names_that_may_be_overridden_are_those_that_are_promised() -> None:
     assert {"project_code", "responsible_user_id"} <= crafter["project"]
 
 
-# --- the texts themselves
-
-
-def test_every_kind_of_mistake_has_both_languages() -> None:
-    for kind, texts in config_texts.TEXTS.items():
-        assert len(texts) == 2, kind
-        assert texts[0].count("{") == texts[1].count("{"), kind
+# --- the model itself
 
 
 def test_a_section_has_no_field_the_yaml_cannot_name() -> None:
     def walk(section: type[BaseModel]) -> None:
         assert all(not key.endswith("_") for key in config.keys_of(section))
-        for _, child in config_texts._children(section):
+        for _, child in config_mistakes._children(section):
             walk(child)
 
     walk(Config)

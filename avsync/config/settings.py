@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,14 +19,16 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
     ValidationInfo,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from avsync.config.mistakes import explain, keys_of, language_of
 from avsync.config.secret import AccountViewSecret, CrafterKey, expanded
-from avsync.config.yaml_file import Source, read
+from avsync.config.yaml_file import read
 from avsync.errors import ConfigError
 from avsync.services.urls import problem_with_redirect, problem_with_url
 
@@ -44,24 +47,10 @@ class Section(BaseModel):
         return {key: value for key, value in data.items() if value is not None or key not in known}
 
 
-def keys_of(section: type[BaseModel]) -> list[str]:
-    """The YAML keys of a section, in the order of the example."""
-    return [field.alias or name for name, field in section.model_fields.items()]
-
-
-def _code(value: str) -> str:
-    value = value.strip()
-    if not value:
-        raise PydanticCustomError("empty", "empty")
-    return value
-
-
 def _plain_date(value: Any) -> Any:
     if isinstance(value, str):
-        try:
-            return date.fromisoformat(value.strip())
-        except ValueError:
-            raise PydanticCustomError("date_type", "not a date") from None
+        with suppress(ValueError):
+            value = date.fromisoformat(value.strip())
     if isinstance(value, datetime) or not isinstance(value, date):
         raise PydanticCustomError("date_type", "not a date")
     return value
@@ -85,7 +74,7 @@ def _folder(value: Any, info: ValidationInfo) -> Any:
     return (info.context or {}).get("folder", Path()) / expanded(value)
 
 
-Code = Annotated[str, AfterValidator(_code)]
+Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 PlainDate = Annotated[date, BeforeValidator(_plain_date)]
 Url = Annotated[str, AfterValidator(_url)]
 Redirect = Annotated[str, AfterValidator(_redirect)]
@@ -210,25 +199,13 @@ def load(path: Path) -> Config:
     Errors: ConfigError; "config_invalid" lists all `mistakes` and carries the `language` they are in.
     """
     source = read(path)
+    config, errors = None, []
     try:
         config = Config.model_validate(source.data, context={"folder": path.absolute().parent})
-        errors: list[Any] = []
     except ValidationError as exc:
-        config, errors = None, list(exc.errors(include_url=False, include_input=False))
-    _refuse_mistakes(path, source, errors)
-    assert config is not None  # noqa: S101 - without errors there is a config
+        errors = exc.errors(include_url=False, include_input=False)
+    lines = explain(Config, source, errors)
+    if config is None or lines:
+        language = language_of(source.data)
+        raise ConfigError("config_invalid", path=str(path), mistakes="\n".join(lines), language=language)
     return config
-
-
-def _refuse_mistakes(path: Path, source: Source, errors: list[Any]) -> None:
-    from avsync.config import mistakes as config_rules  # both only when there may be something to say
-
-    mistakes = [*source.mistakes, *config_rules.across(source.data)]
-    if not errors and not mistakes:
-        return
-    from avsync.config import mistakes as config_texts
-
-    raw = source.data if isinstance(source.data, dict) else {}
-    language = "en" if raw.get("language") == "en" else "nl"
-    lines = config_texts.explain(Config, source, errors, mistakes, language)
-    raise ConfigError("config_invalid", path=str(path), mistakes="\n".join(lines), language=language)
