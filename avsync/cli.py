@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from avsync import __version__
+from avsync.config import FLOWS
 from avsync.errors import AvsyncError
 
 if TYPE_CHECKING:
     from avsync.config.settings import Config
 
 _GLOBAL = ("config_path", "as_json", "quiet", "verbose")
-FLOWS = ("customers", "projects", "orders", "invoice", "hours")
 
 
 @dataclass(slots=True)

@@ -12,10 +12,11 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from avsync.config import FLOWS
 from avsync.config import mistakes as config_mistakes
 from avsync.config import settings as config
 from avsync.config.secret import Secret
-from avsync.config.settings import Config, find, load, places
+from avsync.config.settings import Config, Flows, find, load, places
 from avsync.errors import ConfigError
 from avsync.services.urls import is_loopback
 
@@ -560,6 +561,10 @@ def test_the_names_that_may_be_overridden_are_those_that_are_promised() -> None:
 
 
 # --- the model itself
+
+
+def test_the_flows_of_the_command_line_are_those_of_the_model() -> None:
+    assert tuple(Flows.model_fields) == FLOWS
 
 
 def test_a_section_has_no_field_the_yaml_cannot_name() -> None:

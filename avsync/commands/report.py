@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tabulate import tabulate
 
 from avsync import __version__
+from avsync.config import FLOWS
 from avsync.messages import texts as problems
 from avsync.messages.texts import known, word
 
@@ -87,7 +88,7 @@ def status_json(store: Store, token: Mapping[str, Any]) -> dict[str, Any]:
 
     marks, ok = store.watermarks(), store.flows_ok()
     flows: dict[str, dict[str, Any]] = {}
-    for flow in ("customers", "projects", "orders", "invoice", "hours"):
+    for flow in FLOWS:
         names = [one.name for one in SOURCES if flow in {FLOW_OF[kind] for kind in one.makes}]
         flows[flow] = {
             "watermarks": {name: marks[name].newest for name in names if name in marks},
