@@ -14,8 +14,8 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Empty, SimpleQueue
@@ -102,14 +102,13 @@ class Listener:
 
     def _listen(self, address: str, port: int, *, optional: bool) -> None:
         try:
-            server = (_Server6 if ":" in address else _Server)((address, port), _Handler)
+            server = _Server(address, port, self)
         except OSError as exc:
             if exc.errno == errno.EADDRINUSE:
                 raise LoginNeeded("login_port_in_use", host=address, port=port) from None
             if optional:
                 return
             raise LoginNeeded("login_cannot_listen", host=address, port=port, detail=exc.strerror or str(exc)) from None
-        server.listener = self
         self._servers.append(server)
         threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True, name="login").start()
 
@@ -129,22 +128,20 @@ class Listener:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    listener: Listener
+
+    def __init__(self, address: str, port: int, listener: Listener) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.listener = listener
+        super().__init__((address, port), _Handler)
 
     def server_bind(self) -> None:
-        """Without HTTPServer's look-up of our own name, which waits for a name server."""
+        """One protocol, and without HTTPServer's look-up of our own name, which waits for a name server."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         TCPServer.server_bind(self)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that hangs up is no event; the standard traceback would show the request."""
-
-
-class _Server6(_Server):
-    address_family = socket.AF_INET6
-
-    def server_bind(self) -> None:
-        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        super().server_bind()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -253,18 +250,14 @@ def _named(one: Mapping[str, Any]) -> tuple[str, str]:
     return company.code_of(one), str(one.get("Description") or "").strip()
 
 
-@contextmanager
-def _listening(config: Config, state: str, *, may_paste: bool) -> Iterator[Listener | None]:
-    """The listener; None when its port is taken and the address can be pasted instead."""
+def _listening(config: Config, state: str, *, may_paste: bool) -> AbstractContextManager[Listener | None]:
+    """The listener; without one when its port is taken and the address can be pasted instead."""
     try:
-        listener = Listener(config.accountview.redirect_uri, state, config.language)
+        return Listener(config.accountview.redirect_uri, state, config.language)
     except LoginNeeded:
         if not may_paste:
             raise
-        yield None
-    else:
-        with listener:
-            yield listener
+        return nullcontext()
 
 
 def _wait(listener: Listener | None, pasted: _Pasted | None, timeout: float) -> Reply:
