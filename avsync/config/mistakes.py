@@ -31,13 +31,6 @@ PARTS = {  # of an override, and the form that names have there
     "accountview": {"business_object": NAME, "table": NAME, "columns": NAME},
     "crafter": {"path": PATH, "fields": FIELD},
 }
-SAME_AS = {
-    "int_from_float": "int_type",
-    "int_parsing": "int_type",
-    "string_too_short": "empty",
-    "extra_forbidden": "unknown",
-    "model_attributes_type": "model_type",
-}
 
 
 def explain(root: type[BaseModel], source: Source, errors: Iterable[Any]) -> list[str]:
@@ -91,7 +84,7 @@ def _overrides(raw: Mapping[str, Any], side: str) -> Iterator[Mistake]:
     known = known_names(side) if overrides else {}
     for kind, parts in overrides.items():
         if kind not in known:
-            yield (side, "schema", kind), "unknown", {"known": sorted(known)}
+            yield (side, "schema", kind), "extra_forbidden", {"known": sorted(known)}
         elif isinstance(parts, dict):
             yield from _parts((side, "schema", kind), parts, known[kind])
 
@@ -101,7 +94,7 @@ def _parts(loc: Loc, parts: Mapping[str, Any], names: frozenset[str]) -> Iterato
     for part, value in parts.items():
         here = (*loc, part)
         if part not in forms:
-            yield here, "unknown", {"known": list(forms)}
+            yield here, "extra_forbidden", {"known": list(forms)}
         elif part not in ("columns", "fields"):
             yield from _name(here, value, *forms[part])
         elif not isinstance(value, dict):
@@ -111,7 +104,7 @@ def _parts(loc: Loc, parts: Mapping[str, Any], names: frozenset[str]) -> Iterato
                 if neutral in names:
                     yield from _name((*here, neutral), name, *forms[part])
                 else:
-                    yield (*here, neutral), "unknown", {"known": sorted(names)}
+                    yield (*here, neutral), "extra_forbidden", {"known": sorted(names)}
 
 
 def _name(loc: Loc, value: Any, form: re.Pattern[str], text: str) -> Iterator[Mistake]:
@@ -133,14 +126,14 @@ class _Speaker:
         return self.source.lines[loc] if loc else 0
 
     def line(self, loc: Loc, kind: str, params: dict[str, Any]) -> str:
-        section, kind = self._section(loc), SAME_AS.get(kind, kind)
+        section = self._section(loc)
         written = self.source.written.get(loc, "{…}")
         values = {"written": written if len(written) <= 60 else written[:59] + "…", **params}
         if section is not None and issubclass(section, Secret) and kind in ("model_type", "missing"):
             kind = "secret_form"
         elif kind == "string_type" and loc in self.source.written:
             kind = "quotes"
-        elif kind == "unknown":
+        elif kind == "extra_forbidden":
             values["hint"] = self._hint(loc, params.get("known"))
         elif kind == "model_type":
             values["known"] = ", ".join(params.get("known") or (keys_of(section) if section else ()))
