@@ -558,6 +558,7 @@ def test_version_and_module() -> None:
 
 
 LAZY = {
+    "--help": ("yaml", "pydantic", "requests", "urllib3", "sqlite_utils", "flask", "requests_oauthlib"),
     "--version": ("yaml", "pydantic", "requests", "urllib3", "sqlite_utils", "flask", "requests_oauthlib"),
     "errors": ("requests", "urllib3", "flask", "waitress", "requests_oauthlib", "avsync.sync.run", "avsync.sandbox"),
     "status": ("requests", "urllib3", "flask", "waitress", "requests_oauthlib", "avsync.sync.run", "avsync.sandbox"),
@@ -572,7 +573,7 @@ def test_a_command_imports_only_what_it_needs(healthy: Office, command: str) -> 
         "import sys\nfrom avsync.cli import main\n"
         "try:\n    main(sys.argv[1:])\nfinally:\n    print(' '.join(sys.modules), file=sys.stderr)"
     )
-    arguments = ["-c", str(healthy.path), "-q", command] if command != "--version" else [command]
+    arguments = ["-c", str(healthy.path), "-q", command] if not command.startswith("--") else [command]
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=60
     )  # fmt: skip

@@ -67,7 +67,7 @@ class Reply:
 def reply_in(url: str) -> Reply | None:
     """The reply in a redirect address (or its query alone); None when there is none in it.
 
-    The code is decoded once, and a `+` in it stays a plus (contracts/accountview.md 1).
+    The code is decoded once, and a `+` in it stays a plus (AccountView contract 1).
     """
     address, _, query = url.partition("#")[0].partition("?")
     pairs = parse_qsl((query or address).replace("+", "%2B"), keep_blank_values=True)
@@ -285,8 +285,8 @@ class _Pasted:
         self._handle, self._buffer = -1, b""
         try:
             self._handle = stdin.fileno()
-        except (OSError, ValueError):  # in memory, so there is nothing to wait for
-            self._buffer = stdin.read().encode()
+        except (AttributeError, OSError, ValueError):  # closed or in memory, so there is nothing to wait for
+            self._buffer = stdin.read().encode() if stdin else b""
 
     def next(self) -> Reply | None:
         """The reply in the lines that have come in since the last look, if there is one."""

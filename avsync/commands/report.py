@@ -49,7 +49,7 @@ def _reason(row: Mapping[str, Any], language: str) -> str:
 
 
 def problem_json(problem: Problem, language: str) -> dict[str, Any]:
-    """One open problem in the shape that others build on (design: commands)."""
+    """One open problem in the shape that others build on (RULES.md, commands)."""
     about, cause = problem.about, problem.cause
     message, hint = texts.text(cause.code, language, cause.params)
     return {
@@ -75,7 +75,7 @@ def problems_table(found: Sequence[Mapping[str, Any]], language: str) -> str:
 
 
 def status_json(store: Store, token: Mapping[str, Any]) -> dict[str, Any]:
-    """The shape of behaviour.md; `watermarks` per flow and listing."""
+    """The shape of RULES.md, more JSON; `watermarks` per flow and listing."""
     from avsync.records.registry import FLOW_OF, SOURCES
 
     marks, ok = store.watermarks(), store.flows_ok()

@@ -65,7 +65,7 @@ def _url(value: str) -> str:
 def _redirect(value: str) -> str:
     if problem := problem_with_redirect(value):
         raise PydanticCustomError(problem, "redirect")
-    return value  # byte-identical in both legs (contracts/accountview.md 1)
+    return value  # byte-identical in both legs (AccountView contract 1)
 
 
 def _folder(value: Any, info: ValidationInfo) -> Any:
@@ -123,7 +123,7 @@ class AccountViewConfig(Section):
 
     @property
     def token_url(self) -> str:
-        """Where codes and refresh tokens are exchanged (contracts/accountview.md 1)."""
+        """Where codes and refresh tokens are exchanged (AccountView contract 1)."""
         return self.base_url + "/token"
 
 

@@ -35,7 +35,6 @@ class Source:
 
 def read(path: Path) -> Source:
     """Read a config file; what keeps it from that is a ConfigError that names the file (and line)."""
-    loader: Any = None
     try:
         loader = Loader(_text(path))
         node = loader.get_single_node()
@@ -48,9 +47,6 @@ def read(path: Path) -> Source:
         mark = getattr(exc, "problem_mark", None)
         detail = getattr(exc, "problem", None) or getattr(exc, "reason", None) or "YAML"
         raise ConfigError("config_broken", path=str(path), line=mark.line + 1 if mark else "?", detail=detail) from None
-    finally:
-        if loader is not None:
-            loader.dispose()
 
 
 def _text(path: Path) -> str:
