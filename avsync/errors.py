@@ -1,7 +1,7 @@
 """Exceptions, named by what to do next, each with the exit code it stands for.
 
-An error carries a code of the problem table (`problems.yaml`) and its parameters, never a finished sentence: the
-language is known only at the edge, where `problems.text` renders it.
+An error carries a code of `messages/problems.yaml` and its parameters, never a finished sentence: the language is known
+only at the edge, where `messages.texts.text` renders it.
 """
 
 from __future__ import annotations

@@ -7,56 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from avsync.commands import connect
+from avsync.config import FLOWS
 from avsync.config.settings import Config
 from avsync.errors import AvsyncError, ConfigError
-from avsync.messages.texts import text
-from avsync.records.registry import FLOWS, accountview_needs, crafter_needs
-from avsync.services.accountview.client import company_code, pick_company
+from avsync.messages.texts import phrase, text
+from avsync.records.registry import accountview_needs, crafter_needs
+from avsync.services.accountview import metadata
+from avsync.services.accountview.client import AccountView, company_code, pick_company
+from avsync.services.accountview.metadata import Metadata, Missing
+from avsync.services.crafter.client import load_schema as crafter_schema
 from avsync.sync import schema as needs
-
-if TYPE_CHECKING:
-    from avsync.services.accountview.client import AccountView
-    from avsync.services.accountview.metadata import Metadata, Missing
 
 REFERENCE_LENGTH = 27  # behaviour 2: avs and 24 hexadecimal digits
 ORDER_OF_EXITS = (3, 2, 4)
-
-# What is right or merely worth knowing; everything that is wrong stands in problems.yaml.
-TEXTS: dict[str, tuple[str, str]] = {
-    "config": ("De config klopt en de geheimen zijn te vinden.", "The config is right and the secrets can be found."),
-    "token": ("De aanmelding bij AccountView werkt.", "The login to AccountView works."),
-    "company": ("Administratie {code} ({name}).", "Company {code} ({name})."),
-    "schema": ("{flow}: alle namen bestaan in AccountView.", "{flow}: all names exist in AccountView."),
-    "rights": ("{flow}: de rechten zijn er.", "{flow}: the rights are there."),
-    "without": ("avsync doet het zonder: {missing}.", "avsync does without: {missing}."),
-    "contacts": ("AccountView heeft de module contactpersonen.", "AccountView has the contacts module."),
-    "no_contacts": (
-        "AccountView heeft geen module contactpersonen; die gaan dus niet mee.",
-        "AccountView has no contacts module, so contacts do not travel.",
-    ),
-    "maybe": (
-        "Staan ze onder een andere naam? Zet dan bij accountview.schema: {missing}.",
-        "Do they stand under another name? Then put at accountview.schema: {missing}.",
-    ),
-    "time_codes": ("Urencodes: {codes}.", "Time codes: {codes}."),
-    "no_time_codes": (
-        "De urencodes zijn hier niet op te zoeken; AccountView beoordeelt ze per urenregel.",
-        "The time codes cannot be looked up here; AccountView judges them line by line.",
-    ),
-    "debtor_account": (
-        "Nieuwe klanten krijgen verzamelrekening {account}.",
-        "New customers get collective account {account}.",
-    ),
-    "crafter": ("Crafter kent de sleutel: {name}.", "Crafter knows the key: {name}."),
-    "features": ("{flow}: de functies staan aan in Crafter.", "{flow}: the functions are switched on in Crafter."),
-    "no_timeline": (
-        "De tijdlijn staat in Crafter uit; fouten staan dan alleen in `avsync errors`.",
-        "The timeline is switched off in Crafter; errors then stand in `avsync errors` only.",
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +36,9 @@ class Check:
     exit_code: int = 0
 
 
-def run(config: Config, state_cache: Callable[[Metadata], None] | None = None) -> list[Check]:
-    """Look at everything; never raises for what a service or the operator did wrong.
-
-    `state_cache` is handed AccountView's metadata as just read, so that the next run needs not read it again.
-    """
-    return list(_Checker(config, state_cache).all())
+def run(config: Config) -> list[Check]:
+    """Look at everything; never raises for what a service or the operator did wrong."""
+    return list(_Checker(config).all())
 
 
 def exit_code(checks: list[Check]) -> int:
@@ -85,11 +48,10 @@ def exit_code(checks: list[Check]) -> int:
 
 
 class _Checker:
-    def __init__(self, config: Config, state_cache: Callable[[Metadata], None] | None) -> None:
+    def __init__(self, config: Config) -> None:
         self.config = config
         self.flows: dict[str, str] = config.flows.model_dump()
         self.on = [flow for flow in FLOWS if self.flows[flow] != "off"]
-        self._state_cache = state_cache
 
     def all(self) -> Iterator[Check]:
         yield from self._guarded("config", self._config)
@@ -111,7 +73,7 @@ class _Checker:
         return Check(name, False, message, hint, error.exit_code if error.exit_code in ORDER_OF_EXITS else 2)
 
     def _say(self, key: str, /, **params: Any) -> str:
-        return TEXTS[key][self.config.language == "en"].format_map(params)
+        return phrase("check", key, self.config.language, **params)
 
     def _config(self) -> Iterator[Check]:
         """The secrets too: cron's environment differs from a terminal's."""
@@ -120,54 +82,45 @@ class _Checker:
         yield self._good("config", "config")
 
     def _accountview(self) -> Iterator[Check]:
-        client = connect.accountview(self.config)
+        client, part = connect.accountview(self.config), "token"
         try:
             connect.token_source(self.config).access_token()
             companies = client.companies()
-        except AvsyncError as error:
-            yield self._bad("token", error)
-            return
-        yield self._good("token", "token")
-        try:
+            yield self._good(part, "token")
+            part = "company"
             chosen = pick_company(companies, self.config.company)
         except AvsyncError as error:
-            yield self._bad("company", error)
+            yield self._bad(part, error)
             return
-        yield self._good("company", "company", code=company_code(chosen), name=chosen.get("Description") or "")
+        yield self._good(part, "company", code=company_code(chosen), name=chosen.get("Description") or "")
         yield from self._guarded("schema", lambda: self._installation(str(chosen["Id"])))
 
     def _installation(self, company_id: str) -> Iterator[Check]:
         """What this installation calls things, and what its user may do."""
-        from avsync.services.accountview import metadata
-
         client = connect.accountview(self.config, company_id)
         wanted = needs.merged(accountview_needs(flow, self.flows) for flow in self.on)
         found = metadata.load(client, client.schema, wanted)
         missing = metadata.verify(found, client.schema, wanted)
-        if self._state_cache is not None:
-            self._state_cache(found)
         for flow in self.on:
             verified = metadata.verify(found, client.schema, accountview_needs(flow, self.flows))
             yield from self._flow(flow, verified)
         yield from self._widths(client, found)
         yield from self._contacts(missing)
         client.absent |= {(one.kind, one.neutral) for one in missing if one.what == "column"}
-        if self.flows["hours"] != "off":
+        if "hours" in self.on:
             yield from self._guarded("time_codes", lambda: self._time_codes(client, missing))
-        if self.flows["customers"] in ("export", "both"):
-            account = self.config.accountview.debtor_account
-            yield self._good("debtor_account", "debtor_account", account=account)
+        if self._exports("customers"):
+            yield self._good("debtor_account", "debtor_account", account=self.config.accountview.debtor_account)
 
     def _flow(self, flow: str, missing: list[Missing]) -> Iterator[Check]:
         rights = [one for one in missing if one.what in ("insert", "update")]
         names = [one for one in missing if one not in rights]
-        refused = needs.refusal(flow, names)
-        without = [one for one in names if not needs.stops(one) and one.kind != "contact"]
-        hint = self._say("without", missing=", ".join(map(needs.described, without))) if without else ""
-        yield (
-            self._bad(f"schema.{flow}", refused) if refused else self._good(f"schema.{flow}", "schema", hint, flow=flow)
-        )
-        if denied := needs.refusal(flow, rights):
+        without = [needs.described(one) for one in names if not needs.stops(one) and one.kind != "contact"]
+        hint = self._say("without", missing=", ".join(without)) if without else ""
+        refused, denied = needs.refusal(flow, names), needs.refusal(flow, rights)
+        name = f"schema.{flow}"
+        yield self._bad(name, refused) if refused else self._good(name, "schema", hint, flow=flow)
+        if denied:
             yield self._bad(f"rights.{flow}", denied)
         elif not refused:  # rights on a table under another name are unknown
             yield self._good(f"rights.{flow}", "rights", flow=flow)
@@ -185,27 +138,25 @@ class _Checker:
         """(kind, neutral column, whose value, its length)"""
         settings = self.config.accountview
         reference = f"accountview.schema: reference (avs…, {REFERENCE_LENGTH})"
-        if self.flows["hours"] != "off":
+        if "hours" in self.on:
             for name, code in self.config.time_codes.model_dump().items():
                 yield "hour", "time_code", f"time_codes.{name}", len(code or "")
             yield "hour", "reference", reference, REFERENCE_LENGTH
-        if self.flows["orders"] in ("export", "both"):
+        if self._exports("orders"):
             yield "order", "reference", reference, REFERENCE_LENGTH
-        if self.flows["customers"] in ("export", "both"):
-            account = "accountview.debtor_account"
-            yield "customer", "ledger_account", account, len(settings.debtor_account or "")
-        if self.flows["projects"] == "export":
-            status = "accountview.new_project_status"
-            yield "project", "status", status, len(settings.new_project_status or "")
+        if self._exports("customers"):
+            yield "customer", "ledger_account", "accountview.debtor_account", len(settings.debtor_account or "")
+        if self._exports("projects"):
+            yield "project", "status", "accountview.new_project_status", len(settings.new_project_status or "")
+
+    def _exports(self, flow: str) -> bool:
+        return self.flows[flow] in ("export", "both")
 
     def _contacts(self, missing: list[Missing]) -> Iterator[Check]:
         if self.flows["customers"] not in ("import", "both"):
             return
         absent = [one for one in missing if one.kind == "contact" and one.what == "object"]
-        if not absent:
-            yield self._good("contacts", "contacts")
-            return
-        yield self._good("contacts", "no_contacts", self._maybe(absent))
+        yield self._good("contacts", "no_contacts" if absent else "contacts", self._maybe(absent))
 
     def _maybe(self, missing: list[Missing]) -> str:
         meant = [needs.described(one) for one in missing if one.candidates]
@@ -233,7 +184,7 @@ class _Checker:
             return
         switched_on = {str(feature).strip("/") for feature in features}
         paths = {kind: resource.path.strip("/") for kind, resource in client.schema.items()}
-        usual = {kind: resource.path.strip("/") for kind, resource in connect.crafter_defaults().items()}
+        usual = {kind: resource.path.strip("/") for kind, resource in crafter_schema().items()}
 
         def off(kind: str) -> bool:
             return not {paths[kind], usual[kind]} & switched_on

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from avsync.commands import report
+from avsync.config import FLOWS
 from avsync.config.settings import Config
 from avsync.errors import ConfigError
 from avsync.state import db
@@ -48,29 +49,16 @@ def ignore(config: Config, identity: int) -> None:
 
 def retry(config: Config, which: str, talker: Talker) -> int:
     """Handle one record now, or all that have a problem; returns the exit code."""
-    if which != "all" and not which.isdecimal():
-        raise ConfigError("no_such_problem", id=which)
-    found = _problems(config)
-    chosen = found if which == "all" else [one for one in found if one.id == int(which)]
-    if not chosen and which != "all":
-        raise ConfigError("no_such_problem", id=which)
-    return _again(config, chosen, talker)
-
-
-def _again(config: Config, chosen: list[Problem], talker: Talker) -> int:
     from avsync.commands import run as launch
 
-    flows = tuple(dict.fromkeys(one.about.flow for one in chosen))
-    if not flows:
-        return launch.run(config, talker, command="errors --retry")
-    names = frozenset(_name(one) for one in chosen)
-    everything = any(one.about.kind in ("user", "flow") for one in chosen)
-    only = None if everything else names
+    chosen = [one for one in _problems(config) if which in ("all", str(one.id))]
+    if not chosen and which != "all":
+        raise ConfigError("no_such_problem", id=which)
+    flows = tuple(dict.fromkeys(one.about.flow for one in chosen)) or FLOWS
+    # A problem of a user or of a whole flow may hold up records of any name.
+    everything = not chosen or any(one.about.kind in ("user", "flow") for one in chosen)
+    only = None if everything else frozenset(one.about.record.upper() for one in chosen)
     return launch.run(config, talker, flows=flows, command="errors --retry", only=only)
-
-
-def _name(problem: Problem) -> str:
-    return problem.about.record.upper()
 
 
 def status(config: Config, talker: Talker) -> None:

@@ -6,7 +6,6 @@ Everything that can fail on our side (secret, folder, port) is tried before the 
 from __future__ import annotations
 
 import errno
-import io
 import os
 import secrets
 import select
@@ -15,35 +14,34 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Empty, SimpleQueue
 from socketserver import TCPServer
-from typing import Any, ClassVar, TextIO
-from urllib.parse import unquote, unquote_plus, urlsplit
+from typing import Any, TextIO
+from urllib.parse import parse_qsl, urlsplit
 
+from tabulate import tabulate
+
+from avsync.commands import connect
 from avsync.config.settings import Config
 from avsync.errors import LoginNeeded
-from avsync.services.accountview.client import company_code, pick_company
+from avsync.messages.texts import phrase
+from avsync.services.accountview.grant import InvalidGrant, TokenService, authorization_url
 from avsync.state.tokens import TokenFile
 
 PAGE = """<!doctype html><html lang="{language}"><meta charset="utf-8"><title>avsync</title>
 <style>body{{font:18px/1.5 system-ui,sans-serif;max-width:32em;margin:15vh auto;padding:0 1em;color:#222}}</style>
 <h1>avsync</h1><p>{text}</p></html>"""
-PAGE_TEXTS = {
-    "nl": {
-        "done": "Gelukt: AccountView heeft geantwoord. U kunt dit venster sluiten en teruggaan naar de terminal.",
-        "failed": "Het aanmelden is niet gelukt. In de terminal staat waarom, en wat u kunt doen.",
-        "elsewhere": "Hier is niets te zien; avsync wacht op het antwoord van AccountView.",
-    },
-    "en": {
-        "done": "Done: AccountView has answered. You can close this window and go back to the terminal.",
-        "failed": "The login did not succeed. The terminal says why, and what you can do.",
-        "elsewhere": "There is nothing to see here; avsync is waiting for AccountView's answer.",
-    },
+PAGE_HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "Connection": "close",
 }
+POLL = 0.2  # seconds between two looks at the listener and at stdin
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -70,17 +68,15 @@ def reply_in(url: str) -> Reply | None:
 
     The code is decoded once, and a `+` in it stays a plus (AccountView contract 1).
     """
-    query = urlsplit(url).query if "?" in url else url
-    found: dict[str, str] = {}
-    for pair in query.partition("#")[0].split("&"):
-        name, _, value = pair.partition("=")
-        found.setdefault(unquote_plus(name), value)
+    address, _, query = url.partition("#")[0].partition("?")
+    pairs = parse_qsl((query or address).replace("+", "%2B"), keep_blank_values=True)
+    found = dict(reversed(pairs))  # of two with one name the first counts
     if not found.keys() & {"code", "state", "error"}:
         return None
-    error = unquote_plus(found.get("error", ""))
+    error = found.get("error", "")
     if not error.replace("_", "").isalnum():
         error = "error" if error else ""
-    return Reply(unquote(found.get("code", "")), unquote(found.get("state", "")), error[:60])
+    return Reply(found.get("code", ""), found.get("state", ""), error[:60])
 
 
 class Listener:
@@ -92,21 +88,20 @@ class Listener:
 
     def __init__(self, redirect_uri: str, state: str, language: str) -> None:
         parts = urlsplit(redirect_uri)
+        self.path, self.state, self.language = parts.path or "/", state, language
         self.replies: SimpleQueue[Reply] = SimpleQueue()
-        self._servers: list[ThreadingHTTPServer] = []
+        self._servers: list[_Server] = []
         host, port = parts.hostname or "", parts.port or 0
-        handler = _handler(parts.path or "/", state, language, self.replies)
         try:
             for number, address in enumerate(["127.0.0.1", "::1"] if host == "localhost" else [host]):
-                self._listen(address, port, handler, optional=number > 0)
+                self._listen(address, port, optional=number > 0)
         except LoginNeeded:
-            self._close()
+            self.close()
             raise
 
-    def _listen(self, address: str, port: int, handler: type[BaseHTTPRequestHandler], *, optional: bool) -> None:
-        kind = _Server6 if ":" in address else _Server
+    def _listen(self, address: str, port: int, *, optional: bool) -> None:
         try:
-            server = kind((address, port), handler)
+            server = _Server(address, port, self)
         except OSError as exc:
             if exc.errno == errno.EADDRINUSE:
                 raise LoginNeeded("login_port_in_use", host=address, port=port) from None
@@ -120,9 +115,10 @@ class Listener:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close()
+        self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Stop listening."""
         for server in self._servers:
             server.shutdown()
             server.server_close()
@@ -132,98 +128,57 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
+    def __init__(self, address: str, port: int, listener: Listener) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.listener = listener
+        super().__init__((address, port), _Handler)
+
     def server_bind(self) -> None:
-        """Without HTTPServer's look-up of our own name, which waits for a name server."""
+        """One protocol, and without HTTPServer's look-up of our own name, which waits for a name server."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         TCPServer.server_bind(self)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that hangs up is no event; the standard traceback would show the request."""
 
 
-class _Server6(_Server):
-    address_family = socket.AF_INET6
-
-    def server_bind(self) -> None:
-        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        super().server_bind()
-
-
-def _handler(path: str, state: str, language: str, replies: SimpleQueue[Reply]) -> type[BaseHTTPRequestHandler]:
-    class Handler(_Handler):
-        pass
-
-    Handler.path_awaited, Handler.state, Handler.replies, Handler.texts = path, state, replies, PAGE_TEXTS[language]
-    Handler.language = language
-    return Handler
-
-
 class _Handler(BaseHTTPRequestHandler):
+    server: _Server
     timeout = 10
     server_version = "avsync"
     sys_version = ""
-    path_awaited: ClassVar[str]
-    state: ClassVar[str]
-    language: ClassVar[str]
-    texts: ClassVar[dict[str, str]]
-    replies: ClassVar[SimpleQueue[Reply]]
 
     def do_GET(self) -> None:  # noqa: N802 - the name http.server asks for
         """The redirect, or something a browser asks besides."""
-        parts = urlsplit(self.path)
-        reply = reply_in("?" + parts.query) if (parts.path or "/") == self.path_awaited else None
+        listener, parts = self.server.listener, urlsplit(self.path)
+        reply = reply_in("?" + parts.query) if (parts.path or "/") == listener.path else None
         if reply is None:
             self._page(404, "elsewhere")
             return
         try:
-            self._show(reply)
-        finally:
-            self.replies.put(reply)
-
-    def _show(self, reply: Reply) -> None:
-        try:
-            reply.checked(self.state)
+            reply.checked(listener.state)
         except LoginNeeded:
-            self._page(400, "failed")
+            answer = (400, "failed")
         else:
-            self._page(200, "done")
+            answer = (200, "done")
+        try:
+            self._page(*answer)
+        finally:
+            listener.replies.put(reply)
 
-    def _page(self, status: int, text: str) -> None:
-        body = PAGE.format(language=self.language, text=self.texts[text]).encode()
+    def _page(self, status: int, name: str) -> None:
+        language = self.server.listener.language
+        body = PAGE.format(language=language, text=phrase("login", f"page_{name}", language)).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
+        for header, value in PAGE_HEADERS.items():
+            self.send_header(header, value)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("Referrer-Policy", "no-referrer")
-        self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name http.server gives
         """Stay silent: the request line holds the code."""
-
-
-POLL = 0.2  # seconds between two looks at the listener and at stdin
-
-TEXTS = {
-    "nl": {
-        "open": "Open dit adres in een browser en meld u aan bij AccountView:",
-        "paste": "Eindigt de browser op een pagina die niet laadt? Plak hier het volledige adres uit de adresbalk:",
-        "not_an_answer": "Daarin staat geen antwoord van AccountView; plak het volledige adres uit de adresbalk:",
-        "saved": "De aanmelding is bewaard in {path}.",
-        "companies": "Administraties die u ziet:",
-        "chosen": "avsync werkt met {code} ({name}).",
-        "headers": "Code|Omschrijving",
-    },
-    "en": {
-        "open": "Open this address in a browser and log in to AccountView:",
-        "paste": "Does the browser end on a page that does not load? Paste the full address from the address bar here:",
-        "not_an_answer": "There is no answer from AccountView in that; paste the full address from the address bar:",
-        "saved": "The login was saved in {path}.",
-        "companies": "Companies that you can see:",
-        "chosen": "avsync works with {code} ({name}).",
-        "headers": "Code|Description",
-    },
-}
 
 
 def open_in_browser(url: str) -> bool:
@@ -247,55 +202,61 @@ def run(
     The pair is saved before anything else is asked with it. Errors: LoginNeeded for whatever a person can do over,
     ConfigError("company_unknown"), TryLater when AccountView does not answer.
     """
-    from avsync.services.accountview.grant import authorization_url
 
-    texts, settings = TEXTS[config.language], config.accountview
+    def say(name: str, /, **params: object) -> None:
+        echo(phrase("login", name, config.language, **params))
+
+    settings = config.accountview
     secret = settings.client_secret.reveal()
     tokens = TokenFile(config.token_path)
     tokens.check_writable()
     state = secrets.token_urlsafe(32)
     url = authorization_url(settings.authorize_url, settings.client_id, settings.redirect_uri, state)
     with _listening(config, state, may_paste=no_browser) as listener:
-        echo(texts["open"])
+        say("open")
         echo(url)
+        pasted = None
         if no_browser:
-            echo(texts["paste"])
+            say("paste")
+            pasted = _Pasted(stdin, lambda: say("not_an_answer"))
         else:
             with suppress(webbrowser.Error, OSError):
                 open_browser(url)
-        reply = _wait(listener, _Pasted(stdin, echo, texts["not_an_answer"]) if no_browser else None, timeout)
+        reply = _wait(listener, pasted, timeout)
     _exchange(config, reply.checked(state), secret, tokens)
-    echo(texts["saved"].format(path=config.token_path))
-    _show_companies(config, echo)
+    say("saved", path=config.token_path)
+    companies = connect.accountview(config).companies()
+    if companies:
+        say("companies")
+        headers = [phrase("login", name, config.language) for name in ("code", "description")]
+        echo(tabulate(sorted(map(_named, companies)), headers=headers, disable_numparse=True))
+    code, name = _named(pick_company(companies, config.company))
+    say("chosen", code=code, name=name)
 
 
 def _exchange(config: Config, code: str, secret: str, tokens: TokenFile) -> None:
     """The code for a token pair, which is on disk when this returns."""
-    from avsync.services.accountview.grant import InvalidGrant, TokenService
-
     settings, timeouts = config.accountview, (config.timeouts.connect, config.timeouts.read)
+    service = TokenService(settings.token_url, settings.client_id, secret, timeouts)
     with tokens.lock():
         try:
-            token = TokenService(settings.token_url, settings.client_id, secret, timeouts).exchange(
-                code, settings.redirect_uri
-            )
+            tokens.save(service.exchange(code, settings.redirect_uri))
         except InvalidGrant:
             raise LoginNeeded("login_code_refused") from None
-        tokens.save(token)
 
 
-@contextmanager
-def _listening(config: Config, state: str, *, may_paste: bool) -> Iterator[Listener | None]:
-    """The listener; None when its port is taken and the address can be pasted instead."""
+def _named(one: Mapping[str, Any]) -> tuple[str, str]:
+    return company_code(one), str(one.get("Description") or "").strip()
+
+
+def _listening(config: Config, state: str, *, may_paste: bool) -> AbstractContextManager[Listener | None]:
+    """The listener; without one when its port is taken and the address can be pasted instead."""
     try:
-        listener = Listener(config.accountview.redirect_uri, state, config.language)
+        return Listener(config.accountview.redirect_uri, state, config.language)
     except LoginNeeded:
         if not may_paste:
             raise
-        yield None
-    else:
-        with listener:
-            yield listener
+        return nullcontext()
 
 
 def _wait(listener: Listener | None, pasted: _Pasted | None, timeout: float) -> Reply:
@@ -317,14 +278,14 @@ def _wait(listener: Listener | None, pasted: _Pasted | None, timeout: float) -> 
 class _Pasted:
     """Addresses pasted on stdin, read without ever blocking: a reading thread could not be ended."""
 
-    def __init__(self, stdin: TextIO, echo: Callable[[str], None], hint: str) -> None:
+    def __init__(self, stdin: TextIO, explain: Callable[[], None]) -> None:
         self.ended = False
-        self._stdin, self._echo, self._hint = stdin, echo, hint
-        self._buffer = b""
+        self._explain = explain
+        self._handle, self._buffer = -1, b""
         try:
-            self._handle: int | None = stdin.fileno()
-        except (AttributeError, io.UnsupportedOperation, ValueError):
-            self._handle = None
+            self._handle = stdin.fileno()
+        except (AttributeError, OSError, ValueError):  # closed or in memory, so there is nothing to wait for
+            self._buffer = stdin.read().encode() if stdin else b""
 
     def next(self) -> Reply | None:
         """The reply in the lines that have come in since the last look, if there is one."""
@@ -332,36 +293,15 @@ class _Pasted:
             if reply := reply_in(line.strip()):
                 return reply
             if line.strip():
-                self._echo(self._hint)
+                self._explain()
         return None
 
     def _lines(self) -> list[str]:
-        if self.ended:
+        if self.ended or (self._handle >= 0 and not select.select([self._handle], [], [], 0)[0]):
             return []
-        if self._handle is None:
-            line = self._stdin.readline()
-            self.ended = not line
-            return [line]
-        if not select.select([self._handle], [], [], 0)[0]:
-            return []
-        chunk = os.read(self._handle, 65_536)
+        chunk = os.read(self._handle, 65_536) if self._handle >= 0 else b""
         self.ended = not chunk
         *lines, self._buffer = (self._buffer + chunk).split(b"\n")
         if self.ended:
             lines.append(self._buffer)
         return [line.decode("utf-8", "replace") for line in lines]
-
-
-def _show_companies(config: Config, echo: Callable[[str], None]) -> None:
-    from tabulate import tabulate
-
-    from avsync.commands import connect
-
-    texts = TEXTS[config.language]
-    companies = connect.accountview(config).companies()
-    if companies:
-        rows = [(company_code(one), str(one.get("Description") or "").strip()) for one in companies]
-        echo(texts["companies"])
-        echo(tabulate(sorted(rows), headers=texts["headers"].split("|"), disable_numparse=True))
-    chosen = pick_company(companies, config.company)
-    echo(texts["chosen"].format(code=company_code(chosen), name=str(chosen.get("Description") or "").strip()))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tabulate import tabulate
 
 from avsync import __version__
-from avsync.messages import texts as problems
-from avsync.messages.texts import known, word
+from avsync.config import FLOWS
+from avsync.messages import texts
+from avsync.messages.texts import known, phrase, word
 
 if TYPE_CHECKING:
     from avsync.state.problems import Problem
@@ -32,32 +33,28 @@ def plan_table(rows: Sequence[Mapping[str, Any]], skipped: int, language: str) -
     """What a run would do, per record: direction, action, fields, reason."""
     names = ("direction", "action", "what", "key", "name", "fields", "reason")
     body = [
-        [word(row["direction"], language), word(row["action"], language), problems.kind_word(language, row["kind"]),
-         row["key"], row["name"], _few(row["fields"]), _reason(row, language)]
+        [word(row["direction"], language), word(row["action"], language), word(row["kind"], language),
+         row["key"], row["name"], ", ".join(row["fields"]), _reason(row, language)]
         for row in rows
     ]  # fmt: skip
     widths = [None, None, None, None, 32, 36, 48]
     table = tabulate(body, headings(names, language), tablefmt="simple", maxcolwidths=widths, disable_numparse=True)
     said = table if body else word("nothing", language)
-    return said + ("\n" + word("skipped", language).format(count=skipped) if skipped else "")
-
-
-def _few(fields: Sequence[str]) -> str:
-    return ", ".join(fields)
+    return said + ("\n" + phrase("words", "skipped", language, count=skipped) if skipped else "")
 
 
 def _reason(row: Mapping[str, Any], language: str) -> str:
     reason = str(row["reason"])
-    return word(reason, language) if known(reason) else problems.text(reason, language, row.get("params", {}))[0]
+    return word(reason, language) if known(reason) else texts.text(reason, language, row.get("params", {}))[0]
 
 
 def problem_json(problem: Problem, language: str) -> dict[str, Any]:
     """One open problem in the shape that others build on (RULES.md, commands)."""
     about, cause = problem.about, problem.cause
-    message, hint = problems.text(cause.code, language, cause.params)
+    message, hint = texts.text(cause.code, language, cause.params)
     return {
         "id": problem.id, "flow": about.flow, "kind": about.kind, "key": about.key, "name": about.name,
-        "code": cause.code, "who": problems.row(cause.code).who, "message": message, "hint": hint,
+        "code": cause.code, "who": texts.row(cause.code).who, "message": message, "hint": hint,
         "severity": cause.severity, "first_seen": problem.first_seen, "last_seen": problem.last_seen,
         "attempts": problem.attempts,
     }  # fmt: skip
@@ -69,66 +66,67 @@ def problems_table(found: Sequence[Mapping[str, Any]], language: str) -> str:
         return word("none", language)
     names = ("id", "flow", "what", "problem", "next", "who", "since", "tries")
     rows = [
-        [one["id"], word(one["flow"], language), _what(one, language), one["message"], one["hint"],
-         word(one["who"], language), one["first_seen"][:16].replace("T", " "), one["attempts"]]
+        [one["id"], word(one["flow"], language), texts.about(language, one["kind"], one["key"], one["name"]),
+         one["message"], one["hint"], word(one["who"], language), _minute(one["first_seen"]), one["attempts"]]
         for one in found
     ]  # fmt: skip
     widths = [None, None, 26, 44, 44, None, 10, None]
     return tabulate(rows, headings(names, language), tablefmt="grid", maxcolwidths=widths)
 
 
-def _what(one: Mapping[str, Any], language: str) -> str:
-    return problems.about(language, one["kind"], one["key"], one["name"])
-
-
 def status_json(store: Store, token: Mapping[str, Any]) -> dict[str, Any]:
     """The shape of RULES.md, more JSON; `watermarks` per flow and listing."""
-    from avsync.records.registry import FLOWS, listings
+    from avsync.records.registry import listings
 
     marks, ok = store.watermarks(), store.flows_ok()
-    flows: dict[str, dict[str, Any]] = {}
-    for flow in FLOWS:
+
+    def read_by(flow: str) -> dict[str, Any]:
         names = [one.name for one in listings() if not one.recent and flow in {kind.flow for kind in one.makes}]
-        flows[flow] = {
-            "watermarks": {name: marks[name].newest for name in names if name in marks},
-            "last_ok": ok.get(flow),
-        }
+        return {name: marks[name].newest for name in names if name in marks}
+
     return {
-        "last_run": store.last_run(), "flows": flows, "open": store.problems.counts(), "intents": len(store.intents.open()),
-        "token": dict(token), "version": __version__,
+        "last_run": store.last_run(),
+        "flows": {flow: {"watermarks": read_by(flow), "last_ok": ok.get(flow)} for flow in FLOWS},
+        "open": store.problems.counts(), "intents": len(store.intents.open()), "token": dict(token),
+        "version": __version__,
     }  # fmt: skip
 
 
 def status_table(shape: Mapping[str, Any], language: str) -> str:
     """The same for people."""
-    last = shape["last_run"]
-    lines = [f"avsync {shape['version']}"]
-    if last is None:
-        lines.append(word("no_run", language))
-    else:
-        done = f"{word('finished', language)} {_minute(last['finished'])}, exit {last['exit']}"
-        ending = done if last["finished"] else word("unfinished", language)
-        lines.append(
-            f"{word('last_run', language)} {last['run']} ({last['command']}): {_minute(last['started'])}, {ending}"
-        )
-        lines += ["", totals_table(last["flows"], language)] if last["flows"] else []
+
+    def say(name: str) -> str:
+        return word(name, language)
+
     rows = [
-        [word(flow, language), _minute(one["last_ok"]), "\n".join(f"{k} {v}" for k, v in one["watermarks"].items())]
+        [say(flow), _minute(one["last_ok"]), "\n".join(f"{k} {v}" for k, v in one["watermarks"].items())]
         for flow, one in shape["flows"].items()
     ]
-    lines += [
+    counts = ", ".join(f"{count} {say(name)}" for name, count in shape["open"].items())
+    token = shape["token"]
+    login = say("present" if token["present"] else "absent")
+    if token.get("expires_at"):
+        login += f", {say('expires')} {token['expires_at']}"
+    return "\n".join([
+        f"avsync {shape['version']}",
+        *_last_run(shape["last_run"], language),
         "",
         tabulate(rows, headings(("flow", "last_ok", "watermark"), language), tablefmt="simple"),
         "",
-    ]
-    counts = ", ".join(f"{count} {word(name, language)}" for name, count in shape["open"].items())
-    lines.append(f"{word('open_problems', language)}: {counts}")
-    lines.append(f"{word('intents', language)}: {shape['intents']}")
-    token = shape["token"]
-    said = word("present" if token["present"] else "absent", language)
-    expires = f", {word('expires', language)} {token['expires_at']}" if token.get("expires_at") else ""
-    lines.append(f"{word('token', language)}: {said}{expires}")
-    return "\n".join(lines)
+        f"{say('open_problems')}: {counts}",
+        f"{say('intents')}: {shape['intents']}",
+        f"{say('token')}: {login}",
+    ])  # fmt: skip
+
+
+def _last_run(last: Mapping[str, Any] | None, language: str) -> list[str]:
+    if last is None:
+        return [word("no_run", language)]
+    ending = word("unfinished", language)
+    if last["finished"]:
+        ending = f"{word('finished', language)} {_minute(last['finished'])}, exit {last['exit']}"
+    line = f"{word('last_run', language)} {last['run']} ({last['command']}): {_minute(last['started'])}, {ending}"
+    return [line, "", totals_table(last["flows"], language)] if last["flows"] else [line]
 
 
 def _minute(moment: str | None) -> str:
@@ -138,11 +136,7 @@ def _minute(moment: str | None) -> str:
 def checks_table(checks: Sequence[Mapping[str, Any]], language: str) -> str:
     """What `check` found, each with the next step."""
     rows = [
-        [
-            one["name"],
-            word("ok" if one["ok"] else "wrong", language),
-            "\n".join(filter(None, (one["message"], one["hint"]))),
-        ]
+        [one["name"], word("ok" if one["ok"] else "wrong", language), f"{one['message']}\n{one['hint']}".strip()]
         for one in checks
     ]
     headers = [*headings(("check", "result"), language), ""]

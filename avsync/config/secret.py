@@ -58,60 +58,58 @@ class Secret(BaseModel):
 
     def reveal(self) -> str:
         """The secret itself; ConfigError("secret_missing") names the key and the place where it should be."""
+        source = f"env {self.env}" if self.env else f"file {self.file}" if self.file else "command"
+        try:
+            return _checked(self._look())
+        except _Missing as missing:
+            raise ConfigError("secret_missing", key=self.key, source=source, detail=str(missing)) from None
+
+    def _look(self) -> str:
         if self.env is not None:
-            value = os.environ.get(self.env)
-            if value is None:
-                raise self._missing(f"env {self.env}", "not set")
-            return self._checked(value, f"env {self.env}")
-        if self.file is not None:
-            return self._checked(self._file(self.file), f"file {self.file}")
-        return self._checked(self._command(self.command or ""), "command")
-
-    def _file(self, path: str) -> str:
+            if self.env not in os.environ:
+                raise _Missing("not set")
+            return os.environ[self.env]
         try:
-            with open(path, "rb") as file:
-                return self._text(file.read(LIMIT + 1), f"file {path}")
-        except OSError as exc:
-            raise self._missing(f"file {path}", exc.strerror or "unreadable") from None
-
-    def _command(self, command: str) -> str:
-        """Run without a shell. What it prints on stderr is not repeated: that may hold the secret as well."""
-        words = shlex.split(command)
-        try:
-            done = subprocess.run(  # noqa: S603 - the operator's own command, as words
-                [str(expanded(words[0])), *words[1:]],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=COMMAND_TIMEOUT,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise self._missing("command", f"no answer within {COMMAND_TIMEOUT} s") from None
-        except OSError as exc:
-            raise self._missing("command", exc.strerror or "cannot be started") from None
-        if done.returncode != 0:
-            raise self._missing("command", f"exit code {done.returncode}")
-        return self._text(done.stdout, "command")
-
-    def _text(self, raw: bytes, source: str) -> str:
-        if len(raw) > LIMIT:
-            raise self._missing(source, f"more than {LIMIT} bytes")
-        try:
+            raw = _content(self.file) if self.file is not None else _output(self.command or "")
+            if len(raw) > LIMIT:
+                raise _Missing(f"more than {LIMIT} bytes")
             return raw.decode("utf-8-sig")
+        except OSError as exc:
+            raise _Missing(exc.strerror or "unreadable") from None
         except UnicodeDecodeError:
-            raise self._missing(source, "not UTF-8 text") from None
+            raise _Missing("not UTF-8 text") from None
 
-    def _checked(self, value: str, source: str) -> str:
-        """Without its trailing newline; what cannot go into an HTTP header would leak in the error there."""
-        value = value.rstrip("\r\n")
-        if not value.strip():
-            raise self._missing(source, "empty")
-        if not (value.isascii() and value.isprintable()):
-            raise self._missing(source, "line breaks or unusual characters in it")
-        return value
 
-    def _missing(self, source: str, detail: str) -> ConfigError:
-        return ConfigError("secret_missing", key=self.key, source=source, detail=detail)
+class _Missing(Exception):
+    """Why there is no secret; never a part of what may be one."""
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(LIMIT + 1)
+
+
+def _output(command: str) -> bytes:
+    """Run without a shell. What it prints on stderr is not repeated: that may hold the secret as well."""
+    program, *arguments = shlex.split(command)
+    words = [str(expanded(program)), *arguments]
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_TIMEOUT)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        raise _Missing(f"no answer within {COMMAND_TIMEOUT} s") from None
+    if done.returncode != 0:
+        raise _Missing(f"exit code {done.returncode}")
+    return done.stdout
+
+
+def _checked(value: str) -> str:
+    """Without its trailing newline; what cannot go into an HTTP header would leak in the error there."""
+    value = value.rstrip("\r\n")
+    if not value.strip():
+        raise _Missing("empty")
+    if not (value.isascii() and value.isprintable()):
+        raise _Missing("line breaks or unusual characters in it")
+    return value
 
 
 class AccountViewSecret(Secret):

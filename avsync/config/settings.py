@@ -6,7 +6,9 @@ where they are until `reveal`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,14 +19,16 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
     ValidationInfo,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from avsync.config.mistakes import explain, keys_of, language_of
 from avsync.config.secret import AccountViewSecret, CrafterKey, expanded
-from avsync.config.yaml_file import Source, read
+from avsync.config.yaml_file import read
 from avsync.errors import ConfigError
 from avsync.services.urls import problem_with_redirect, problem_with_url
 
@@ -43,24 +47,10 @@ class Section(BaseModel):
         return {key: value for key, value in data.items() if value is not None or key not in known}
 
 
-def keys_of(section: type[BaseModel]) -> list[str]:
-    """The YAML keys of a section, in the order of the example."""
-    return [field.alias or name for name, field in section.model_fields.items()]
-
-
-def _code(value: str) -> str:
-    value = value.strip()
-    if not value:
-        raise PydanticCustomError("empty", "empty")
-    return value
-
-
 def _plain_date(value: Any) -> Any:
     if isinstance(value, str):
-        try:
-            return date.fromisoformat(value.strip())
-        except ValueError:
-            raise PydanticCustomError("date_type", "not a date") from None
+        with suppress(ValueError):
+            value = date.fromisoformat(value.strip())
     if isinstance(value, datetime) or not isinstance(value, date):
         raise PydanticCustomError("date_type", "not a date")
     return value
@@ -84,7 +74,7 @@ def _folder(value: Any, info: ValidationInfo) -> Any:
     return (info.context or {}).get("folder", Path()) / expanded(value)
 
 
-Code = Annotated[str, AfterValidator(_code)]
+Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 PlainDate = Annotated[date, BeforeValidator(_plain_date)]
 Url = Annotated[str, AfterValidator(_url)]
 Redirect = Annotated[str, AfterValidator(_redirect)]
@@ -96,6 +86,8 @@ Both = Annotated[Literal["off", "import", "export", "both"], Off]
 OneWay = Annotated[Literal["off", "import", "export"], Off]
 Export = Annotated[Literal["off", "export"], Off]
 Overrides = dict[str, dict[str, Any]]
+
+SYSTEM_WIDE = Path("/etc/avsync/config.yaml")
 
 
 class Flows(Section):
@@ -182,18 +174,23 @@ class Config(Section):
         return self.state_dir / "token.json"
 
 
+def places(environ: Mapping[str, str]) -> list[Path]:
+    """Where a config may stand that nobody points to, the nearest first."""
+    xdg = environ.get("XDG_CONFIG_HOME", "")
+    own = Path(xdg) if xdg.startswith("/") else expanded(environ.get("HOME") or "~") / ".config"
+    return [Path("config.yaml"), own / "avsync" / "config.yaml", SYSTEM_WIDE]
+
+
 def find(explicit: str | None, environ: Mapping[str, str]) -> Path:
-    """The config to use: `-c`, AVSYNC_CONFIG, else ./config.yaml or the user's own, whichever exists."""
+    """The config to use: `-c`, AVSYNC_CONFIG, else the first of `places` that exists; ConfigError("config_nowhere")."""
     given = explicit or environ.get("AVSYNC_CONFIG")
     if given:
         return expanded(given)
-    xdg = environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(xdg) if xdg.startswith("/") else expanded(environ.get("HOME") or "~") / ".config"
-    places = [Path("config.yaml"), folder / "avsync" / "config.yaml"]
-    for place in places:
-        if place.exists():
+    looked = places(environ)
+    for place in looked:
+        if os.path.exists(place):  # in a folder that is closed to us nothing is
             return place
-    raise ConfigError("config_nowhere", places=", ".join(str(place) for place in places))
+    raise ConfigError("config_nowhere", places=", ".join(map(str, looked)))
 
 
 def load(path: Path) -> Config:
@@ -202,25 +199,13 @@ def load(path: Path) -> Config:
     Errors: ConfigError; "config_invalid" lists all `mistakes` and carries the `language` they are in.
     """
     source = read(path)
+    config, errors = None, []
     try:
         config = Config.model_validate(source.data, context={"folder": path.absolute().parent})
-        errors: list[Any] = []
     except ValidationError as exc:
-        config, errors = None, list(exc.errors(include_url=False, include_input=False))
-    _refuse_mistakes(path, source, errors)
-    assert config is not None  # noqa: S101 - without errors there is a config
+        errors = exc.errors(include_url=False, include_input=False)
+    lines = explain(Config, source, errors)
+    if config is None or lines:
+        language = language_of(source.data)
+        raise ConfigError("config_invalid", path=str(path), mistakes="\n".join(lines), language=language)
     return config
-
-
-def _refuse_mistakes(path: Path, source: Source, errors: list[Any]) -> None:
-    from avsync.config import mistakes as config_rules  # both only when there may be something to say
-
-    mistakes = [*source.mistakes, *config_rules.across(source.data)]
-    if not errors and not mistakes:
-        return
-    from avsync.config import mistakes as config_texts
-
-    raw = source.data if isinstance(source.data, dict) else {}
-    language = "en" if raw.get("language") == "en" else "nl"
-    lines = config_texts.explain(Config, source, errors, mistakes, language)
-    raise ConfigError("config_invalid", path=str(path), mistakes="\n".join(lines), language=language)

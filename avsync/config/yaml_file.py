@@ -35,10 +35,8 @@ class Source:
 
 def read(path: Path) -> Source:
     """Read a config file; what keeps it from that is a ConfigError that names the file (and line)."""
-    text = _text(path)
-    loader: Any = None
     try:
-        loader = Loader(text)
+        loader = Loader(_text(path))
         node = loader.get_single_node()
         if node is None:
             raise ConfigError("config_empty", path=str(path))
@@ -49,18 +47,15 @@ def read(path: Path) -> Source:
         mark = getattr(exc, "problem_mark", None)
         detail = getattr(exc, "problem", None) or getattr(exc, "reason", None) or "YAML"
         raise ConfigError("config_broken", path=str(path), line=mark.line + 1 if mark else "?", detail=detail) from None
-    finally:
-        if loader is not None:
-            loader.dispose()
 
 
 def _text(path: Path) -> str:
-    if not path.exists():
-        raise ConfigError("config_not_found", path=str(path))
-    if path.is_dir():
-        raise ConfigError("config_is_directory", path=str(path))
     try:
         return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError("config_not_found", path=str(path)) from None
+    except IsADirectoryError:
+        raise ConfigError("config_is_directory", path=str(path)) from None
     except UnicodeDecodeError as exc:
         raise ConfigError("config_not_utf8", path=str(path), byte=exc.start) from None
     except OSError as exc:

@@ -1,4 +1,7 @@
-"""The one table of what can go wrong, read from problems.yaml: who must act, how bad it is, and what to say.
+"""Every word and sentence for people, in Dutch and English; the data stands in the YAML files beside this module.
+
+problems.yaml is the one table of what can go wrong: who must act, how bad it is, and what to say. words.yaml holds what
+tables and sentences are made of; check.yaml, config.yaml and login.yaml what those commands say besides.
 
 A code that is not in the table, or a parameter that a sentence lacks, still gives a readable message: telling somebody
 that something is wrong must never itself go wrong.
@@ -14,36 +17,41 @@ from typing import Any
 
 import yaml
 
-_WORDS = Path(__file__).with_name("words.yaml")
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-@cache
-def _table() -> Mapping[str, tuple[str, str]]:
-    raw = yaml.load(_WORDS.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader, in C
-    return {str(name): (str(pair[0]), str(pair[1])) for name, pair in raw.items()}
-
-
-def known(name: str) -> bool:
-    """Whether there is such a word."""
-    return name in _table()
-
-
-def word(name: str, language: str) -> str:
-    """A word in `nl` or `en`; one that is not in the table is shown as it is, without underscores."""
-    pair = _table().get(name)
-    return pair[language == "en"] if pair else name.replace("_", " ")
-
-
-_FILE = Path(__file__).with_name("problems.yaml")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST = 300
 _LISTS = ("mistakes", "missing")  # parameters that are lines of our own
 
 
+@cache
+def _read(file: str) -> Mapping[str, Any]:
+    raw = Path(__file__).with_name(f"{file}.yaml").read_text(encoding="utf-8")
+    return dict(yaml.load(raw, Loader=_LOADER))  # noqa: S506 - a safe loader, in C
+
+
+class _Params(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return f"{{{key}}}"
+
+
+def known(name: str, file: str = "words") -> bool:
+    """Whether there is such a word, or such a row in another file."""
+    return name in _read(file)
+
+
+def word(name: str, language: str) -> str:
+    """A word in `nl` or `en`; one that is not in the table is shown as it is, without underscores."""
+    return phrase("words", name, language)
+
+
+def phrase(file: str, name: str, language: str, /, **params: Any) -> str:
+    """A row of `words`, `check`, `config` or `login` in a language, with its gaps filled in."""
+    pair = _read(file).get(name)
+    return str(pair[language == "en"]).format_map(_Params(params)) if pair else name.replace("_", " ")
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: who must act, the severity, and (sentence, next step) per language."""
+    """One row of problems.yaml: who must act, the severity, and (sentence, next step) per language."""
 
     who: str
     severity: str
@@ -52,20 +60,16 @@ class Row:
 
 @cache
 def table() -> Mapping[str, Row]:
-    """All rows by code."""
-    raw = yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_LOADER) or {}  # noqa: S506 - a safe loader, in C
+    """All rows of problems.yaml by code."""
     return {
-        code: Row(
-            row["who"], row["severity"], {language: (row[language][0], row[language][1]) for language in ("nl", "en")}
-        )
-        for code, row in raw.items()
+        code: Row(one["who"], one["severity"], {language: tuple(one[language]) for language in ("nl", "en")})
+        for code, one in _read("problems").items()
     }
 
 
 def row(code: str) -> Row:
     """The row of a code."""
-    fallback = (code, "-")
-    return table().get(code, Row("support", "error", {"nl": fallback, "en": fallback}))
+    return table().get(code) or Row("support", "error", dict.fromkeys(("nl", "en"), (code, "-")))
 
 
 def severity(code: str) -> str:
@@ -73,18 +77,20 @@ def severity(code: str) -> str:
     return row(code).severity
 
 
-class _Params(dict[str, Any]):
-    def __missing__(self, key: str) -> str:
-        return f"{{{key}}}"
-
-
 def text(code: str, language: str, params: Mapping[str, Any]) -> tuple[str, str]:
     """(sentence, next step) in a language, with what was filled in cut to a readable length."""
-    shown = _Params({name: _short(_word(language, name, value), name in _LISTS) for name, value in params.items()})
+    shown = _Params({name: _shown(name, value, language) for name, value in params.items()})
     if "parent_name" in params:
         shown["parent_name"] = _behind(params["parent_name"], params.get("parent") or params.get("project"))
     sentence, step = row(code).texts[language if language in ("nl", "en") else "nl"]
     return sentence.format_map(shown), step.format_map(shown)
+
+
+def _shown(name: str, value: object, language: str) -> str:
+    """Kinds and fields by the words people use for them; lists of ours keep their lines."""
+    if name in ("field", "parent_kind") and isinstance(value, str):
+        value = word(value, language)
+    return str(value) if name in _LISTS else _short("-" if value is None or value == "" else value)
 
 
 def _behind(name: object, key: object) -> str:
@@ -92,20 +98,10 @@ def _behind(name: object, key: object) -> str:
     return f" ({_short(name)})" if name and name != key else ""
 
 
-def _short(value: object, is_list: bool = False) -> str:
-    """Data stays on its line and moves no cursor; lists of ours keep their lines."""
-    plain = str(value)
-    if is_list:
-        return plain
-    shown = plain if plain.isprintable() else "".join(char if char.isprintable() else " " for char in plain)
+def _short(value: object) -> str:
+    """Data stays on its line and moves no cursor."""
+    shown = "".join(char if char.isprintable() else " " for char in str(value)[: _LONGEST + 1])
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
-
-
-def _word(language: str, name: str, value: object) -> object:
-    """Kinds and fields are shown by the words people use for them."""
-    if name in ("field", "parent_kind") and isinstance(value, str):
-        return word(value, language)
-    return "-" if value is None or value == "" else value
 
 
 def kind_word(language: str, kind: str) -> str:
@@ -116,4 +112,4 @@ def kind_word(language: str, kind: str) -> str:
 def about(language: str, kind: str, key: str, name: str) -> str:
     """A record as a sentence starts with it: its kind, number and name."""
     named = f" ({name})" if name and name != key else ""
-    return f"{kind_word(language, kind).capitalize()} {key}{named}"
+    return f"{word(kind, language).capitalize()} {key}{named}"

@@ -12,7 +12,6 @@ from avsync.records import customers, hours, order_lines, orders, projects
 from avsync.records.kind import Kind, LookUp, Policy, Row, read_records
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record, Side, code, local_moment, text, utc_moment
 
-FLOWS = ("customers", "projects", "orders", "invoice", "hours")
 KINDS: dict[str, Kind] = {}
 LISTS: dict[str, LookUp] = {}
 
@@ -28,6 +27,7 @@ def declare(*declared: Kind | LookUp) -> None:
 
 for _module in (customers, projects, orders, order_lines, hours):
     declare(*_module.KINDS, *getattr(_module, "LISTS", ()))
+FLOWS = tuple(dict.fromkeys(kind.flow for kind in KINDS.values()))  # what a flow needs stands before it
 
 
 def kinds_of(flow: str) -> list[Kind]:

@@ -17,8 +17,7 @@ import pytest
 import yaml
 
 import avsync
-from avsync.messages import texts as problems
-from avsync.messages import texts as words
+from avsync.messages import texts
 from avsync.sandbox import seed
 from tests.support.comparison import look
 from tests.support.office import ALL_ON, Office, Told, office
@@ -464,7 +463,7 @@ def test_errors_and_status_leave_the_state_as_it_is(troubled: Office) -> None:
 
 
 def test_every_row_speaks_both_languages_with_the_same_gaps() -> None:
-    raw = yaml.safe_load(Path(problems.__file__).with_name("problems.yaml").read_text(encoding="utf-8"))
+    raw = yaml.safe_load(Path(texts.__file__).with_name("problems.yaml").read_text(encoding="utf-8"))
     for code, row in raw.items():
         assert set(row) == {"who", "severity", "nl", "en"}, code
         assert row["who"] in ("operator", "bookkeeper", "planner", "support", "nobody"), code
@@ -476,12 +475,38 @@ def test_every_row_speaks_both_languages_with_the_same_gaps() -> None:
         assert row["nl"][0] != row["en"][0], code
 
 
-def test_every_word_is_there_in_both_languages() -> None:
-    raw = yaml.safe_load(Path(words.__file__).with_name("words.yaml").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("file", ["words", "check", "config", "login"])
+def test_every_other_text_is_there_in_both_languages(file: str) -> None:
+    raw = yaml.safe_load(Path(texts.__file__).with_name(f"{file}.yaml").read_text(encoding="utf-8"))
     for name, pair in raw.items():
         assert len(pair) == 2, name
         assert all(isinstance(one, str) and one for one in pair), name
         assert _gaps(pair[0]) == _gaps(pair[1]), name
+
+
+def test_every_text_that_is_asked_for_is_there() -> None:
+    asked = {
+        "login": re.compile(r"(?:\bsay\(|_page\(\d+, |answer = \(\d+, )\"(\w+)\""),
+        "check": re.compile(r"(?:_good\(f?\"?[\w.{}]+\"?, |_say\()\"(\w+)\""),
+    }
+    for file, pattern in asked.items():
+        source = Path(avsync.__file__).parent / "commands" / f"{file}.py"
+        names = pattern.findall(source.read_text(encoding="utf-8"))
+        assert len(names) > 5
+        for name in names:
+            assert texts.known(name, file) or texts.known(f"page_{name}", file), name
+
+
+def test_a_text_that_is_not_there_still_says_something() -> None:
+    assert texts.text("no_such_code", "nl", {}) == ("no_such_code", "-")
+    assert texts.word("no_such_word", "nl") == texts.phrase("check", "no_such_word", "en") == "no such word"
+    assert texts.phrase("check", "company", "en", code="1") == "Company 1 ({name})."
+
+
+def test_the_texts_need_nothing_of_the_program() -> None:
+    program = "import sys, avsync.messages.texts; print(*[name for name in sys.modules if name.startswith('avsync')])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert set(done.stdout.split()) == {"avsync", "avsync.messages", "avsync.messages.texts"}
 
 
 def _gaps(text: str) -> set[str]:
@@ -489,14 +514,14 @@ def _gaps(text: str) -> set[str]:
 
 
 def test_every_code_that_is_raised_has_a_row() -> None:
-    table, package = problems.table(), Path(avsync.__file__).parent
+    table, package = texts.table(), Path(avsync.__file__).parent
     raised = re.compile(
         r"(?:Refuse|Remark|Cause|ConfigError|LoginNeeded|TryLater|PersonMustLook|FeatureOff)\(\s*\"(\w+)\""
     )
     for path in package.rglob("*.py"):
         if "sandbox" not in path.parts:
             for code in raised.findall(path.read_text(encoding="utf-8")):
-                assert code in table or words.known(code), f"{path.name}: {code}"
+                assert code in table or texts.known(code), f"{path.name}: {code}"
 
 
 @pytest.mark.parametrize(
@@ -533,6 +558,7 @@ def test_version_and_module() -> None:
 
 
 LAZY = {
+    "--help": ("yaml", "pydantic", "requests", "urllib3", "sqlite_utils", "flask", "requests_oauthlib"),
     "--version": ("yaml", "pydantic", "requests", "urllib3", "sqlite_utils", "flask", "requests_oauthlib"),
     "errors": ("requests", "urllib3", "flask", "waitress", "requests_oauthlib", "avsync.sync.run", "avsync.sandbox"),
     "status": ("requests", "urllib3", "flask", "waitress", "requests_oauthlib", "avsync.sync.run", "avsync.sandbox"),
@@ -547,7 +573,7 @@ def test_a_command_imports_only_what_it_needs(healthy: Office, command: str) -> 
         "import sys\nfrom avsync.cli import main\n"
         "try:\n    main(sys.argv[1:])\nfinally:\n    print(' '.join(sys.modules), file=sys.stderr)"
     )
-    arguments = ["-c", str(healthy.path), "-q", command] if command != "--version" else [command]
+    arguments = ["-c", str(healthy.path), "-q", command] if not command.startswith("--") else [command]
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=60
     )  # fmt: skip

@@ -12,11 +12,11 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from avsync.config import mistakes as config_rules
-from avsync.config import mistakes as config_texts
+from avsync.config import FLOWS
+from avsync.config import mistakes as config_mistakes
 from avsync.config import settings as config
 from avsync.config.secret import Secret
-from avsync.config.settings import Config, find, load
+from avsync.config.settings import Config, Flows, find, load, places
 from avsync.errors import ConfigError
 from avsync.services.urls import is_loopback
 
@@ -66,7 +66,7 @@ def test_the_example_is_valid_and_names_every_key() -> None:
     assert loaded.start_date == date(2026, 1, 1)
     assert loaded.time_codes.work == "100"
     text = EXAMPLE.read_text("utf-8")
-    for path in config_texts._paths(Config):
+    for path in config_mistakes._paths(Config):
         key = path.rpartition(".")[2]
         assert f"\n{key}:" in text or f"  {key}:" in text or f"# {key}:" in text or f"{{{key}:" in text, path
 
@@ -356,12 +356,18 @@ def test_the_order_of_looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for folder in (work, home / ".config" / "avsync", tmp_path / "xdg" / "avsync"):
         folder.mkdir(parents=True)
     monkeypatch.chdir(work)
+    monkeypatch.setattr(config, "SYSTEM_WIDE", tmp_path / "etc" / "config.yaml")
     environ = {"HOME": str(home)}
     with pytest.raises(ConfigError) as caught:
         find(None, environ)
     assert caught.value.code == "config_nowhere"
-    assert str(home / ".config/avsync/config.yaml") in caught.value.params["places"]
+    assert (
+        caught.value.params["places"] == f"config.yaml, {home}/.config/avsync/config.yaml, {tmp_path}/etc/config.yaml"
+    )
 
+    (tmp_path / "etc").mkdir()
+    system_wide = write(tmp_path / "etc", MINIMAL)
+    assert find(None, environ) == system_wide
     own = write(home / ".config" / "avsync", MINIMAL)
     assert find(None, environ) == own
     assert find(None, {**environ, "XDG_CONFIG_HOME": "relative"}) == own
@@ -371,6 +377,11 @@ def test_the_order_of_looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert find(None, environ) == Path("config.yaml")
     assert find(None, {**environ, "AVSYNC_CONFIG": "/from/env.yaml"}) == Path("/from/env.yaml")
     assert find("/given.yaml", {**environ, "AVSYNC_CONFIG": "/from/env.yaml"}) == Path("/given.yaml")
+
+
+def test_the_last_place_is_that_of_the_whole_machine() -> None:
+    assert places({"HOME": "/home/us"})[-1] == Path("/etc/avsync/config.yaml")
+    assert len(places({})) == 3
 
 
 def test_paths_know_the_home_folder_and_the_folder_of_the_config(
@@ -507,7 +518,7 @@ def test_an_override_of_something_unknown_is_refused(
 
 
 def test_the_names_that_may_be_overridden_are_those_that_are_promised() -> None:
-    known = config_rules.known_names("accountview")
+    known = config_mistakes.known_names("accountview")
     assert known["contact"] == {
         "code",
         "customer",
@@ -532,7 +543,7 @@ def test_the_names_that_may_be_overridden_are_those_that_are_promised() -> None:
         "hour",
         "time_code",
     }
-    crafter = config_rules.known_names("crafter")
+    crafter = config_mistakes.known_names("crafter")
     assert set(crafter) == {
         "customer",
         "location",
@@ -549,19 +560,17 @@ def test_the_names_that_may_be_overridden_are_those_that_are_promised() -> None:
     assert {"project_code", "responsible_user_id"} <= crafter["project"]
 
 
-# --- the texts themselves
+# --- the model itself
 
 
-def test_every_kind_of_mistake_has_both_languages() -> None:
-    for kind, texts in config_texts.TEXTS.items():
-        assert len(texts) == 2, kind
-        assert texts[0].count("{") == texts[1].count("{"), kind
+def test_the_flows_of_the_command_line_are_those_of_the_model() -> None:
+    assert tuple(Flows.model_fields) == FLOWS
 
 
 def test_a_section_has_no_field_the_yaml_cannot_name() -> None:
     def walk(section: type[BaseModel]) -> None:
         assert all(not key.endswith("_") for key in config.keys_of(section))
-        for _, child in config_texts._children(section):
+        for _, child in config_mistakes._children(section):
             walk(child)
 
     walk(Config)

@@ -320,6 +320,11 @@ def test_a_pasted_address_of_another_login(box: Sandbox, make: Callable[..., Con
     assert caught.value.code == "login_wrong_state"
 
 
+def test_what_is_piped_in_is_read_like_what_is_pasted(make: Callable[..., Config]) -> None:
+    stdin = io.StringIO("hello\nhttp://localhost/callback?code=abc&state=other")
+    assert refused(make(), stdin=stdin).code == "login_wrong_state"
+
+
 def test_stdin_that_ends_leaves_the_listener_waiting(box: Sandbox, make: Callable[..., Config]) -> None:
     config = make()
     assert refused(config, stdin=io.StringIO(""), timeout=0.3).code == "login_timeout"

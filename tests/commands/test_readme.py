@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
@@ -20,16 +23,28 @@ from avsync.errors import AvsyncError
 from avsync.sandbox import seed
 from avsync.sandbox.__main__ import write_config
 from avsync.sandbox.server import Sandbox
+from avsync.state.lock import RunLock
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-SAMPLES = re.findall(r"^```console\n\$ ([^\n]+)\n(.*?)^```$", README, re.M | re.S)
 
 
 def code_blocks(language: str) -> list[str]:
     """The fenced blocks of a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
+
+
+SAMPLES = [
+    pair for block in code_blocks("console") for pair in re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", block, re.M)
+]
+PROSE = re.sub(r"^```.*?^```$", "", README, flags=re.M | re.S)
+# Anything in the text that begins like a command line is one; the table of commands is held against the options below.
+INLINE = [
+    code
+    for code in re.findall(r"(?<!`)`([^`]+)`", PROSE)
+    if "[" not in code and " " in code and (code.startswith("avsync ") or shutil.which(code.split()[0]))
+]
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +67,28 @@ def test_the_samples_are_those_of_the_main_job() -> None:
         "avsync run-all --dry-run",
         "avsync run-all",
         "avsync errors",
-        "avsync status",
     ]
 
 
-def test_every_sample_says_what_the_readme_shows(config: tuple[Sandbox, Path]) -> None:
+def test_every_command_runs_and_says_what_the_readme_shows(config: tuple[Sandbox, Path]) -> None:
     box, path = config
     for command, shown in SAMPLES:
         said = _say(box, path, command.split()[1:])
-        missing = _not_in(shown, said)
+        missing = _not_in(shown.rstrip(), said)
         assert missing is None, f"$ {command}\nnot in its output: {missing}\n\n{said}"
+    for command in [one for one in INLINE if one.startswith("avsync ")]:
+        arguments = command.replace("avsync login", "avsync login --no-browser").split()[1:]
+        if "14" in arguments:
+            arguments[-1] = str(json.loads(_say(box, path, ["errors", "--json"]))[0]["id"])
+        _say(box, path, arguments)
+    [block] = code_blocks("cron")
+    *when, program, option, _, command = block.split()
+    assert (when, program, option) == (["*/10", *"****"], f"{FOLDER}/.venv/bin/avsync", "-c")
+    _say(box, path, [command])
 
 
 def _say(box: Sandbox, path: Path, arguments: list[str]) -> str:
+    """What a command prints; the records that cannot succeed make it exit 1."""
     process = subprocess.Popen(
         [sys.executable, "-m", "avsync", "-c", str(path), *arguments],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -78,6 +102,10 @@ def _say(box: Sandbox, path: Path, arguments: list[str]) -> str:
             if arguments[0] == "login" and line.startswith("http"):
                 process.stdin.write(box.approve(line.strip()) + "\n")
                 process.stdin.flush()
+        process.stdin.close()
+        errors = process.stderr.read() if process.stderr else ""
+    assert process.returncode in (0, 1), errors
+    assert "Traceback" not in errors
     return "".join(said)
 
 
@@ -100,6 +128,72 @@ def test_the_comparison_of_samples_notices_a_difference() -> None:
     assert _not_in("a 1\n…\nc", "a 22\nb\nc") is None
     assert _not_in("a 1\nx", "a 22\nb\nc") == "x"
     assert _not_in("c\na 1", "a 22\nb\nc") == "a 1"
+
+
+# --- the other commands
+
+
+FOLDER = "/opt/avsync"
+
+
+def test_every_command_in_the_text_is_run_by_a_test() -> None:
+    words = {code.split()[0] for code in INLINE}
+    assert words == {"avsync", "make", "python", "flock"}
+    assert {line.split()[0].removeprefix(f"{FOLDER}/.venv/bin/") for line in _install()} == {"git", "python3", "pip"}
+
+
+def _install() -> list[str]:
+    [block] = code_blocks("sh")
+    return block.strip().splitlines()
+
+
+@pytest.mark.long
+def test_the_installation_installs_a_program_that_runs(tmp_path: Path) -> None:
+    """As an operator does it, so it needs a network."""
+    for line in _install():
+        command = line.replace("<this repository>", str(ROOT)).replace(FOLDER, str(tmp_path / "avsync"))
+        done = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+    program = [str(tmp_path / "avsync" / ".venv" / "bin" / "avsync"), "--version"]
+    assert "version" in subprocess.run(program, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("command", sorted({code for code in INLINE if code.startswith("make ")}))
+def test_make_knows_what_to_do(command: str) -> None:
+    """What the targets run has tests of its own."""
+    done = subprocess.run([*shlex.split(command), "-n"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_the_backup_waits_for_the_run_and_copies_the_state(tmp_path: Path) -> None:
+    [command] = {code for code in INLINE if code.startswith("flock ")}
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "state.db").write_text("links")
+    words = shlex.split(
+        command.replace("/var/lib/avsync", str(state)).replace("/backup/avsync", str(tmp_path / "copy"))
+    )
+    lock = RunLock(state)
+    assert lock.take()
+    with subprocess.Popen(words) as copying:
+        time.sleep(0.3)
+        assert copying.poll() is None
+        assert not (tmp_path / "copy").exists()
+        lock.release()
+    assert copying.returncode == 0
+    assert (tmp_path / "copy" / "state.db").read_text() == "links"
+
+
+def test_the_sandbox_starts_and_writes_a_config(tmp_path: Path) -> None:
+    [command] = {code for code in INLINE if code.startswith("python ")}
+    words = [sys.executable, *command.split()[1:], "--accountview-port", "0", "--crafter-port", "0"]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as sandbox:
+        assert sandbox.stdout is not None
+        said = sandbox.stdout.readline() + sandbox.stdout.readline()
+        sandbox.terminate()
+    assert said.count("http://127.0.0.1:") == 2
+    assert configuration.load(tmp_path / "demo.yaml").company == "DEMO"
 
 
 # --- names
@@ -129,29 +223,12 @@ def _keys(section: type[BaseModel], before: str = "") -> Iterator[str]:
             yield path
 
 
-def test_the_table_of_config_keys_is_complete_and_right() -> None:
-    table = README.partition("<!-- keys -->")[2].partition("<!-- /keys -->")[0]
-    cells = [line.split("|")[1] for line in table.strip().splitlines()[2:]]
-    named = [name for cell in cells for name in re.findall(r"`([a-z_.]+)`", cell)]
-    assert sorted(named) == sorted(_keys(configuration.Config))
-
-
 def test_config_keys_named_in_the_text_exist() -> None:
     keys = set(_keys(configuration.Config))
     sections = {key.partition(".")[0] for key in keys if "." in key}
     for name in re.findall(r"`([a-z_]+\.[a-z_]+)`", README):
         if name.partition(".")[0] in sections:
             assert name in keys
-
-
-def test_defaults_in_the_table_are_those_of_the_config() -> None:
-    for name, default in re.findall(r"^\| `([a-z_.]+)` \| ([^ |,]+) \|", README, re.M):
-        section: Any = configuration.Config
-        *path, last = name.split(".")
-        for part in path:
-            section = section.model_fields[part].annotation
-        found = section.model_fields[last].get_default(call_default_factory=True)
-        assert str(found).removesuffix(".0") == default, name
 
 
 @pytest.mark.parametrize("block", code_blocks("yaml"))
@@ -202,10 +279,3 @@ def test_help_names_every_option_and_exit_codes_are_those_of_the_errors() -> Non
 def test_files_named_in_the_readme_exist() -> None:
     for name in re.findall(r"`((?:avsync|tests|\.ci)/[\w./]+|config\.example\.yaml)`", README):
         assert (ROOT / name).exists(), name
-
-
-def test_the_cron_line_is_a_command_that_exists() -> None:
-    [block] = code_blocks("cron")
-    line = block.strip().splitlines()[-1]
-    assert line.split()[:5] == ["*/10", "*", "*", "*", "*"]
-    assert line.split()[-1] in main.commands
