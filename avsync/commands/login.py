@@ -29,6 +29,7 @@ from avsync.commands import connect
 from avsync.config.settings import Config
 from avsync.errors import LoginNeeded
 from avsync.messages.texts import phrase
+from avsync.services.accountview.client import company_code, pick_company
 from avsync.services.accountview.grant import InvalidGrant, TokenService, authorization_url
 from avsync.state.tokens import TokenFile
 
