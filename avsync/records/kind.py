@@ -443,8 +443,8 @@ def read_record(kind: Kind, side: Side, row: Row, policy: Policy, identity: str 
         if side in one.needed and fields[one.name] is None:
             raise Malformed(one.on(side) or one.name, "-")
     mark = reference(kind.name, identity) if side == CRAFTER else crafter_reference(policy.company, kind.name, identity)
-    known_by = (identity if name == "id" else fields[name] for name in kind.known_by)
-    key = kind.row_key(identity) if side == ACCOUNTVIEW else next(filter(None, known_by), "").upper()
+    known_by = (identity if name == "id" else (fields[name] or "").upper() for name in kind.known_by)
+    key = kind.row_key(identity) if side == ACCOUNTVIEW else next(filter(None, known_by), "")
     moment = local_moment(row.get("changed_at"), "changed_at") if side == ACCOUNTVIEW else utc_moment(
         row.get("updated_at"), "updated_at")  # fmt: skip
     named = "reference" if side == ACCOUNTVIEW else "external_ref"
@@ -461,9 +461,8 @@ def read_field(wanted: Field, side: Side, row: Row) -> Canonical:
     name = wanted.on(side)
     if name is None:
         return None
-    if wanted.ref or wanted.list:
-        return (code if side == ACCOUNTVIEW and wanted.type == "line" else text)(row.get(name), name)
-    value = _READ[side, wanted.type](row.get(name), name)
+    kind: FieldType = "code" if (wanted.ref or wanted.list) and wanted.type == "line" else wanted.type
+    value = _READ[side, kind](row.get(name), name)
     if side == CRAFTER and value is None and wanted.over[1]:
         behind = text(row.get(wanted.over[1]), wanted.over[1])
         return f"{wanted.over[0]}:{behind}" if behind else None
@@ -574,7 +573,9 @@ def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
     across = other(record.side)
     ours = look(kind.name, across, "reference", record.mark)
     if record.reference:
-        ours += [one for one in look(kind.name, across, "mark", record.reference) if one not in ours]
+        named = [one for one in look(kind.name, across, "mark", record.reference) if one not in ours]
+        rivals = look(kind.name, record.side, "reference", record.reference) if named else []
+        ours += named + [one for one in rivals if one.id != record.id]
     if ours:
         return Match(tuple(ours), "reference")
     if kind.match is not None:

@@ -70,9 +70,11 @@ def _asks(record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
     comment = (record.fields if record.side == ACCOUNTVIEW else there).get("work_type")
     if comment:
         yield Ask("row", "work_type", ACCOUNTVIEW, comment)
-    number = record.fields["number"]
-    if record.side == CRAFTER and number and link is None:
-        yield Ask("record", "order", ACCOUNTVIEW, number.upper())
+    if record.side == CRAFTER and link is None:
+        # asked of every new one, so that a list that is switched off shows before some work order needs it (behaviour 30)
+        yield Ask("row", "work_type", CRAFTER, record.fields["work_type"] or "-")
+        if record.fields["number"]:
+            yield Ask("record", "order", ACCOUNTVIEW, (record.fields["number"] or "").upper())
 
 
 def _match(record: Record, look: Look, known: Known) -> Match:

@@ -7,6 +7,7 @@ import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 
 from avsync.records import customers, hours, order_lines, orders, projects
 from avsync.records.kind import Kind, LookUp, Policy, Row, read_records
@@ -23,11 +24,7 @@ def declare(*declared: Kind | LookUp) -> None:
             KINDS[one.name] = one
         else:
             LISTS[one.name] = one
-
-
-for _module in (customers, projects, orders, order_lines, hours):
-    declare(*_module.KINDS, *getattr(_module, "LISTS", ()))
-FLOWS = tuple(dict.fromkeys(kind.flow for kind in KINDS.values()))  # what a flow needs stands before it
+    _listing.cache_clear()
 
 
 def kinds_of(flow: str) -> list[Kind]:
@@ -130,6 +127,12 @@ def listings() -> Iterator[Listing]:
 
 def listing(side: Side, kind: Kind) -> Listing:
     """The listing whose rows hold this kind."""
+    return _listing(side, kind.name)
+
+
+@cache
+def _listing(side: Side, name: str) -> Listing:
+    kind = KINDS[name]
     home = kind.listed.get(side, kind.name)
     makes = [one for one in KINDS.values() if one.listed.get(side, one.name) == home]
     return Listing(side, home, tuple(sorted(makes, key=lambda one: one.name != home)))
@@ -146,6 +149,11 @@ def _reads(kind: Kind, on: Sequence[str], policy: Policy) -> bool:
     on another's rows still tells where those are."""
     useful = ACCOUNTVIEW in kind.changed or policy.writes(kind.flow, CRAFTER) or not kind.belongs_to
     return kind.flow in on and useful
+
+
+for _module in (customers, projects, orders, order_lines, hours):
+    declare(*_module.KINDS, *getattr(_module, "LISTS", ()))
+FLOWS = tuple(dict.fromkeys(kind.flow for kind in KINDS.values()))  # what a flow needs stands before it
 
 
 PAGE = {ACCOUNTVIEW: 400, CRAFTER: 200}

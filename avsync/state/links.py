@@ -130,9 +130,10 @@ class Links:
         """Forget a link: the record is gone on both sides."""
         self.db.execute("DELETE FROM links WHERE id = ?", [identity])
 
-    def count(self, kind: str) -> int:
-        """How many records of a kind are linked on both sides."""
-        sql = "SELECT count(*) FROM links WHERE kind = ? AND gone = 0 AND crafter IS NOT NULL"
+    def count(self, kind: str, parts: bool = False) -> int:
+        """How many records of a kind are linked on both sides, or how many parts those have."""
+        each = "sum((SELECT count(*) FROM json_each(crafter_told)))" if parts else "count(*)"
+        sql = f"SELECT coalesce({each}, 0) FROM links WHERE kind = ? AND gone = 0 AND crafter IS NOT NULL"
         return int(self.db.execute(sql, [kind]).fetchone()[0])
 
     def some(self, kind: str) -> bool:

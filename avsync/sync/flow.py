@@ -14,7 +14,8 @@ from avsync.sync.recover import recover
 from avsync.sync.refs import PRETENDED
 from avsync.sync.session import PAGE, Session
 from avsync.sync.settle import settle
-from avsync.sync.write import Job, Writer, conclude, faulty, tally
+from avsync.sync.problems import faulty
+from avsync.sync.write import Job, Writer, conclude, tally
 
 _ROUNDS = 4
 Span = tuple[int, int]  # sequence numbers, the first not included
@@ -111,7 +112,14 @@ class Pass:
             self.session.count(self.kind.flow).unknown += len(mine) - len(chosen)
             wanted = [one for one in chosen if self.session.wanted(one.record)]
             if wanted:
-                yield _Page(self, wanted).jobs()
+                yield [job for jobs in each(wanted, self._page, self._failed) for job in jobs]
+
+    def _page(self, entries: Sequence[Entry]) -> list[Job]:
+        return _Page(self, list(entries)).jobs()
+
+    def _failed(self, entry: Entry, error: Exception) -> None:
+        """What our planning stumbles over gets a problem and is tried again in every run."""
+        faulty(self.session, self.kind, entry.record, error)
 
 
 class _Page:
@@ -139,7 +147,7 @@ class _Page:
         """The counterparts of what is free, and what they refer to in turn: there is no network inside a transaction."""
         if self.kind.plan is not None:
             return {}
-        free = [one.record for one in self.entries if one.record.id not in self.links]
+        free = [one.record for one in self.entries if not self._is_whole(self.links.get(one.record.id))]
         found = {record.id: recognise(self.kind, record, self._look, self.known) for record in free}
         there = [one for match in found.values() for one in match.candidates]
         there += [one for record in free if (one := self._named(record))]
@@ -147,6 +155,10 @@ class _Page:
         if there:
             self.known = self.session.refs.know(self.kind, [(one, met) for one in there], self.known)
         return found
+
+    @staticmethod
+    def _is_whole(link: Link | None) -> bool:
+        return link is not None and bool(link.accountview and link.crafter)
 
     def _named(self, record: Record) -> Record | None:
         try:
@@ -161,11 +173,11 @@ class _Page:
         return [one for one in found if one.id not in linked and (side, one.id) not in self.of.taken]
 
     def jobs(self) -> list[Job]:
-        """Decide every version; one that our planning stumbles over gets a problem and is tried again in every run."""
+        """Decide every version."""
         jobs: list[Job] = []
         for entry in self.entries:
             if not self._is_held(entry) and not self._was_planned(entry):
-                jobs += each([entry], self._job, lambda one, error: faulty(self.session, self.kind, one.record, error))
+                jobs += each([entry], self._job, self.of._failed)
         return jobs
 
     def _is_held(self, entry: Entry) -> bool:
@@ -178,6 +190,8 @@ class _Page:
 
     def _was_planned(self, entry: Entry) -> bool:
         """With its AccountView half, in the pass before this one; twice would tell every problem twice."""
+        if (self.kind.name, self.side, entry.record.id) in self.session.pretended:
+            return True
         link = self.links.get(entry.record.id)
         half = self.partners.get(link.accountview) if link is not None and self.side == CRAFTER else None
         if half is None or half.fate != "plan" or not self.of.span[0] < half.seq <= self.of.span[1]:
@@ -187,7 +201,7 @@ class _Page:
     def _job(self, some: Sequence[Entry]) -> Job:
         entry, link = some[0], self.links.get(some[0].record.id)
         half = self.partners.get(link.end[other(self.side)].id) if link else None
-        meeting = Meeting() if link and link.crafter and link.accountview else self._meeting(entry.record)
+        meeting = Meeting() if self._is_whole(link) else self._meeting(entry.record)
         action = plan(self.kind, entry.record, link, half.record if half else None, self.known, meeting)
         if action.verb == Verb.ADOPT and action.partner is not None:
             self.of.taken |= {(entry.record.side, entry.record.id), (action.partner.side, action.partner.id)}

@@ -255,8 +255,9 @@ class _Pair:
 
     def _can_compare(self, wanted: Field, side: Side) -> bool:
         """Whether a side's value can be put in the other's terms; a reference needs answers, asked for what is new."""
-        plain = not wanted.ref and not wanted.list and wanted.crafter is not None
-        return self.read[side] is not None or (plain and wanted.name in self.link.told(side))
+        if wanted.ref or wanted.list:
+            return self.read[side] is not None and self.known.policy.writes(self.kind.flow, other(side))
+        return self.read[side] is not None or (wanted.crafter is not None and wanted.name in self.link.told(side))
 
     def _matches(self, wanted: Field, from_side: Side) -> bool:
         try:
@@ -288,8 +289,10 @@ class _Pair:
             for side, record in self.now.items()
         }
         record = self.read[ACCOUNTVIEW] or self.now[CRAFTER]
-        verb = Verb.UPDATE if writes else Verb.SKIP
-        return Action(verb, kind, record, _reason(writes), link, writes, told, tuple(self._remarks(merged)))
+        first = any(end.told is None for end in link.end.values())
+        verb = Verb.ADOPT if first else Verb.UPDATE if writes else Verb.SKIP
+        reason = "first_meeting" if first else _reason(writes)
+        return Action(verb, kind, record, reason, link, writes, told, tuple(self._remarks(merged)))
 
     def _base_of_accountview(self) -> Mapping[str, Canonical] | None:
         """What AccountView owns counts as told anew each time, so that it is put back when Crafter changed it."""

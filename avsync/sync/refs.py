@@ -15,8 +15,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from avsync.errors import Malformed
-from avsync.records.kind import MISSING, Answer, Ask, Kind, Known, Link, LookUp, What, asks_of
-from avsync.records.registry import KINDS, LISTS, listing
+from avsync.records.kind import MISSING, Answer, Ask, Kind, Known, Link, LookUp, What, asks_of, read_records
+from avsync.records.registry import KINDS, LISTS
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, other, text
 from avsync.state.store import Store
 
@@ -97,7 +97,7 @@ class Refs:
         found = self._links(kind, side, keys)
         rest = [key for key in keys if key not in found and (kind.name, side, key) not in self._across]
         on = self.session.policy.flows[kind.flow] != "off"
-        brings = on and self.session.policy.writes(kind.flow, other(side))
+        brings = on and self.session.policy.writes(kind.flow, other(side)) and other(side) in kind.made
         here = self._versions(kind, side, rest, ask=not (kind.awaited and on) and (side == CRAFTER or brings))
         look = []
         for key in rest:
@@ -116,8 +116,9 @@ class Refs:
 
     def _look_across(self, kind: Kind, side: Side, wanted: Sequence[tuple[str, Record | None]]) -> list[Answer]:
         """By number or code on the side across, where its flow brings nothing there."""
-        on = self.session.policy.flows[kind.flow] != "off"
-        off = "off" if kind.awaited and not on else "missing"
+        policy = self.session.policy
+        off = "off" if kind.awaited and policy.flows[kind.flow] == "off" else "missing"
+        linking = policy.writes(kind.flow, CRAFTER)
 
         def ask(pair: tuple[str, Record | None]) -> Answer:
             key, here = pair
@@ -128,7 +129,9 @@ class Refs:
             if there is None:
                 return _absent(side, key, here, off)
             ids = (key, there.id) if side == ACCOUNTVIEW else (there.id, key)
-            both = (here, there) if on else (None, None)  # found on both sides: to be linked, unless its flow is off
+            both = (
+                (here, there) if linking else (None, None)
+            )  # found on both sides: linked, where Crafter may be marked
             return Answer("found", *ids, (here or there).name, *both)
 
         return self.at_once(other(side), ask, wanted)
@@ -204,13 +207,12 @@ class Refs:
         found = {owner: self.store.inbox.by("owner", kind.name, side, owner) for owner in owners}
         rest = [owner for owner in owners if all(kind.late(one) for one in found[owner])]
         field = kind.field(kind.belongs_to).crafter or ""
-        read = listing(side, kind).read
 
         def ask(owner: str) -> list[Record]:
             records = []
             for row in self.session.crafter.find(kind.name, {field: owner}):
                 try:
-                    records += read(row, self.session.policy)
+                    records += read_records(kind, side, row, self.session.policy)
                 except Malformed:
                     continue
             return records
@@ -239,8 +241,7 @@ class Refs:
             return dict.fromkeys(keys, Answer("unasked"))
         if not wanted.whole:
             return self._by_key(wanted, keys)
-        rows = self._whole(wanted)
-        return {key: _of_rows([row for row in rows if _is(wanted, side, row, key)], wanted) for key in keys}
+        return look_up(wanted, side, keys, self._whole(wanted))
 
     def _whole(self, wanted: LookUp) -> list[Row]:
         if wanted.name not in self._lists:
@@ -249,7 +250,7 @@ class Refs:
                 if wanted.side == ACCOUNTVIEW
                 else self.session.crafter.pages(wanted.name, include_deleted=False)
             )
-            self._lists[wanted.name] = [row for page in pages for row in page.rows if _is_legible(wanted, row)]
+            self._lists[wanted.name] = [row for page in pages for row in page.rows]
         return self._lists[wanted.name]
 
     def _by_key(self, wanted: LookUp, keys: Sequence[str]) -> dict[str, Answer]:
@@ -262,8 +263,8 @@ class Refs:
 
 def read_one(session: Session, kind: Kind, side: Side, row: Row | None, identity: str = "") -> Record | None:
     """The record of this kind that a row holds (of several the one with that id). Raises Malformed."""
-    found = listing(side, kind).read(row, session.policy) if row else []
-    return next((one for one in found if one.kind == kind.name and identity in ("", one.id)), None)
+    found = read_records(kind, side, row, session.policy) if row else []
+    return next((one for one in found if identity in ("", one.id)), None)
 
 
 def told_by(link: Link, side: Side, like: Record | None = None) -> Record:
@@ -300,6 +301,12 @@ def _absent(side: Side, key: str, record: Record | None, state: str = "missing")
     return Answer(state, number, key if side == CRAFTER else "", record.name if record else "", here=record)
 
 
+def look_up(wanted: LookUp, side: Side, keys: Sequence[str], rows: Sequence[Row]) -> dict[str, Answer]:
+    """What these keys mean in a list; a row that cannot be read is not there."""
+    legible = [row for row in rows if _is_legible(wanted, row)]
+    return {key: _of_rows([row for row in legible if _is(wanted, side, row, key)], wanted) for key in keys}
+
+
 def _of_rows(rows: Sequence[Row], wanted: LookUp) -> Answer:
     if len(rows) > 1 and wanted.unique:
         return Answer("several")
@@ -315,7 +322,6 @@ def _is(wanted: LookUp, side: Side, row: Row, key: str) -> bool:
 
 
 def _is_legible(wanted: LookUp, row: Row) -> bool:
-    """A row that cannot be read is not there."""
     try:
         return bool([read(row) for read in wanted.keys.values()] + [wanted.number(row), wanted.title(row)])
     except Malformed:

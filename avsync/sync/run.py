@@ -203,7 +203,7 @@ class Change:
         if self.new > limits.max_new:
             return PersonMustLook("safety_new", count=self.new, limit=limits.max_new)
         for kind, count in self.changed.items():
-            there = self.store.links.count(kind)
+            there = self.store.links.count(kind, parts=bool(KINDS[kind].details_of))
             if there >= _ENOUGH and count > limits.max_share * there:
                 share, most = f"{100 * count / there:.0f} %", f"{100 * limits.max_share:.0f} %"
                 return PersonMustLook(
@@ -242,10 +242,10 @@ def _could_be_too_much(session: Session) -> bool:
             waiting = store.inbox.waiting(kind.name, CRAFTER)
             if not waiting:
                 continue
-            unlinked = store.inbox.unlinked(kind.name, CRAFTER)
-            new += unlinked * (_MANY_DETAILS if kind.details_of else 1)
-            there = store.links.count(kind.name)
-            if there >= _ENOUGH and waiting - unlinked > limits.max_share * there:
+            unlinked, parts = store.inbox.unlinked(kind.name, CRAFTER), _MANY_DETAILS if kind.details_of else 1
+            new += unlinked * parts
+            there = store.links.count(kind.name, parts=bool(kind.details_of))
+            if there >= _ENOUGH and (waiting - unlinked) * parts > limits.max_share * there:
                 return True
     return new > limits.max_new
 

@@ -24,8 +24,7 @@ from avsync.state.intents import Intent
 from avsync.state.problems import Cause
 from avsync.sync.boundary import each
 from avsync.sync.plan import Action, Verb, is_marked
-from avsync.sync.problems import causes_of, tell, told_about_user
-from avsync.sync.problems import faulty as faulty
+from avsync.sync.problems import causes_of, faulty, tell, told_about_user
 from avsync.sync.read import mark_gone
 from avsync.sync.refs import forget_absence, read_one
 from avsync.sync.schema import CACHE_KEY

@@ -51,11 +51,11 @@ def _klant(box: Any, number: int) -> None:
     key, identity, name = str(10000 + number), f"customer-{number}", f"Installatiebedrijf Jansén & Zn {number}"
     box.crafter.add(
         "customers", id=identity, customer_number=key, name=name, phone=f"038-{number:07d}",
-        email=f"info{number}@jansen.example", external_ref=f"av:customer:{key}", **_made(number),
+        email=f"info{number}@jansen.example", external_ref=f"av:DEMO:customer:{key}", **_made(number),
     )  # fmt: skip
     box.crafter.add(
         "work-locations", id=f"location-{number}", customer_id=identity, is_main=True, **_address(number),
-        external_ref=f"av:location:{key}:visiting", **_made(number),
+        external_ref=f"av:DEMO:location:{key}:visiting", **_made(number),
     )  # fmt: skip
 
 

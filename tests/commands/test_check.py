@@ -13,6 +13,7 @@ import yaml
 from avsync.commands.check import Check, exit_code, run
 from avsync.config import FLOWS
 from avsync.config.settings import Config, load
+from avsync.records.registry import accountview_needs, crafter_needs
 from avsync.sandbox.server import Sandbox
 from avsync.services.accountview.metadata import Missing
 from avsync.state.tokens import TokenFile
@@ -266,18 +267,22 @@ def test_a_read_that_fails_is_one_bad_check(
 # --- needs
 
 
+def _needs(flows: dict[str, str]) -> dict[str, frozenset[str]]:
+    return needs.merged(accountview_needs(flow, flows) for flow in FLOWS)
+
+
 def test_needs_follow_the_direction() -> None:
     off = dict.fromkeys(FLOWS, "off")
-    assert needs.needs(off) == {}
-    assert needs.needs(off | {"customers": "import"}) == {"customer": {"read"}, "contact": {"read"}}
-    assert needs.needs(off | {"customers": "export"}) == {"customer": {"read", "insert", "update"}}
-    both = needs.needs(off | {"orders": "export", "invoice": "export"})
+    assert _needs(off) == {}
+    assert _needs(off | {"customers": "import"}) == {"customer": {"read"}, "contact": {"read"}}
+    assert _needs(off | {"customers": "export"}) == {"customer": {"read", "insert", "update"}}
+    both = _needs(off | {"orders": "export", "invoice": "export"})
     assert both["order"] == {"read", "insert", "update"}
     assert both["order_line"] == {"read", "insert"}
-    assert needs.of_flow("orders", "import")["order"] == {"read"}
-    assert "contact" in needs.crafter_kinds("customers", "import")
-    assert "contact" not in needs.crafter_kinds("customers", "export")
-    assert needs.crafter_kinds("hours", "off") == frozenset()
+    assert accountview_needs("orders", off | {"orders": "import"})["order"] == {"read"}
+    assert "contact" in crafter_needs("customers", off | {"customers": "import"})
+    assert "contact" not in crafter_needs("customers", off | {"customers": "export"})
+    assert crafter_needs("hours", off) == frozenset()
 
 
 def test_only_what_cannot_be_missed_stops_a_flow() -> None:

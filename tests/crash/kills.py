@@ -255,7 +255,7 @@ class Killer:
 
     def _intents(self) -> int:
         base = db.open_for_reading(self.office.state)
-        return len(Store(base).intents()) if base is not None else 0
+        return len(Store(base).intents.open()) if base is not None else 0
 
 
 def kill_at_steps(every: int = 1, seed: int = 1) -> Figures:

@@ -235,7 +235,7 @@ def test_an_address_deleted_in_crafter_comes_back_though_its_customer_was_renumb
     small.box.accountview.edit("CONTACT", number, SUB_NR="80001")
     small.clock.forward(minutes=1)
     wrote = small.writes(*how)
-    assert any("av:location:80001:visiting" in one for one in wrote)
+    assert any("av:DEMO:location:80001:visiting" in one for one in wrote)
     small.nothing_left()
 
 

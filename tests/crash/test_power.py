@@ -30,7 +30,7 @@ from avsync.sandbox import seed
 from avsync.state import db
 from avsync.state.store import Store
 from avsync.sync.run import run as do_run
-from avsync.sync.session import Tools, Wish
+from avsync.sync.session import Session
 from tests.support.office import Office, office
 
 pytestmark = pytest.mark.disk
@@ -207,9 +207,9 @@ def after(folder: Path) -> tuple[list[Any], list[Any]]:
         found.close()
 
 
-def tools_of(config: Config, store: Store, checkpoint: Callable[[str], None] = lambda where: None) -> Tools:
-    services = connect.accountview(config), connect.crafter(config)
-    return Tools(store, *services, lambda: datetime.now(UTC), time.sleep, checkpoint=checkpoint)
+def session_of(config: Config, store: Store, checkpoint: Callable[[str], None] = lambda where: None) -> Session:
+    services, today = (connect.accountview(config), connect.crafter(config)), datetime.now(UTC).date().isoformat()
+    return Session(config, store, *services, lambda: datetime.now(UTC), time.sleep, today, checkpoint=checkpoint)
 
 
 def cut_at_every_commit(tmp_path: Path, luck: random.Random, shots: int) -> tuple[int, int]:
@@ -237,8 +237,8 @@ def cut_at_every_commit(tmp_path: Path, luck: random.Random, shots: int) -> tupl
                         wrong.append(f"{where}, cut {cuts}: found {found} and not {expected}")
 
             try:
-                tools = tools_of(config, store, checkpoint)
-                result = do_run(config, tools, Wish(), datetime.now(UTC).date().isoformat())
+                session = session_of(config, store, checkpoint)
+                result = do_run(session)
             finally:
                 syncs = recorder.syncs
                 store.close()
@@ -326,7 +326,7 @@ def test_a_copy_of_the_files_while_a_run_works_is_a_backup(tmp_path: Path) -> No
         one.write_config()
         config = load(one.path)
         store = Store(db.open_for_writing(one.state))
-        tools = tools_of(config, store)
+        session = session_of(config, store)
         copies: list[tuple[int, Path]] = []
         done = threading.Event()
 
@@ -336,7 +336,7 @@ def test_a_copy_of_the_files_while_a_run_works_is_a_backup(tmp_path: Path) -> No
 
         copier = threading.Thread(target=copy)
         copier.start()
-        assert do_run(config, tools, Wish(), datetime.now(UTC).date().isoformat()).exit == 0
+        assert do_run(session).exit == 0
         done.set()
         copier.join()
         store.close()

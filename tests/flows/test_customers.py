@@ -516,8 +516,8 @@ def test_a_customer_made_in_crafter_is_created_with_search_code_account_and_addr
             "NL",
         )
         assert (row["PO_BOX"], row["TEL_BUS"], row["MAIL_BUS"]) == ("", "058-1", "a@b.nl")
-        assert record["external_ref"] == f"av:customer:{row['SUB_NR']}"
-        assert places(one, row["SUB_NR"])["Kade 12b"]["external_ref"] == f"av:location:{row['SUB_NR']}:visiting"
+        assert record["external_ref"] == f"av:DEMO:customer:{row['SUB_NR']}"
+        assert places(one, row["SUB_NR"])["Kade 12b"]["external_ref"] == f"av:DEMO:location:{row['SUB_NR']}:visiting"
         assert places(one, row["SUB_NR"])["Werf 1"]["external_ref"] is None
         in_step(one)
 

@@ -541,5 +541,5 @@ def test_a_copy_of_a_customer_in_crafter_does_not_share_its_link(tmp_path: Path)
             assert one.run(*options)["exit"] == 0, one.errors()
         made = one.box.crafter.record("customers", copy)
         assert made["customer_number"] not in (None, "10001")
-        assert made["external_ref"] == f"av:customer:{made['customer_number']}"
+        assert made["external_ref"] == f"av:DEMO:customer:{made['customer_number']}"
         assert one.box.accountview.row("CONTACT", "10001")["ACCT_NAME"] == "Bakker BV"

@@ -64,7 +64,7 @@ def _second_main(box: Any, now: Snapshot) -> str:
 def _contact(box: Any, now: Snapshot) -> str:
     gone = now.records("contacts")[0]
     box.crafter.remove("contacts", gone["id"])
-    return f"contact {gone['external_ref'].removeprefix('av:contact:')}: 0 times"
+    return f"contact {gone['external_ref'].removeprefix('av:DEMO:contact:')}: 0 times"
 
 
 def _closed_project(box: Any, now: Snapshot) -> str:

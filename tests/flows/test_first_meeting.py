@@ -54,7 +54,7 @@ def test_matched_by_number_and_the_leading_side_wins_every_field(tmp_path: Path,
         row, record = books(one, "AB1"), klant(one, "AB1")
         assert (row["ACCT_NAME"], row["TEL_BUS"], row["MAIL_BUS"]) == leads
         assert (record["name"], record["phone"], record["email"]) == leads
-        assert (record["id"], record["external_ref"]) == (identity, "av:customer:AB1")
+        assert (record["id"], record["external_ref"]) == (identity, "av:DEMO:customer:AB1")
         assert one.errors() == []
         in_step(one, before=before)
 

@@ -19,10 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from avsync.errors import AvsyncError, Malformed
-from avsync.records import order_lines as invoice
+from avsync.records import order_lines
 from avsync.records.fit import Column
-from avsync.records.kind import Known, Parent, Policy
-from avsync.records.registry import HOURS_IN_ACCOUNTVIEW, KINDS, SOURCES, Reach, Source, fate
+from avsync.records.kind import Answer as Told
+from avsync.records.kind import Known, Policy
+from avsync.records.registry import KINDS, LISTS, Listing, Reach, listing, listings
 from avsync.records.values import ACCOUNTVIEW, Record
 from avsync.sandbox import seed
 from avsync.services import http as http_module
@@ -38,8 +39,8 @@ from avsync.services.outcome import Done, NotSent, Rejected, Unknown
 from avsync.services.wire import read_json, write_json
 from avsync.state import db
 from avsync.state.store import Store
-from avsync.sync.plan import plan_new
-from avsync.sync.refs import read_user
+from avsync.sync.plan import Meeting, plan
+from avsync.sync.refs import look_up
 from tests.support.office import Office, office
 
 # The ordinary suite sees the same examples every time; the long one new ones, and many.
@@ -109,7 +110,7 @@ HEALTHY: dict[str, Any] = {
 
 
 @st.composite
-def rows(draw: Callable[..., Any], source: Source) -> dict[str, Any]:
+def rows(draw: Callable[..., Any], source: Listing) -> dict[str, Any]:
     """A row of a listing: healthy but for a few values, or hostile through and through."""
     names = FIELDS[source.side, source.kind]
     row = {name: HEALTHY[name] for name in names if name in HEALTHY and draw(st.integers(0, 9))}
@@ -130,21 +131,21 @@ def store() -> Iterator[Store]:
     found.close()
 
 
-ALL = [*SOURCES, HOURS_IN_ACCOUNTVIEW]
+ALL = [*listings()]
 
 
 @pytest.mark.parametrize("source", ALL, ids=lambda source: source.name)
-def test_every_reader_understands_a_row_or_says_which_field_it_does_not(source: Source, store: Store) -> None:
+def test_every_reader_understands_a_row_or_says_which_field_it_does_not(source: Listing, store: Store) -> None:
     understands(source, store, QUICK)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("source", ALL, ids=lambda source: source.name)
-def test_every_reader_understands_thousands_of_rows(source: Source, store: Store) -> None:
+def test_every_reader_understands_thousands_of_rows(source: Listing, store: Store) -> None:
     understands(source, store, LONG)
 
 
-def understands(source: Source, store: Store, how: settings) -> None:
+def understands(source: Listing, store: Store, how: settings) -> None:
     @how
     @given(rows(source))
     def holds(row: dict[str, Any]) -> None:
@@ -174,7 +175,7 @@ def told(*words: str) -> bool:
 
 def may_be_kept(store: Store, record: Record) -> None:
     """It goes into the database and comes back; nothing in it moves a cursor, or breaks a line where it must not."""
-    for value in (record.id, record.key, record.match, record.reference, *record.fields.values()):
+    for value in (record.id, record.key, record.alike, record.reference, *record.fields.values()):
         assert not MOVES.search(value or "")
     if record.side == ACCOUNTVIEW:
         assert len(record.id) <= 270
@@ -185,23 +186,25 @@ def may_be_kept(store: Store, record: Record) -> None:
         store.inbox.done(store.inbox.get(record.kind, record.side, [record.id]).values())
 
 
-class Anyone(dict[Any, Parent]):
-    """Every parent is known, under a key of its own."""
+class Anyone(dict[Any, Told]):
+    """Everything that is referred to is known, under a key of its own."""
 
-    def get(self, need: Any, default: Any = None) -> Parent:
-        return Parent("found", "10001", "c1", "Iemand", {"project": None, "street": "Weg 1", "postal_code": "1234 AB"})
+    def get(self, ask: Any, default: Any = None) -> Told:
+        place = {"main": "true", "street": "Weg 1", "postal_code": "1234 AB", "city": None, "country": None}
+        return Told("found", "10001", "c1", "Iemand", records=(Record("location", "crafter", "l1", "", "", place),))
 
 
 def may_be_planned(record: Record) -> None:
     """The whole way to the wire: planned, fitted, typed, and written as JSON that holds the same text."""
-    if record.kind == invoice.KIND or fate(record, POLICY) != "plan" or record.extra.get("absent"):
+    if record.absent:
         return
     columns = {True: Column(40, True, False, 2), False: Column()}
     known = Known(POLICY, Anyone(), lambda kind, name: columns[name in ("name", "code", "quantity")])
-    for write in plan_new(KINDS[record.kind], record, known).writes:
+    for write in plan(KINDS[record.kind], record, None, None, known, Meeting()).writes:
         if write.side == ACCOUNTVIEW:
             table = load_schema({})[KINDS[record.kind].table]
-            body = document.document(table, date(2026, 6, 1), document.Rows(table, {}, [write.values]))
+            sent = write.values["lines"] if write.lines else [write.values]
+            body = document.document(table, date(2026, 6, 1), document.Rows(table, {}, sent))
         else:
             body = {name: str(value) for name, value in write.values.items()}
         json.loads(write_json(body))
@@ -210,15 +213,15 @@ def may_be_planned(record: Record) -> None:
 @QUICK
 @given(st.dictionaries(st.sampled_from(["id", "name", "unique_code", "active"]), json_values))
 def test_a_user_is_read_or_left_out(row: dict[str, Any]) -> None:
-    user = read_user(row)
-    assert user is None or (isinstance(user["id"], str) and user["id"])
+    (found,) = look_up(LISTS["user"], "crafter", ["u1"], [row, {"id": "u1"}]).values()
+    assert found.crafter == "u1" or found.state == "several"
 
 
 @QUICK
 @given(st.dictionaries(st.sampled_from(["id", "article", "quantity", "delivery_date"]), json_values))
 def test_a_line_on_an_order_is_read_or_refused(row: dict[str, Any]) -> None:
     with suppress(Malformed):
-        line = invoice.read_standing(row)
+        line = order_lines.read_standing(row)
         assert Decimal(line.quantity).is_finite()
         assert len(line.quantity) < 60
 
@@ -273,10 +276,10 @@ def calls(http: Http) -> list[Callable[[], Any]]:
         accountview.companies,
         lambda: list(accountview.pages("customer", page_size=2)),
         lambda: accountview.by_key("customer", "10001"),
-        lambda: accountview.order_lines("26100001"),
+        lambda: accountview.details("order_line", "26100001"),
         lambda: accountview.create("customer", {"name": "X"}),
         lambda: accountview.update("order", "1", {"description": None}),
-        lambda: accountview.put_order_lines("1", [{"article": "A", "quantity": Decimal(1)}]),
+        lambda: accountview.put_details("order_line", "1", [{"article": "A", "quantity": Decimal(1)}]),
         lambda: load_metadata(accountview, accountview.schema, ["customer", "order_line"]),
         lambda: list(crafter.pages("order")),
         lambda: crafter.get("order", "1"),
@@ -337,7 +340,7 @@ def test_a_value_nested_too_deep_costs_that_value_and_no_more(depth: int) -> Non
     assert first["name"] is None or isinstance(first["name"], list)
     assert second == {"id": "2", "name": 'de [tweede]} " '}
     (page,) = Crafter(Canned(body.encode()), load_crafter_schema()).pages("customer")
-    source = next(one for one in SOURCES if one.name == "crafter:customer")
+    source = listing("crafter", KINDS["customer"])
     assert [source.identity(row) for row in page.rows] == ["1", "2"]
     assert source.fingerprint(page.rows[0]) != source.fingerprint(page.rows[1])
 
@@ -348,8 +351,8 @@ def test_a_value_nested_too_deep_costs_that_value_and_no_more(depth: int) -> Non
 def test_a_number_that_cannot_be_held_costs_that_number_and_no_more(number: str) -> None:
     first, second = read_json(f'[{{"quantity": {number}}}, {{"quantity": 2}}]'.encode())
     with pytest.raises(Malformed):
-        invoice.read_standing({"id": "1", **first})
-    assert invoice.read_standing({"id": "1", **second}).quantity == "2"
+        order_lines.read_standing({"id": "1", **first})
+    assert order_lines.read_standing({"id": "1", **second}).quantity == "2"
 
 
 def test_looking_for_hostile_text_is_a_parameter_or_is_refused() -> None:
@@ -684,7 +687,8 @@ def about(number: str) -> Callable[..., bool]:
     """Whether a call is about this customer of AccountView: its record, its row's number, or what is sent for it."""
 
     def is_it(*args: Any, **kwargs: Any) -> bool:
-        return any(number in (one, getattr(one, "id", None), getattr(one, "number", None)) for one in flat(args))
+        names = ("id", "number", "key")
+        return any(number in (one, *(getattr(one, name, None) for name in names)) for one in flat(args))
 
     return is_it
 
@@ -699,12 +703,12 @@ def flat(args: Any) -> Iterator[Any]:
 
 
 PLACES = {
-    "reading": "avsync.records.customers.required_code",
+    "reading": "avsync.records.kind.required_code",
     "taking in": "avsync.sync.read._take",
-    "preparing": "avsync.sync.flow.Planner._needs",
-    "planning": "avsync.sync.flow.plan_new",
+    "preparing": "avsync.sync.flow._Page._know",
+    "planning": "avsync.sync.flow.plan",
     "sending": "avsync.services.crafter.client.Crafter.create",
-    "saving": "avsync.sync.write.finish",
+    "saving": "avsync.sync.write.Writer._link",
 }
 
 

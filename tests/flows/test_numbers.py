@@ -154,7 +154,7 @@ def test_a_dry_run_tells_of_the_new_number_and_changes_nothing(tmp_path: Path) -
         wanted = [(row["kind"], row["key"], row["direction"], row["action"], row["reason"]) for row in plan]
         assert ("customer", "20009", "import", "update", "changed_in_accountview") in wanted
         assert all(row["action"] == "update" for row in plan)
-        assert klant(one)["external_ref"] == "av:customer:10001"
+        assert klant(one)["external_ref"] == "av:DEMO:customer:10001"
         goes(one)
         in_step(one)
 

@@ -42,7 +42,7 @@ def test_a_new_work_order_becomes_a_sales_order_and_gets_its_number_back(tmp_pat
         assert (order["ORD_DATE"], order["DEL_DATE"]) == ("2026-05-04", "2026-06-30")
         assert (order["COMMENT1"], order["COMMENT2"]) == ("Ketel w1", "Storing & spoed")
         assert bon["order_number"] == order["ORD_NR"]
-        assert bon["external_ref"] == f"av:order:{order['ORD_NR']}"
+        assert bon["external_ref"] == f"av:DEMO:order:{order['ORD_NR']}"
         assert order["EXT_ID"].startswith("avs")
         in_step(one, before)
 
@@ -145,7 +145,7 @@ def test_a_sales_order_becomes_an_unplanned_work_order(tmp_path: Path) -> None:
         (bon,) = one.box.crafter.records("work-orders")
         assert (bon["order_number"], bon["customer_id"], bon["project_id"]) == ("500", "klant-1", "project-1")
         assert (bon["target_date"], bon["work_type_id"], bon["description"]) == ("2026-06-30", "storing", "Lekkage")
-        assert (bon["status"], bon["external_ref"]) == ("open", "av:order:500")
+        assert (bon["status"], bon["external_ref"]) == ("open", "av:DEMO:order:500")
         assert sent(one, "accountview") == []
         in_step(one)
 
@@ -421,7 +421,7 @@ def test_a_typed_number_of_a_free_order_of_that_customer_is_adopted(tmp_path: Pa
         goes(one)
         order = order_of(one, "w1")
         assert (order["COMMENT1"], order["PROJ_CODE"], order["DEL_DATE"]) == ("Ketel w1", "P1", "2026-06-30")
-        assert werkbon(one, "w1")["external_ref"] == "av:order:500"
+        assert werkbon(one, "w1")["external_ref"] == "av:DEMO:order:500"
         assert len(one.box.accountview.rows("SO_HDR")) == 1
         in_step(one)
 
@@ -484,7 +484,7 @@ def test_a_typed_number_of_an_order_that_cannot_be_read_stops_only_that_work_ord
         assert "unreadable" in codes(one)
         one.box.accountview.edit("SO_HDR", "500", DEL_DATE="2026-02-28")
         goes(one)
-        assert werkbon(one, "w1")["external_ref"] == "av:order:500"
+        assert werkbon(one, "w1")["external_ref"] == "av:DEMO:order:500"
         in_step(one)
 
 

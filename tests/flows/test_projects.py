@@ -80,7 +80,7 @@ def test_a_project_comes_over_with_every_field_that_crafter_has_for_it(tmp_path:
         assert made["description"] == "Let op\nde hond"
         assert (made["start_date"], made["end_date"]) == (day(-30), day(60))
         assert made["responsible_user_id"] == "u7"
-        assert made["external_ref"] == "av:project:P1"
+        assert made["external_ref"] == "av:DEMO:project:P1"
 
 
 def test_only_open_projects_come_over_judged_by_the_end_date_when_no_statuses_are_configured(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ MAY_KNOW = {
     "commands": {"sync", "records", "state", "services", "config", "messages"},
     "sync": {"records", "state", "services", "config", "messages"},
     "state": {"records"},
-    "config": {"services", "records"},
+    "config": {"services", "messages"},
     "records": set(),
     "services": set(),
     "messages": set(),

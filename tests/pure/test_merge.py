@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsync.records.fit import Column
-from avsync.records.kind import Field, Kind, Known, LinkView, Policy, Translated, by_direction, fitted, plain
+from avsync.records.kind import End, Field, Kind, Known, Link, Policy
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side
 from avsync.sync.merge import Conflict, Merged, Versions, merge
-from avsync.sync.plan import Action, Verb, plan_linked
+from avsync.sync.plan import Action, Meeting, Verb, plan
 
 NAMES = ("a", "b", "c")
 VALUES = st.one_of(st.none(), st.sampled_from(["x", "X", "y", "long text", "é"]))
@@ -94,18 +94,10 @@ def test_at_a_first_meeting_no_field_of_the_leading_side_is_lost(av: Fields, cr:
 # whole records, through planning
 
 KIND = Kind(
-    name="customer", flow="customers",
-    fields=(Field("a", "a", "a", "free"), Field("b", "b", "b", "code"), Field("c", "c", "c")),
-    fate=lambda record, policy: "plan", needs=lambda record: [], to_crafter=plain,
-    to_accountview=lambda wanted, record, known: _fitted(wanted, record, known),
-    may_write=by_direction("customers"), new_in_crafter=lambda record, known: {},
-    new_in_accountview=lambda record, known: {}, has_reference=False,
+    name="customer", flow="customers", fields=(Field("a", "free"), Field("b", "code"), Field("c")),
+    title=lambda side, fields: fields["a"],
 )  # fmt: skip
 COLUMNS = {"a": Column(width=4), "b": Column(upper=True), "c": Column()}
-
-
-def _fitted(wanted: Field, record: Record, known: Known) -> Translated:
-    return fitted("customer", wanted, wanted.accountview, record.fields.get(wanted.name), known)
 
 
 def held(name: str, value: Canonical) -> Canonical:
@@ -115,6 +107,10 @@ def held(name: str, value: Canonical) -> Canonical:
     if name == "a" and len(value) > 4:
         return value[:3].rstrip() + "…"
     return value.upper() if name == "b" else value
+
+
+def linked(av: Fields | None, cr: Fields | None) -> Link:
+    return Link("customer", {ACCOUNTVIEW: End("1", av), CRAFTER: End("c1", cr)}, ACCOUNTVIEW, 1)
 
 
 @dataclass
@@ -134,29 +130,30 @@ class Pair:
         cr = self._record(CRAFTER) if self.cr != self.cr_base else None
         if av is None and cr is None:
             return None
-        link = LinkView(1, "customer", "1", "c1", self.av_base, self.cr_base, ACCOUNTVIEW)
-        policy = Policy({"customers": self.direction}, "", "2026-06-01")  # type: ignore[dict-item]
-        return plan_linked(KIND, link, av, cr, Known(policy, {}, lambda kind, name: COLUMNS[name]))
+        link = linked(self.av_base, self.cr_base)
+        policy = Policy({"customers": self.direction}, "", "2026-06-01", company="DEMO")  # type: ignore[dict-item]
+        known = Known(policy, {}, lambda kind, name: COLUMNS[name])
+        return plan(KIND, av or cr or self._record(CRAFTER), link, cr if av else None, known, Meeting())
 
     def _record(self, side: Side) -> Record:
         fields = self.av if side == ACCOUNTVIEW else self.cr
         key = "1" if side == ACCOUNTVIEW else "c1"
-        return Record("customer", side, key, "1", "n", dict(fields), reference="av:customer:1")
+        return Record("customer", side, key, "1", "n", dict(fields), reference="av:DEMO:customer:1")
 
     def run(self) -> int:
         """Plan and carry out; how many requests it took."""
         action = self.plan()
         if action is None:
             return 0
-        self.av_base = {**(self.av_base or {}), **action.accountview_base}
-        self.cr_base = {**(self.cr_base or {}), **action.crafter_base}
+        self.av_base = {**(self.av_base or {}), **action.told.get(ACCOUNTVIEW, {})}
+        self.cr_base = {**(self.cr_base or {}), **action.told.get(CRAFTER, {})}
         for write in action.writes:
             if write.side == CRAFTER:
                 self.cr.update({name: _text(value) for name, value in write.values.items()})
             else:
                 self.av.update({name: held(name, _text(value)) for name, value in write.values.items()})
-            self.av_base.update({name: held(name, value) for name, value in write.accountview_base.items()})
-            self.cr_base.update(write.crafter_base)
+            self.av_base.update({name: held(name, value) for name, value in write.told[ACCOUNTVIEW].items()})
+            self.cr_base.update(write.told[CRAFTER])
         self.lost += [
             (str(one.params["field"]), one.params["lost"]) for one in action.remarks if one.code == "conflict"
         ]
@@ -295,11 +292,12 @@ def test_records_do_not_touch_each_other_so_their_order_does_not_matter(
 
 
 def test_the_owner_of_a_field_gets_its_value_back() -> None:
-    kind = replace(KIND, fields=(Field("b", "b", "b", "code", owner=ACCOUNTVIEW),))
+    kind = replace(KIND, fields=(Field("b", "code", owner=ACCOUNTVIEW),))
     for direction, av_read in itertools.product(("import", "export", "both"), (True, False)):
-        link = LinkView(1, "customer", "1", "c1", {"b": "1"}, {"b": "1"}, ACCOUNTVIEW)
+        link = linked({"b": "1"}, {"b": "1"})
         av = Record("customer", ACCOUNTVIEW, "1", "1", "n", {"b": "1"}) if av_read else None
-        cr = Record("customer", CRAFTER, "c1", "2", "n", {"b": "2"}, reference="av:customer:1")
-        policy = Policy({"customers": direction}, "", "2026-06-01")  # type: ignore[dict-item]
-        action = plan_linked(kind, link, av, cr, Known(policy, {}, lambda *_: Column()))
+        cr = Record("customer", CRAFTER, "c1", "2", "n", {"b": "2"}, reference="av:DEMO:customer:1")
+        policy = Policy({"customers": direction}, "", "2026-06-01", company="DEMO")  # type: ignore[dict-item]
+        known = Known(policy, {}, lambda *_: Column())
+        action = plan(kind, av or cr, link, cr if av else None, known, Meeting())
         assert [(write.side, dict(write.values)) for write in action.writes] == [(CRAFTER, {"b": "1"})]

@@ -195,7 +195,7 @@ def test_accountview_moments_are_local_and_an_empty_one_is_no_moment() -> None:
 def test_references_are_the_same_for_ever_and_fit_their_column() -> None:
     assert reference("order", "abc") == reference("order", "abc") != reference("hour", "abc")
     assert len(reference("order", "x" * 36)) == 27
-    assert crafter_reference("location", "10001:postal") == "av:location:10001:postal"
+    assert crafter_reference("DEMO", "location", "10001:postal") == "av:DEMO:location:10001:postal"
 
 
 def test_names_are_compared_without_case_spacing_and_sharp_s() -> None:

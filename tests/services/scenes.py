@@ -182,8 +182,8 @@ def accountview_writes(access: Access) -> None:
         {"article": "PUMP-1", "quantity": Decimal("2.5")},
         {"article": "PIPE", "quantity": Decimal("0.1")},
     ]
-    assert isinstance(client.put_order_lines("26000001", lines), Done)
-    stands = client.order_lines("26000001")
+    assert isinstance(client.put_details("order_line", "26000001", lines), Done)
+    stands = client.details("order_line", "26000001")
     assert stands is not None
     assert [(one["article"], one["quantity"]) for one in stands] == [
         ("PUMP-1", Decimal("2.5")),

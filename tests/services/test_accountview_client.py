@@ -52,7 +52,7 @@ class Books:
         number = self.box.accountview.rows("SO_HDR")[-1]["ORD_NR"]
         if articles:
             lines = [{"article": code, "quantity": Decimal("1.25")} for code in articles]
-            assert isinstance(self.client.put_order_lines(number, lines), Done)
+            assert isinstance(self.client.put_details("order_line", number, lines), Done)
         return str(number)
 
 
@@ -109,7 +109,7 @@ def test_nothing_there(make: Callable[..., Books], no_rows: str) -> None:
     books = make(no_rows=no_rows)
     assert [page.rows for page in books.client.pages("customer")] == [[]]
     assert books.client.by_key("customer", "10001") is None
-    assert books.client.order_lines("26000001") is None
+    assert books.client.details("order_line", "26000001") is None
 
 
 def test_changes_since(books: Books) -> None:
@@ -155,7 +155,7 @@ def test_impossible_filter_values_are_never_sent(books: Books, value: str) -> No
 def test_order_lines(make: Callable[..., Books], shape: dict[str, Any]) -> None:
     books = make(**shape)
     number = books.order("PUMP-1", "PIPE", "PIPE")
-    lines = books.client.order_lines(number)
+    lines = books.client.details("order_line", number)
     assert lines is not None
     assert [(line["article"], line["quantity"]) for line in lines] == [
         ("PUMP-1", Decimal("1.25")),
@@ -163,11 +163,11 @@ def test_order_lines(make: Callable[..., Books], shape: dict[str, Any]) -> None:
         ("PIPE", Decimal("1.25")),
     ]
     assert len({line["id"] for line in lines}) == 3
-    assert books.client.order_lines("1") is None
+    assert books.client.details("order_line", "1") is None
 
 
 def test_an_order_without_lines(books: Books) -> None:
-    assert books.client.order_lines(books.order()) == []
+    assert books.client.details("order_line", books.order()) == []
 
 
 # --- writing to the sandbox
@@ -208,26 +208,28 @@ def test_dates_and_quantities_arrive_exactly(books: Books) -> None:
 
 def test_lines_are_added_and_changed(books: Books) -> None:
     number = books.order("PUMP-1")
-    (line,) = books.client.order_lines(number) or []
+    (line,) = books.client.details("order_line", number) or []
     both = [
         {"article": "PIPE", "quantity": Decimal(3)},
         {"id": line["id"], "article": "PUMP-1", "quantity": Decimal("2.5")},
     ]
-    outcome = books.client.put_order_lines(number, both)
+    outcome = books.client.put_details("order_line", number, both)
     assert isinstance(outcome, Done)
     assert outcome.row is not None
     assert [row["quantity"] for row in outcome.row["lines"]] == [Decimal("2.5"), 3]
-    assert outcome.row["lines"] == books.client.order_lines(number)
+    assert outcome.row["lines"] == books.client.details("order_line", number)
     with pytest.raises(ValueError, match="same columns"):
-        books.client.put_order_lines(number, [{"article": "PIPE"}, {"quantity": Decimal(1)}])
+        books.client.put_details("order_line", number, [{"article": "PIPE"}, {"quantity": Decimal(1)}])
     with pytest.raises(ValueError, match="same columns"):
-        books.client.put_order_lines(number, [])
+        books.client.put_details("order_line", number, [])
 
 
 def test_an_empty_answer_is_done(make: Callable[..., Books]) -> None:
     books = make(empty_write_body=True)
     assert books.client.create("customer", NEW) == Done(None)
-    assert books.client.put_order_lines(books.order(), [{"article": "PIPE", "quantity": Decimal(1)}]) == Done(None)
+    assert books.client.put_details("order_line", books.order(), [{"article": "PIPE", "quantity": Decimal(1)}]) == Done(
+        None
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"error_in_2xx": True}, {"silent_errors": True}])
@@ -302,7 +304,7 @@ def test_read_parameters() -> None:
         list(reader.pages("project_type"))
         list(reader.pages("customer", since="2026-11-24T08:09:10"))
         reader.find("customer", {"name": "Bos", "number": "1"}, any_=True)
-        reader.order_lines("26000001")
+        reader.details("order_line", "26000001")
     lines = [query(line) for line, _, _ in server.seen]
     assert lines[0] == {"BusinessObject": "PT1", "PageSize": "400", "Fields": "PT_CODE,PT_DESC"}
     assert {name: value for name, value in lines[1].items() if name.startswith("Filter")} == {
@@ -327,7 +329,7 @@ def test_write_document() -> None:
         writer.absent.add(("hour", "reference"))
         hour = {"employee": "007", "date": TODAY, "quantity": Decimal("7.50"), "project": None, "reference": "avs1"}
         assert writer.create("hour", hour) == Done(None)
-        writer.put_order_lines("26000001", [{"article": "PUMP-1", "quantity": Decimal(2)}])
+        writer.put_details("order_line", "26000001", [{"article": "PUMP-1", "quantity": Decimal(2)}])
     (post, headers, first), (put, _, second) = server.seen
     assert (post.split()[0], put.split()[0]) == ("POST", "PUT")
     assert headers["content-type"] == "application/json; charset=UTF-8"
@@ -435,12 +437,12 @@ def test_details_of_the_right_header() -> None:
     headers = [{"ORD_NR": "1", "SO_HDR_Id": 1}, {"ORD_NR": "2", "SO_HDR_Id": 2}]
     lines = [{"ART_CODE": "A", "so_hdr_id": "1"}, {"ART_CODE": "B", "so_hdr_id": "2"}]
     with Scripted(answer({"SO_HDR": headers, "SO_LINE": lines})) as server:
-        assert scripted(server).order_lines("2") == [{"article": "B"}]
+        assert scripted(server).details("order_line", "2") == [{"article": "B"}]
     loose = {"SO_HDR": headers, "SO_LINE": [{"ART_CODE": "A"}]}
     with Scripted(answer(loose), repeat=True) as server, pytest.raises(TryLater):
-        scripted(server).order_lines("2")
+        scripted(server).details("order_line", "2")
     with Scripted(answer({**loose, "SO_HDR": headers[1]})) as server:
-        assert scripted(server).order_lines("2") == [{"article": "A"}]
+        assert scripted(server).details("order_line", "2") == [{"article": "A"}]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ from avsync.sandbox.accountview.store import Table as Books
 from avsync.sandbox.server import Sandbox
 from avsync.services.accountview.oauth import TokenSource
 from avsync.state import db
-from avsync.state.store import Intent, Store
+from avsync.state.intents import Intent
+from avsync.state.store import Store
 from avsync.state.tokens import TokenFile
 from avsync.sync import run as running
 from tests.support.office import Office
@@ -81,10 +82,11 @@ class Bench:
         crafter = connect.crafter(self.config, pause=_no_pause)
         token_file = accountview._auth._file  # type: ignore[union-attr]
         token_file.save = _guarded(token_file.save, axe)
-        tools = running.Tools(store, accountview, crafter, lambda: self.moment, _no_pause, axe)
         today = datetime.now(AMSTERDAM).date().isoformat()
         try:
-            return running.run(self.config, tools, running.Wish(full=full), today)
+            session = running.Session(self.config, store, accountview, crafter, lambda: self.moment, _no_pause, today,
+                                      full=full, checkpoint=axe)  # fmt: skip
+            return running.run(session)
         except Killed:
             _wait_for_the_dying()
             return None
@@ -112,7 +114,7 @@ class Bench:
     def intents(self) -> list[Intent]:
         store = self.store()
         try:
-            return store.intents()
+            return store.intents.open()
         finally:
             store.close()
 

@@ -12,7 +12,7 @@ import pytest
 
 from avsync.state import db
 from avsync.state.store import Store
-from avsync.sync.session import Tools
+from avsync.sync.session import Session
 from tests.support.comparison import Snapshot, differences, look
 from tests.support.explanations import Ledger, Open, excused, judged_here, not_said, without_cause
 from tests.support.office import Office, Told
@@ -65,7 +65,7 @@ class Stage:
         self.checkpoint: Callable[[str], None] = lambda where: None
         patch.setattr("avsync.commands.run.datetime", self.clock.as_class())
         patch.setattr("avsync.commands.run.Budget.pause", lambda budget, seconds: None)
-        patch.setattr("avsync.commands.run.Tools", self._tools)
+        patch.setattr("avsync.commands.run.Session", self._session)
         one.config |= {"settle_grace": GRACE, "full_every": 0}
         if in_turn:
             one.config["accountview"]["concurrency"] = one.config["crafter"]["concurrency"] = 1
@@ -74,8 +74,8 @@ class Stage:
         self.before: Snapshot | None = None
         self.runs = 0
 
-    def _tools(self, *args: Any, **named: Any) -> Tools:
-        return Tools(*args, **named, checkpoint=lambda where: self.checkpoint(where))
+    def _session(self, *args: Any, **named: Any) -> Session:
+        return Session(*args, **named, checkpoint=lambda where: self.checkpoint(where))
 
     def run(self, *args: str) -> Told:
         """`run-all` as cron calls it."""
@@ -159,7 +159,7 @@ class Stage:
 
     def _intents(self) -> list[str]:
         store = self.store()
-        found = [f"{one.kind} {one.verb} {one.key}: {one.reason}" for one in store.intents()]
+        found = [f"{one.kind} {one.verb} {one.key}: {one.reason}" for one in store.intents.open()]
         store.close()
         return found
 

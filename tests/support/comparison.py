@@ -249,7 +249,7 @@ def _customer(row: Row, record: Row) -> Iterator[Finding]:
     for field, column in pairs.items():
         if not _same(row[column], record[field]):
             yield _differ("customer", number, about, field, row[column], record[field])
-    if record["external_ref"] != f"av:customer:{number}":
+    if record["external_ref"] != f"av:DEMO:customer:{number}":
         yield Finding(f"customer {number}: external_ref is {record['external_ref']!r}", about)
 
 
@@ -267,7 +267,7 @@ def _locations(now: Snapshot, row: Row, record: Row) -> Iterator[Finding]:
     number, about = row["SUB_NR"], (row["SUB_NR"], record["id"])
     places = [one for one in now.records("work-locations") if one["customer_id"] == record["id"]]
     for which, wanted in addresses(row).items():
-        name = f"av:location:{number}:{which}"
+        name = f"av:DEMO:location:{number}:{which}"
         found = [one for one in places if one["external_ref"] == name]
         if len(found) != 1:
             yield Finding(f"location {number} {which}: {len(found)} times in Crafter", (*about, *_ids(found)))
@@ -299,7 +299,7 @@ def _contacts(now: Snapshot, promise: Promise, before: Snapshot | None) -> Itera
         named.setdefault(record["external_ref"] or "", []).append(record)
     for row in now.rows("CNT_PERS"):
         code, number = row["PP_CODE"], row["SUB_NR"]
-        found = named.get(f"av:contact:{code}", [])
+        found = named.get(f"av:DEMO:contact:{code}", [])
         if len(found) != 1:
             yield Finding(f"contact {code}: {len(found)} times in Crafter", (code, number, *_ids(found)))
             continue
@@ -378,7 +378,7 @@ def _project(now: Snapshot, promise: Promise, row: Row, record: Row) -> Iterator
     for field, (books, plan) in compared.items():
         if books != plan:
             yield _differ("project", code, about, field, books, plan)
-    if record["external_ref"] != f"av:project:{code}":
+    if record["external_ref"] != f"av:DEMO:project:{code}":
         yield Finding(f"project {code}: external_ref is {record['external_ref']!r}", about)
 
 
@@ -461,7 +461,7 @@ def _order(now: Snapshot, promise: Promise, row: Row, record: Row) -> Iterator[F
         record["description"]
     ):
         yield _differ("order", number, about, "description", row["COMMENT1"], record["description"])
-    if record["external_ref"] != f"av:order:{number}":
+    if record["external_ref"] != f"av:DEMO:order:{number}":
         yield Finding(f"order {number}: external_ref is {record['external_ref']!r}", about)
     allowed = {reference("order", one) for one in (record["id"], *now.buried["work-orders"])}  # one may have come back
     if row["EXT_ID"].startswith("avs") and row["EXT_ID"] not in allowed:

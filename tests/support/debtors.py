@@ -81,7 +81,7 @@ def person(one: Office, code: str = "C1", number: str = "10001", **columns: Any)
 
 def contact(one: Office, code: str = "C1") -> dict[str, Any]:
     """The one live contactpersoon that this contact became."""
-    found = [one_ for one_ in one.box.crafter.records("contacts") if one_["external_ref"] == f"av:contact:{code}"]
+    found = [one_ for one_ in one.box.crafter.records("contacts") if one_["external_ref"] == f"av:DEMO:contact:{code}"]
     assert len(found) == 1, found
     return dict(found[0])
 

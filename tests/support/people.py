@@ -287,7 +287,7 @@ def remove_contact(life: Life) -> str | None:
     row = life.pick(life.rows("CNT_PERS"))
     if row is None:
         return None
-    mark = f"av:contact:{row['PP_CODE']}"
+    mark = f"av:DEMO:contact:{row['PP_CODE']}"
     return life.remove_row(
         "CNT_PERS", row["PP_CODE"], *(one["id"] for one in life.plan.records("contacts") if one["external_ref"] == mark)
     )
