@@ -19,7 +19,7 @@ import pytest
 
 from avsync.commands.run import Budget
 from avsync.sandbox import seed
-from tests.support.office import Office, office
+from tests.support.office import Office, in_step, office
 from tests.support.scripted_server import Scripted, Stopwatch, drip
 
 
@@ -29,14 +29,6 @@ def small() -> Any:
 
 def middling() -> Any:
     return seed.world(seed=1, bad=False, customers=12, projects=4, orders=4, work_orders=10, hours=20)
-
-
-def in_step(one: Office) -> None:
-    """A run goes through, and one more writes nothing, not even when it reads everything."""
-    assert one.run()["exit"] == 0, one.errors()
-    one.box.requests.clear()
-    assert one.run("--full")["exit"] == 0, one.errors()
-    assert one.writes() == []
 
 
 # every request ends

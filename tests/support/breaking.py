@@ -86,7 +86,7 @@ class Bench:
         try:
             return running.run(self.config, tools, running.Wish(full=full), today)
         except Killed:
-            _wait_for_the_dying()
+            wait_for_the_dying()
             return None
         finally:
             store.close()
@@ -155,7 +155,8 @@ def _guarded(
     return guarded
 
 
-def _wait_for_the_dying() -> None:
+def wait_for_the_dying() -> None:
+    """After a kill: what was under way in this process comes to its end."""
     for thread in threading.enumerate():
         if thread.name.startswith(("accountview_", "crafter_", "ThreadPoolExecutor")):
             thread.join(timeout=5)

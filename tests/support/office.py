@@ -118,3 +118,14 @@ def office(
     """An office on a world of its own (empty without one). `options` are the sandbox's; `wire`: over real sockets."""
     with Sandbox(world=world, **options) as box, nullcontext() if wire else without_sockets(box):
         yield Office(box, folder, **(flows or {}))
+
+
+def in_step(one: Office) -> None:
+    """A run goes through, nothing was sent twice, and one more writes nothing, not even when it reads everything."""
+    assert one.run()["exit"] == 0, one.errors()
+    one.box.requests.clear()
+    assert one.run("--full")["exit"] == 0
+    assert one.writes() == []
+    for table, column in (("SO_HDR", "EXT_ID"), ("HRS_LINE", "EXT_ID"), ("CONTACT", "ACCT_NAME")):
+        marks = [row[column] for row in one.box.accountview.rows(table) if row[column]]
+        assert len(marks) == len(set(marks)), f"doubled in {table}"
