@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.state.test_disk import in_words, small
-from tests.support.office import Office, Told, in_step, office
+from tests.support.office import Office, Told, office
 
 ROOT = os.geteuid() == 0
 SETPRIV = shutil.which("setpriv")
@@ -32,7 +32,7 @@ def owner(one: Office, *args: str) -> Told:
 @as_an_owner
 def test_a_state_folder_that_may_only_be_read(tmp_path: Path) -> None:
     with office(tmp_path, small()) as one:
-        in_step(one)
+        one.recovers()
         customer = one.box.crafter.add("customers", name="Later")
         one.box.requests.clear()
         for file in one.state.iterdir():
@@ -48,7 +48,7 @@ def test_a_state_folder_that_may_only_be_read(tmp_path: Path) -> None:
             one.state.chmod(0o700)
             for file in one.state.iterdir():
                 file.chmod(0o600)
-        in_step(one)
+        one.recovers()
         assert one.box.crafter.record("customers", customer)
 
 
@@ -57,20 +57,20 @@ def test_a_state_folder_that_may_only_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o000, 0o400])
 def test_a_file_that_may_not_be_written(tmp_path: Path, name: str, words: str, mode: int) -> None:
     with office(tmp_path, small()) as one:
-        in_step(one)
+        one.recovers()
         one.box.requests.clear()
         (one.state / name).chmod(mode)
         told = owner(one, "run-all")
         in_words(told, words, "rights")
         assert one.writes() == []
         (one.state / name).chmod(0o600)
-        in_step(one)
+        one.recovers()
 
 
 @as_an_owner
 def test_a_state_folder_that_may_not_be_entered(tmp_path: Path) -> None:
     with office(tmp_path, small()) as one:
-        in_step(one)
+        one.recovers()
         one.state.chmod(0o000)
         try:
             for command in (["run-all"], ["status"], ["run-all", "--dry-run"], ["errors", "--ignore", "1"]):
@@ -78,7 +78,7 @@ def test_a_state_folder_that_may_not_be_entered(tmp_path: Path) -> None:
                 in_words(told, str(one.state), "Permission denied", "right")
         finally:
             one.state.chmod(0o700)
-        in_step(one)
+        one.recovers()
 
 
 @as_an_owner
@@ -88,14 +88,14 @@ def test_a_token_file_that_may_not_be_read(tmp_path: Path) -> None:
         in_words(owner(one, "run-all"), "token.json", "Permission denied", "owns the file")
         assert one.writes() == []
         (one.state / "token.json").chmod(0o600)
-        in_step(one)
+        one.recovers()
 
 
 @as_an_owner
 def test_a_token_that_cannot_be_saved_is_not_refreshed(tmp_path: Path) -> None:
     """There is room for a new pair, or the old one stays good: a refresh token is never spent for nothing."""
     with office(tmp_path, small()) as one:
-        in_step(one)
+        one.recovers()
         one.box.expire_tokens()
         one.state.chmod(0o500)
         try:
@@ -107,7 +107,7 @@ def test_a_token_that_cannot_be_saved_is_not_refreshed(tmp_path: Path) -> None:
             assert one.box.token_refreshes == 0
         finally:
             one.state.chmod(0o700)
-        in_step(one)
+        one.recovers()
 
 
 def test_a_state_dir_that_is_a_file_or_lies_under_one(tmp_path: Path) -> None:
@@ -133,4 +133,4 @@ def test_a_file_that_may_not_grow(tmp_path: Path, limit: int) -> None:
         assert "Traceback" not in done.stderr
         if done.returncode:
             in_words(Told(done.returncode, done.stdout, done.stderr), "cannot be written")
-        in_step(one)
+        one.recovers()

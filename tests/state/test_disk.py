@@ -18,7 +18,7 @@ import pytest
 from avsync.sandbox import seed
 from avsync.state import db
 from avsync.state.store import Store
-from tests.support.office import Told, in_step, office
+from tests.support.office import Told, office
 
 
 def small(customers: int = 4) -> Any:
@@ -60,7 +60,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run(tmp_path: Path) -> None:
         assert "full" in told.err
         ballast.unlink()
         subprocess.run(["mount", "-o", "remount,size=20m", str(one.state)], check=True)
-        in_step(one)
+        one.recovers()
 
 
 def test_a_full_disk_before_anything_began(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_full_disk_before_anything_began(tmp_path: Path) -> None:
         assert one.writes() == []
         (one.state / "ballast").unlink()
         subprocess.run(["mount", "-o", "remount,size=20m", str(one.state)], check=True)
-        in_step(one)
+        one.recovers()
 
 
 @pytest.mark.parametrize("pages", [0, 1, 3, 6])
@@ -92,7 +92,7 @@ def test_a_database_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         told = one.avsync("run-all")
         in_words(told, "cannot be written", "database or disk is full", str(one.state / "state.db"))
         monkeypatch.undo()
-        in_step(one)
+        one.recovers()
 
 
 @pytest.mark.parametrize("nth", [1, 3, 8, 13, 21])
@@ -120,12 +120,12 @@ def test_a_commit_that_fails_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         told = one.avsync("run-all")
         in_words(told, "disk I/O error")
         monkeypatch.undo()
-        in_step(one)
+        one.recovers()
 
 
 def test_a_dry_run_without_room_for_its_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with office(tmp_path, small()) as one:
-        in_step(one)
+        one.recovers()
 
         def full(path: str, uri: bool = False) -> sqlite3.Connection:
             connection = sqlite3.connect(path, uri=uri, isolation_level=None)
@@ -153,7 +153,7 @@ def test_a_corrupted_token_file_asks_for_a_login(tmp_path: Path, content: bytes)
         assert one.avsync("status").exit == 0
         assert one.avsync("check").exit == 3
         one.log_in()
-        in_step(one)
+        one.recovers()
 
 
 @pytest.mark.parametrize(
@@ -170,12 +170,12 @@ def test_a_token_file_with_odd_values_asks_for_a_login(tmp_path: Path, token: di
         assert "Traceback" not in told.err
         assert one.avsync("status").exit == 0
         one.log_in()
-        in_step(one)
+        one.recovers()
 
 
 def test_a_damaged_state_db_stops_and_nothing_begins_anew(tmp_path: Path) -> None:
     with office(tmp_path, small()) as one:
-        in_step(one)
+        one.recovers()
         whole = (one.state / "state.db").read_bytes()
         one.box.requests.clear()
         for damaged in (
@@ -194,13 +194,13 @@ def test_a_damaged_state_db_stops_and_nothing_begins_anew(tmp_path: Path) -> Non
         for side_file in ("state.db-wal", "state.db-shm"):
             (one.state / side_file).unlink(missing_ok=True)
         (one.state / "state.db").write_bytes(whole)
-        in_step(one)
+        one.recovers()
 
 
 def test_a_page_that_is_damaged_in_the_middle_ends_the_run_in_words(tmp_path: Path) -> None:
     """Found while reading, not at the start: still exit 5, and never "unexpected" for every record."""
     with office(tmp_path, small(customers=20)) as one:
-        in_step(one)
+        one.recovers()
         path = one.state / "state.db"
         with closing(sqlite3.connect(path)) as connection:
             (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'links'").fetchone()

@@ -26,6 +26,7 @@ from avsync.state.store import Intent, Store
 from avsync.state.tokens import TokenFile
 from avsync.sync import run as running
 from tests.support.office import Office
+from tests.support.world import World
 
 GRACE = 120
 
@@ -60,11 +61,12 @@ class Axe:
             raise Killed(where)
 
 
-class Bench:
+class Bench(World):
     """An office whose runs happen here, quickly: no lock, no command line, and a clock that is set by hand."""
 
     def __init__(self, office: Office) -> None:
-        self.office, self.box = office, office.box
+        super().__init__(office.box)
+        self.office = office
         self.moment = datetime.now(UTC)
         office.write_config()
         self.config: Config = load(office.path)
