@@ -15,9 +15,14 @@ COMMAND = [sys.executable, "-m", "avsync.sandbox.demo"]
 
 
 def _start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    environment = os.environ | {"TMPDIR": str(folder)}
+    """A demo that SIGINT stops, also where this suite runs in the background of a shell, which has it ignored."""
     return subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"TMPDIR": str(folder)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

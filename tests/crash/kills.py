@@ -26,7 +26,7 @@ from avsync.state.store import Store
 from tests.support.folders import MEMORY
 from tests.support.forks import Forks
 from tests.support.office import Office
-from tests.support.small_world import customer, hour, klant, line, lists, work_order
+from tests.support.world import World, line
 
 FLOWS = {"customers": "both", "projects": "import", "orders": "both", "invoice": "export", "hours": "export"}
 LATENCY = 0.004  # seconds per answer
@@ -59,29 +59,30 @@ class Figures:
         return f"{self.kills} kills in {self.runs} runs: {ended}, {self.tracebacks} tracebacks"
 
 
-class People:
+class People(World):
     """Work on in both worlds, and know what must be where in the end."""
 
     def __init__(self, box: Sandbox, chance: random.Random) -> None:
-        self.box, self.chance, self.turn = box, chance, 0
+        super().__init__(box)
+        self.chance, self.turn = chance, 0
         self.hours: Counter[tuple[str, str]] = Counter()
         self.unchecked: list[str] = []
-        lists(box)
-        customer(box)
-        klant(box, customer_number="10001")
+        self.lists()
+        self.customer()
+        self.add_klant(customer_number="10001")
 
     def work(self) -> None:
         """A bit of everything."""
         self.turn += 1
         turn, box = self.turn, self.box
-        customer(box, str(50000 + turn), f"Boek {turn}", PO_BOX=f"Postbus {turn}", PO_CODE="1234 AC", PO_CITY="Ede")
-        klant(box, f"k-{turn}", f"Klant {turn}")
+        self.customer(str(50000 + turn), f"Boek {turn}", PO_BOX=f"Postbus {turn}", PO_CODE="1234 AC", PO_CITY="Ede")
+        self.add_klant(f"k-{turn}", f"Klant {turn}")
         box.accountview.add(
-            "PROJECTS", PROJ_CODE=f"P{turn}", PROJ_DESC=f"Project {turn}", SUB_NR="10001", PRO_TYPE="SRV"
+            "PROJECTS", PROJ_CODE=f"P{turn}", PROJ_DESC=f"Project {turn}", SUB_NR="10001", PRO_TYPE="ONDERHOUD"
         )
         box.accountview.add("SO_HDR", RPL_DEL="10001", RPL_INV="10001", ORD_DATE="2026-11-02", COMMENT1=f"Order {turn}")
         for letter in "abc":
-            work_order(box, f"w-{turn}{letter}", customer_id=self.chance.choice(["cust-1", f"k-{turn}"]))
+            self.work_order(f"w-{turn}{letter}", customer_id=self.chance.choice(["klant-1", f"k-{turn}"]))
         ticked = [
             line(f"l-{turn}-{n}", quantity=str(self.chance.randint(1, 2))) for n in range(self.chance.randint(2, 4))
         ]
@@ -91,10 +92,10 @@ class People:
         for copy in range(self.chance.randint(1, 2)):
             self._book(f"h-{turn}-{copy}", f"2026-{turn % 9 + 1:02d}-{turn % 27 + 1:02d}", f"{turn % 9 + 1}.25")
         box.accountview.edit("CONTACT", "10001", TEL_BUS=f"0318-{turn:06d}")
-        box.crafter.edit("customers", "cust-1", email=f"post{turn}@jansen.example")
+        box.crafter.edit("customers", "klant-1", email=f"post{turn}@jansen.example")
 
     def _book(self, identity: str, date: str, quantity: str) -> None:
-        hour(self.box, identity, date=date, hours=quantity)
+        self.hour(identity, date=date, hours=quantity)
         self.hours[date, quantity] += 1
 
     def judge(self, figures: Figures) -> None:
@@ -131,7 +132,7 @@ class People:
 
     def _last_edits(self, figures: Figures) -> None:
         """Edited in every turn, the telephone in AccountView and the e-mail address in Crafter: the last one stands."""
-        row, klant = self.box.accountview.row("CONTACT", "10001"), self.box.crafter.record("customers", "cust-1")
+        row, klant = self.box.accountview.row("CONTACT", "10001"), self.box.crafter.record("customers", "klant-1")
         assert row
         assert klant
         wanted = (f"0318-{self.turn:06d}", f"post{self.turn}@jansen.example")

@@ -9,17 +9,17 @@ import pytest
 
 from tests.support.bad_answers import CUSTOMERS, HOURS, INVOICE, ORDERS, bench, lose_answer, refuse_look_ups
 from tests.support.breaking import GRACE, Axe, Bench, Killed
-from tests.support.small_world import customer, hour, klant, known_customer, line, lists, with_order, work_order
+from tests.support.world import line
 
 
 def test_what_was_found_before_a_run_died_is_no_sign_of_a_lost_state() -> None:
     """Else all lines that stand on an order count as sent, and this one would never come."""
     with bench(INVOICE) as one:
-        with_order(one.box)
+        one.with_order()
         one.until_quiet()
         number = one.box.accountview.rows("SO_HDR")[0]["ORD_NR"]
         one.box.accountview.add("SO_LINE", ORD_NR=number, ART_CODE="PUMP-1", ORD_QTY="1")  # typed by a person
-        work_order(one.box, "wo-2")
+        one.work_order("wo-2")
         lose_answer(one)
         one.run(Axe(at="settled"))
         assert one.intents() == []
@@ -32,9 +32,9 @@ def test_what_was_found_before_a_run_died_is_no_sign_of_a_lost_state() -> None:
 
 def test_the_grace_time_begins_when_the_caller_gives_up_not_when_the_write_was_queued() -> None:
     with bench(ORDERS) as one:
-        known_customer(one.box)
+        one.known_customer()
         one.until_quiet()
-        work_order(one.box)
+        one.work_order()
         lose_answer(one, "late", seconds=0.5)
 
         def slowly() -> None:
@@ -52,10 +52,10 @@ def test_a_write_that_waited_long_for_its_turn_has_its_full_grace_time_after_a_c
     with bench(HOURS) as one:
         one.office.config["accountview"]["concurrency"] = 1
         one.configure()
-        known_customer(one.box)
+        one.known_customer()
         one.until_quiet()
         for number in range(3):
-            hour(one.box, f"h{number}", hours=str(number + 1))
+            one.hour(f"h{number}", hours=str(number + 1))
         lose_answer(one, "late", nth=3, seconds=0.5)
         sent, left = 0, one.moment
 
@@ -82,43 +82,43 @@ def codes(one: Bench) -> list[str]:
 
 def test_an_edit_made_while_an_update_was_in_doubt_is_not_lost_to_our_own_older_value() -> None:
     with bench(CUSTOMERS) as one:
-        known_customer(one.box)
+        one.known_customer()
         one.until_quiet()
-        one.box.crafter.edit("customers", "cust-1", email="eerst@jansen.example")
+        one.box.crafter.edit("customers", "klant-1", email="eerst@jansen.example")
         one.box.faults.add(side="accountview", method="PUT", path="accountviewdata", do="commit_drop")
         refuse_look_ups(one, "SUB_NR")
         one.run()
         assert len(one.intents()) == 1
-        one.box.crafter.edit("customers", "cust-1", email="daarna@jansen.example")
+        one.box.crafter.edit("customers", "klant-1", email="daarna@jansen.example")
         one.box.faults.clear()
         one.until_quiet()
         assert one.box.accountview.row("CONTACT", "10001")["MAIL_BUS"] == "daarna@jansen.example"  # type: ignore[index]
-        assert one.box.crafter.record("customers", "cust-1")["email"] == "daarna@jansen.example"  # type: ignore[index]
+        assert one.box.crafter.record("customers", "klant-1")["email"] == "daarna@jansen.example"  # type: ignore[index]
         assert codes(one) == []
 
 
 def test_our_own_value_in_crafter_is_no_edit_either() -> None:
     with bench(CUSTOMERS) as one:
-        known_customer(one.box)
+        one.known_customer()
         one.until_quiet()
         one.box.accountview.edit("CONTACT", "10001", TEL_BUS="0318-1")
         one.box.faults.add(side="crafter", method="PATCH", do="commit_drop")
-        one.box.faults.add(side="crafter", method="GET", path="customers/cust-1", times=0, do="500")
+        one.box.faults.add(side="crafter", method="GET", path="customers/klant-1", times=0, do="500")
         one.run()
         assert len(one.intents()) == 1
         one.box.accountview.edit("CONTACT", "10001", TEL_BUS="0318-2")
         one.box.faults.clear()
         one.until_quiet()
-        assert one.box.crafter.record("customers", "cust-1")["phone"] == "0318-2"  # type: ignore[index]
+        assert one.box.crafter.record("customers", "klant-1")["phone"] == "0318-2"  # type: ignore[index]
         assert codes(one) == []
 
 
 @pytest.mark.parametrize("side", ["accountview", "crafter"])
 def test_an_edit_made_while_a_new_customer_was_in_doubt_is_not_lost(side: str) -> None:
     with bench(CUSTOMERS) as one:
-        lists(one.box)
+        one.lists()
         one.until_quiet()
-        klant(one.box, "cust-7", "Garage Noord", email="eerst@noord.example")
+        one.add_klant("cust-7", "Garage Noord", email="eerst@noord.example")
         lose_answer(one)
         refuse_look_ups(one, "ACCT_NAME")
         one.run()
@@ -138,9 +138,9 @@ def test_an_edit_made_while_a_new_customer_was_in_doubt_is_not_lost(side: str) -
 @pytest.mark.parametrize("side", ["accountview", "crafter"])
 def test_an_edit_made_while_a_klant_was_in_doubt_is_not_lost(side: str) -> None:
     with bench(CUSTOMERS) as one:
-        lists(one.box)
+        one.lists()
         one.until_quiet()
-        customer(one.box, "30001", "Garage Noord", MAIL_BUS="eerst@noord.example")
+        one.customer("30001", "Garage Noord", MAIL_BUS="eerst@noord.example")
         one.box.faults.add(side="crafter", method="POST", path="customers", do="commit_drop")
         one.box.faults.add(side="crafter", method="GET", path="external_ref=", times=0, do="500")
         one.run()
@@ -160,9 +160,9 @@ def test_an_edit_made_while_a_klant_was_in_doubt_is_not_lost(side: str) -> None:
 def test_an_order_found_after_a_lost_answer_is_linked_like_any_order_of_ours() -> None:
     """Not as a first meeting: a line that a person typed on it is not the work order's."""
     with bench(INVOICE | {"orders": "both"}) as one:
-        known_customer(one.box)
+        one.known_customer()
         one.until_quiet()
-        work_order(one.box)
+        one.work_order()
         lose_answer(one)
         one.until_quiet()
         store = one.store()

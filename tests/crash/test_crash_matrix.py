@@ -55,9 +55,9 @@ class Ground:
 
     def __init__(self, bench: Bench, row: Row) -> None:
         self.bench, self.row = bench, row
-        row.before(bench.box)
+        row.before(bench)
         bench.until_quiet(wanted=row.exits[0])
-        row.change(bench.box)
+        row.change(bench)
         self.picture = Picture(bench)
         recorder = Axe()
         bench.run(recorder)

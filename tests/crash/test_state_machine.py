@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
 import time
-from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -31,7 +29,7 @@ import tests.support.mistakes  # noqa: F401 - adds what people get wrong
 from avsync.sandbox import seed
 from avsync.state.lock import RunLock
 from tests.crash.test_month import SETUPS
-from tests.support.clocked_office import Killed, Stage
+from tests.support.clocked_office import Stage
 from tests.support.comparison import look
 from tests.support.folders import MEMORY
 from tests.support.office import office
@@ -40,20 +38,6 @@ BEFORE = ("500", "429", "html", "drop", "hang")
 AFTER = ("commit_drop", "commit_500", "commit_hang", "cut", "late")
 METHODS = ("GET", "POST", "PUT", "PATCH")
 SECONDS = {"429": 0, "hang": 1.2, "commit_hang": 1.2, "late": 0.15}
-
-
-class Axe:
-    """Kills the run at its n-th effect; from then on nothing happens any more."""
-
-    def __init__(self, count: int) -> None:
-        self.left = count
-        self.mutex = threading.Lock()
-
-    def __call__(self, where: str) -> None:
-        with self.mutex:
-            self.left -= 1
-            if self.left <= 0:
-                raise Killed(where)
 
 
 class Office(RuleBasedStateMachine):
@@ -157,14 +141,7 @@ class Office(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 40))
     def a_run_is_killed(self, count: int) -> None:
-        self.stage.checkpoint = Axe(count)
-        try:
-            self.stage.run()
-        except Killed:
-            pass
-        finally:
-            self.stage.wait_for_threads()
-            self.stage.checkpoint = lambda where: None
+        self.stage.run_killed(count)
         self._came_to_an_end()
 
     @rule()
@@ -224,35 +201,19 @@ class Office(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_there_twice(self) -> None:
-        if not hasattr(self, "stage"):
-            return
-        now = look(self.box)
-        marks = [("SO_HDR", now.rows("SO_HDR"), "EXT_ID"), ("HRS_LINE", now.rows("HRS_LINE"), "EXT_ID")]
-        marks += [(name, now.records(name), "external_ref") for name in now.plan if name not in NOT_MARKED]
-        marks += [("work-orders", now.records("work-orders"), "order_number"),
-                  ("customers", now.records("customers"), "customer_number")]  # fmt: skip
-        for place, rows, field in marks:
-            counted = Counter(row[field] for row in rows if row[field])
-            assert not [one for one in counted.items() if one[1] > 1], (place, field, counted.most_common(2))
+        if hasattr(self, "stage"):
+            assert self.stage.twice(look(self.box)) == []
 
     @rule()
     def all_is_well(self) -> None:
         """The services are healthy: a few runs, and everything is as promised."""
-        self.box.faults.clear()
         self.box.options.clock_shift = 0
         self.clock.now = max(self.clock.now, self.highest) + timedelta(minutes=10)
         self.one.log_in()
-        self.stage.until_quiet()
-        self.life.lines_rest, self.late = False, False
-        self.stage.check()
-        assert self.stage.writes() == []
-        self.stage.writes("--full")  # only now some deletes in AccountView show
-        self.stage.check()
-        assert self.stage.writes() == []
-        self.settled, self.highest = True, self.clock.now
+        self.stage.rest()
+        self.late, self.settled, self.highest = False, True, self.clock.now
 
 
-NOT_MARKED = ("users", "work-types", "hours")
 COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
 
 

@@ -7,28 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.debtors import (
-    ADDRESSES,
-    NAME,
-    NOWHERE,
-    POSTAL,
-    VISITING,
-    books,
-    columns_sent,
-    contact,
-    debtor,
-    fields_sent,
-    in_books,
-    in_crafter,
-    klant,
-    main_street,
-    new_klant,
-    person,
-    place,
-    places,
-)
 from tests.support.office import office
-from tests.support.shop import codes, goes, in_step, problem, rests, sent, told
+from tests.support.world import ADDRESSES, NAME, NOWHERE, POSTAL, VISITING, place
 
 IMPORT, EXPORT, BOTH = {"customers": "import"}, {"customers": "export"}, {"customers": "both"}
 MAIN = {"none": None, "visiting": "Dorpsstraat 1", "postal": "Postbus 9", "both": "Postbus 9"}
@@ -46,13 +26,13 @@ STREETS = {
 @pytest.mark.parametrize("which", ADDRESSES)
 def test_each_address_case_gives_the_locations_of_the_address_rule(tmp_path: Path, which: str) -> None:
     with office(tmp_path, flows=IMPORT) as one:
-        debtor(one, **ADDRESSES[which])
-        goes(one)
-        assert set(places(one)) == STREETS[which]
+        one.debtor(**ADDRESSES[which])
+        one.goes()
+        assert set(one.places()) == STREETS[which]
         if which != "none":
-            assert main_street(one) == MAIN[which]
-            assert {record["country"] for record in places(one).values()} == {"NL"}
-        in_step(one)
+            assert one.main_street() == MAIN[which]
+            assert {record["country"] for record in one.places().values()} == {"NL"}
+        one.in_step()
 
 
 @pytest.mark.parametrize("direction", ["import", "both"])
@@ -60,79 +40,79 @@ def test_every_move_between_the_address_cases_and_back_keeps_one_main_location(t
     moves = list(itertools.permutations(ADDRESSES, 2))
     with office(tmp_path, flows={"customers": direction}) as one:
         numbers = [
-            debtor(one, str(30001 + n), ACCT_NAME=f"Klant {n}", **ADDRESSES[old]) for n, (old, _) in enumerate(moves)
+            one.debtor(str(30001 + n), ACCT_NAME=f"Klant {n}", **ADDRESSES[old]) for n, (old, _) in enumerate(moves)
         ]
-        goes(one)
+        one.goes()
         for turn in (1, 0, 1):
             for number, move in zip(numbers, moves, strict=True):
-                in_books(one, number, **{**NOWHERE, **ADDRESSES[move[turn]]})
-            goes(one)
+                one.in_books(number, **{**NOWHERE, **ADDRESSES[move[turn]]})
+            one.goes()
             for number, move in zip(numbers, moves, strict=True):
-                found = places(one, number)
+                found = one.places(number)
                 assert STREETS[move[turn]] <= set(found), move
                 assert STREETS[move[0]] <= set(found), move  # nothing is deleted
                 if move[turn] != "none":
-                    assert main_street(one, number) == MAIN[move[turn]], (move, turn)
-            in_step(one)
+                    assert one.main_street(number) == MAIN[move[turn]], (move, turn)
+            one.in_step()
 
 
 def test_moves_without_a_run_in_between_end_the_same(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one, **VISITING)
-        goes(one)
+        one.debtor(**VISITING)
+        one.goes()
         for which in ("both", "postal", "none", "visiting", "both"):
-            in_books(one, **{**NOWHERE, **ADDRESSES[which]})
-        goes(one)
-        assert main_street(one) == "Postbus 9"
-        in_step(one)
+            one.in_books(**{**NOWHERE, **ADDRESSES[which]})
+        one.goes()
+        assert one.main_street() == "Postbus 9"
+        one.in_step()
 
 
 def test_a_main_location_that_stands_in_crafter_becomes_the_main_address_and_is_not_doubled(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one, **ADDRESSES["both"])
-        new_klant(one, NAME, place("Oude Postbus 1"), place(), customer_number="10001")
-        goes(one)
-        assert set(places(one)) == {"Postbus 9", "Dorpsstraat 1"}
-        assert main_street(one) == "Postbus 9"
-        in_step(one)
+        one.debtor(**ADDRESSES["both"])
+        one.new_klant(NAME, place("Oude Postbus 1"), place(), customer_number="10001")
+        one.goes()
+        assert set(one.places()) == {"Postbus 9", "Dorpsstraat 1"}
+        assert one.main_street() == "Postbus 9"
+        one.in_step()
 
 
 def test_a_location_by_hand_that_equals_the_new_postal_address_becomes_the_main_one(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one, **VISITING)
-        goes(one)
+        one.debtor(**VISITING)
+        one.goes()
         by_hand = place("Postbus 9", "6710 BA")
-        identity = one.box.crafter.add("work-locations", customer_id=klant(one)["id"], **by_hand)
-        goes(one)
-        in_books(one, **POSTAL)
-        goes(one)
-        assert main_street(one) == "Postbus 9"
-        assert places(one)["Postbus 9"]["id"] == identity
-        in_step(one)
+        identity = one.box.crafter.add("work-locations", customer_id=one.klant()["id"], **by_hand)
+        one.goes()
+        one.in_books(**POSTAL)
+        one.goes()
+        assert one.main_street() == "Postbus 9"
+        assert one.places()["Postbus 9"]["id"] == identity
+        one.in_step()
 
 
 def test_locations_that_a_planner_added_stay_as_they_are(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one, **VISITING)
-        goes(one)
-        one.box.crafter.add("work-locations", customer_id=klant(one)["id"], **place("Bouwplaats 3"))
-        before = places(one)["Bouwplaats 3"]
-        in_books(one, ADDRESS1="Dorpsstraat 2")
-        goes(one)
-        assert places(one)["Bouwplaats 3"] == before
-        assert books(one)["PO_BOX"] == ""
-        in_step(one)
+        one.debtor(**VISITING)
+        one.goes()
+        one.box.crafter.add("work-locations", customer_id=one.klant()["id"], **place("Bouwplaats 3"))
+        before = one.places()["Bouwplaats 3"]
+        one.in_books(ADDRESS1="Dorpsstraat 2")
+        one.goes()
+        assert one.places()["Bouwplaats 3"] == before
+        assert one.books()["PO_BOX"] == ""
+        one.in_step()
 
 
 def test_another_main_location_by_hand_is_put_right_and_said(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one, **ADDRESSES["both"])
-        goes(one)
-        one.box.crafter.edit("work-locations", places(one)["Dorpsstraat 1"]["id"], is_main=True)
-        goes(one)
-        assert main_street(one) == "Postbus 9"
-        assert codes(one) == ["conflict"]
-        in_step(one)
+        one.debtor(**ADDRESSES["both"])
+        one.goes()
+        one.box.crafter.edit("work-locations", one.places()["Dorpsstraat 1"]["id"], is_main=True)
+        one.goes()
+        assert one.main_street() == "Postbus 9"
+        assert one.codes() == ["conflict"]
+        one.in_step()
 
 
 @pytest.mark.parametrize(
@@ -148,61 +128,61 @@ def test_an_edit_of_a_location_goes_to_the_address_it_came_from(
     tmp_path: Path, addresses: str, street: str, column: str
 ) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one, **ADDRESSES[addresses])
-        goes(one)
-        before = books(one)
-        one.box.crafter.edit("work-locations", places(one)[street]["id"], street="Nieuwe Weg 5")
+        one.debtor(**ADDRESSES[addresses])
+        one.goes()
+        before = one.books()
+        one.box.crafter.edit("work-locations", one.places()[street]["id"], street="Nieuwe Weg 5")
         one.box.requests.clear()
-        goes(one)
-        after = books(one)
-        assert columns_sent(one) == [[column]]
+        one.goes()
+        after = one.books()
+        assert one.columns_sent() == [[column]]
         assert {name for name in after if after[name] != before[name]} - {"CNG_DATE"} <= {column}
         assert after[column] == "Nieuwe Weg 5"
-        in_step(one)
+        one.in_step()
 
 
 @pytest.mark.parametrize("which", ["visiting", "postal"])
 def test_the_country_of_the_address_travels_both_ways(tmp_path: Path, which: str) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one, **ADDRESSES[which], CNT_CODE="")
-        goes(one)
+        one.debtor(**ADDRESSES[which], CNT_CODE="")
+        one.goes()
         street = MAIN[which] or ""
-        assert places(one)[street]["country"] is None
-        in_books(one, CNT_CODE="be")
-        goes(one)
-        assert places(one)[street]["country"] == "BE"
-        one.box.crafter.edit("work-locations", places(one)[street]["id"], country="de")
-        goes(one)
-        assert books(one)["CNT_CODE"] == "DE"
-        assert places(one)[street]["country"] == "de"  # as the planner wrote it
-        in_step(one)
+        assert one.places()[street]["country"] is None
+        one.in_books(CNT_CODE="be")
+        one.goes()
+        assert one.places()[street]["country"] == "BE"
+        one.box.crafter.edit("work-locations", one.places()[street]["id"], country="de")
+        one.goes()
+        assert one.books()["CNT_CODE"] == "DE"
+        assert one.places()[street]["country"] == "de"  # as the planner wrote it
+        one.in_step()
 
 
 def test_the_one_country_that_accountview_keeps_holds_for_both_addresses(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one, **ADDRESSES["both"])
-        goes(one)
-        one.box.crafter.edit("work-locations", places(one)["Postbus 9"]["id"], country="DE")
-        goes(one)
-        goes(one)
-        assert books(one)["CNT_CODE"] == "DE"
-        assert {home["country"] for home in places(one).values()} == {"DE"}
-        in_step(one)
+        one.debtor(**ADDRESSES["both"])
+        one.goes()
+        one.box.crafter.edit("work-locations", one.places()["Postbus 9"]["id"], country="DE")
+        one.goes()
+        one.goes()
+        assert one.books()["CNT_CODE"] == "DE"
+        assert {home["country"] for home in one.places().values()} == {"DE"}
+        one.in_step()
 
 
 def test_a_postal_code_in_lower_case_does_not_ping_pong(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one, **VISITING)
-        goes(one)
-        one.box.crafter.edit("work-locations", places(one)["Dorpsstraat 1"]["id"], postal_code="1234 cd")
-        goes(one)
-        assert books(one)["POST_CODE"] == "1234 CD"
-        assert places(one)["Dorpsstraat 1"]["postal_code"] == "1234 cd"
-        in_step(one)
-        in_books(one, CITY="Lunteren")
-        goes(one)
-        assert places(one)["Dorpsstraat 1"]["postal_code"] == "1234 cd"
-        in_step(one)
+        one.debtor(**VISITING)
+        one.goes()
+        one.box.crafter.edit("work-locations", one.places()["Dorpsstraat 1"]["id"], postal_code="1234 cd")
+        one.goes()
+        assert one.books()["POST_CODE"] == "1234 CD"
+        assert one.places()["Dorpsstraat 1"]["postal_code"] == "1234 cd"
+        one.in_step()
+        one.in_books(CITY="Lunteren")
+        one.goes()
+        assert one.places()["Dorpsstraat 1"]["postal_code"] == "1234 cd"
+        one.in_step()
 
 
 # contacts
@@ -210,147 +190,147 @@ def test_a_postal_code_in_lower_case_does_not_ping_pong(tmp_path: Path) -> None:
 
 def test_contacts_are_added_and_changed(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one)
-        person(one)
-        goes(one)
-        found = contact(one)
+        one.debtor()
+        one.person()
+        one.goes()
+        found = one.contact()
         assert (found["salutation"], found["first_name"], found["last_name"]) == ("Beste Eva", "Eva", "de Wit")
-        assert found["customer_id"] == klant(one)["id"]
-        person(one, "C2", FRST_NAME="Bob", MAIL_PRIV="")
+        assert found["customer_id"] == one.klant()["id"]
+        one.person("C2", FRST_NAME="Bob", MAIL_PRIV="")
         one.box.accountview.edit("CNT_PERS", "C1", TEL_MOB="06-1", PP_DEAR="")
         one.box.requests.clear()
-        goes(one)
-        assert {"mobile": "06-1", "salutation": None} in fields_sent(one)
-        assert contact(one, "C2")["email"] is None
-        in_step(one)
+        one.goes()
+        assert {"mobile": "06-1", "salutation": None} in one.fields_sent()
+        assert one.contact("C2")["email"] is None
+        one.in_step()
 
 
 def test_a_contact_moved_to_another_customer_moves_along(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one)
-        debtor(one, "10002", ACCT_NAME="Schilder Smit")
-        person(one)
-        goes(one)
-        identity = contact(one)["id"]
+        one.debtor()
+        one.debtor("10002", ACCT_NAME="Schilder Smit")
+        one.person()
+        one.goes()
+        identity = one.contact()["id"]
         one.box.accountview.edit("CNT_PERS", "C1", SUB_NR="10002")
-        goes(one)
-        assert contact(one)["customer_id"] == klant(one, "10002")["id"]
-        assert contact(one)["id"] == identity
-        in_step(one)
+        one.goes()
+        assert one.contact()["customer_id"] == one.klant("10002")["id"]
+        assert one.contact()["id"] == identity
+        one.in_step()
 
 
 def test_a_moved_contact_survives_the_deletion_of_its_former_customer(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one)
-        debtor(one, "10002", ACCT_NAME="Schilder Smit")
-        person(one)
-        person(one, "C2", FRST_NAME="Bob", MAIL_PRIV="bob@jansen.example")
-        goes(one)
+        one.debtor()
+        one.debtor("10002", ACCT_NAME="Schilder Smit")
+        one.person()
+        one.person("C2", FRST_NAME="Bob", MAIL_PRIV="bob@jansen.example")
+        one.goes()
         one.box.accountview.edit("CNT_PERS", "C1", SUB_NR="10002")
-        goes(one)
-        identity = contact(one)["id"]
-        one.box.crafter.remove("customers", klant(one)["id"])
-        goes(one)
-        assert contact(one)["id"] == identity
-        assert contact(one, "C2")["customer_id"] == klant(one)["id"]
-        in_step(one)
+        one.goes()
+        identity = one.contact()["id"]
+        one.box.crafter.remove("customers", one.klant()["id"])
+        one.goes()
+        assert one.contact()["id"] == identity
+        assert one.contact("C2")["customer_id"] == one.klant()["id"]
+        one.in_step()
 
 
 def test_a_contact_goes_to_a_customer_that_is_new_in_the_same_run(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one)
-        person(one)
-        goes(one)
-        debtor(one, "10002", ACCT_NAME="Schilder Smit")
+        one.debtor()
+        one.person()
+        one.goes()
+        one.debtor("10002", ACCT_NAME="Schilder Smit")
         one.box.accountview.edit("CNT_PERS", "C1", SUB_NR="10002")
-        goes(one)
-        assert contact(one)["customer_id"] == klant(one, "10002")["id"]
-        in_step(one)
+        one.goes()
+        assert one.contact()["customer_id"] == one.klant("10002")["id"]
+        one.in_step()
 
 
 def test_a_contact_removed_in_accountview_is_left_alone_and_stays_away_once_deleted(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one)
-        person(one)
-        person(one, "C2", FRST_NAME="Bob", MAIL_PRIV="bob@jansen.example")
-        goes(one)
+        one.debtor()
+        one.person()
+        one.person("C2", FRST_NAME="Bob", MAIL_PRIV="bob@jansen.example")
+        one.goes()
         one.box.accountview.remove("CNT_PERS", "C1")
-        goes(one, "--full")
-        identity = contact(one)["id"]
+        one.goes("--full")
+        identity = one.contact()["id"]
         one.box.crafter.edit("contacts", identity, phone="010-1")
-        goes(one)
-        assert contact(one)["phone"] == "010-1"
+        one.goes()
+        assert one.contact()["phone"] == "010-1"
         one.box.crafter.remove("contacts", identity)
-        goes(one)
-        goes(one, "--full")
+        one.goes()
+        one.goes("--full")
         assert len(one.box.crafter.records("contacts")) == 1
-        in_step(one)
+        one.in_step()
 
 
 def test_a_contact_deleted_only_in_crafter_comes_back(tmp_path: Path) -> None:
     with office(tmp_path, flows=IMPORT) as one:
-        debtor(one)
-        person(one)
-        goes(one)
-        one.box.crafter.remove("contacts", contact(one)["id"])
-        goes(one)
-        assert contact(one)["first_name"] == "Eva"
-        in_step(one)
+        one.debtor()
+        one.person()
+        one.goes()
+        one.box.crafter.remove("contacts", one.contact()["id"])
+        one.goes()
+        assert one.contact()["first_name"] == "Eva"
+        one.in_step()
 
 
 def test_a_contact_taken_from_its_customer_in_accountview_is_left_alone(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one)
-        person(one)
-        goes(one)
-        before = contact(one)
+        one.debtor()
+        one.person()
+        one.goes()
+        before = one.contact()
         one.box.accountview.edit("CNT_PERS", "C1", SUB_NR="")
-        goes(one)
-        assert contact(one) == before
-        rests(one)
+        one.goes()
+        assert one.contact() == before
+        one.rests()
 
 
 def test_contacts_are_import_only_so_an_edit_in_crafter_stays_there(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one)
-        person(one)
-        goes(one)
-        one.box.crafter.edit("contacts", contact(one)["id"], phone="010-1")
-        one.box.crafter.add("contacts", customer_id=klant(one)["id"], first_name="Nieuw", last_name="Iemand")
+        one.debtor()
+        one.person()
+        one.goes()
+        one.box.crafter.edit("contacts", one.contact()["id"], phone="010-1")
+        one.box.crafter.add("contacts", customer_id=one.klant()["id"], first_name="Nieuw", last_name="Iemand")
         one.box.requests.clear()
-        goes(one)
-        assert sent(one, "accountview") == []
+        one.goes()
+        assert one.sent("accountview") == []
         assert len(one.box.accountview.rows("CNT_PERS")) == 1
         one.box.accountview.edit("CNT_PERS", "C1", PP_DEAR="Hoi Eva")
-        goes(one)
-        assert (contact(one)["phone"], contact(one)["salutation"]) == ("010-1", "Hoi Eva")
-        rests(one)
+        one.goes()
+        assert (one.contact()["phone"], one.contact()["salutation"]) == ("010-1", "Hoi Eva")
+        one.rests()
 
 
 def test_without_the_contacts_module_customers_go_and_contacts_are_not_asked_for(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH, contacts_module=False) as one:
-        debtor(one, **VISITING)
-        new_klant(one, "Nieuw in Crafter", place("Kade 1"))
-        goes(one)
-        assert klant(one)["name"] == NAME
+        one.debtor(**VISITING)
+        one.new_klant("Nieuw in Crafter", place("Kade 1"))
+        one.goes()
+        assert one.klant()["name"] == NAME
         assert not any("PP1" in request.query for request in one.box.requests)
-        in_step(one)
+        one.in_step()
 
 
 def test_a_contact_of_a_customer_that_cannot_go_waits_and_names_it(tmp_path: Path) -> None:
     with office(tmp_path, flows=IMPORT) as one:
-        debtor(one, ACCT_NAME="x")
+        one.debtor(ACCT_NAME="x")
         one.box.accountview.damage("CONTACT", "10001", ACCT_NAME="")
-        person(one)
+        one.person()
         assert one.run()["exit"] == 1
         waiting = next(found for found in one.errors() if found["kind"] == "contact")
         assert (waiting["code"], waiting["severity"]) == ("waiting_for_parent", "waiting")
         assert "10001" in waiting["message"]
-        in_books(one, ACCT_NAME="Toch een naam")
-        goes(one)
-        assert contact(one)["customer_id"] == klant(one)["id"]
+        one.in_books(ACCT_NAME="Toch een naam")
+        one.goes()
+        assert one.contact()["customer_id"] == one.klant()["id"]
         assert one.errors() == []
-        in_step(one)
+        one.in_step()
 
 
 # who a customer is
@@ -358,33 +338,33 @@ def test_a_contact_of_a_customer_that_cannot_go_waits_and_names_it(tmp_path: Pat
 
 def test_a_private_person_goes_like_any_other(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one, ACCT_NAME="Mevr. A.J. van 't Hoff - d'Ancona", MAIL_BUS="", TEL_BUS="", **VISITING)
-        goes(one)
-        assert klant(one)["name"] == "Mevr. A.J. van 't Hoff - d'Ancona"
-        assert (klant(one)["email"], klant(one)["phone"]) == (None, None)
-        in_step(one)
+        one.debtor(ACCT_NAME="Mevr. A.J. van 't Hoff - d'Ancona", MAIL_BUS="", TEL_BUS="", **VISITING)
+        one.goes()
+        assert one.klant()["name"] == "Mevr. A.J. van 't Hoff - d'Ancona"
+        assert (one.klant()["email"], one.klant()["phone"]) == (None, None)
+        one.in_step()
 
 
 @pytest.mark.parametrize("column", ["REC_BLK", "BLK_SP"])
 def test_a_blocked_debtor_is_imported_and_kept_up_to_date(tmp_path: Path, column: str) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one, **{column: True}, **VISITING)
-        goes(one)
-        in_books(one, TEL_BUS="010-7")
-        goes(one)
-        assert klant(one)["phone"] == "010-7"
-        in_step(one)
+        one.debtor(**{column: True}, **VISITING)
+        one.goes()
+        one.in_books(TEL_BUS="010-7")
+        one.goes()
+        assert one.klant()["phone"] == "010-7"
+        one.in_step()
 
 
 def test_leading_zeros_and_letters_of_a_number_count(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
         for number, name in (("0007", "Nul"), ("7", "Zeven"), ("AB-7", "Letter")):
-            debtor(one, number, ACCT_NAME=name)
-        new_klant(one, "Andere letter", customer_number="ab-7")
-        goes(one)
-        assert {klant(one, "0007")["name"], klant(one, "7")["name"]} == {"Nul", "Zeven"}
+            one.debtor(number, ACCT_NAME=name)
+        one.new_klant("Andere letter", customer_number="ab-7")
+        one.goes()
+        assert {one.klant("0007")["name"], one.klant("7")["name"]} == {"Nul", "Zeven"}
         assert len(one.box.crafter.records("customers")) == 3
-        rests(one)
+        one.rests()
 
 
 AWKWARD = [
@@ -399,43 +379,43 @@ AWKWARD = [
 @pytest.mark.parametrize("name", AWKWARD)
 def test_awkward_characters_come_over_unharmed_in_both_directions(tmp_path: Path, name: str) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one, ACCT_NAME=name, **{**VISITING, "ADDRESS1": name})
-        identity = new_klant(one, f"{name}!", place(name, city=name[:30]), phone="010-1 'thuis'")
-        goes(one)
-        assert klant(one)["name"] == name
-        assert name in places(one)
+        one.debtor(ACCT_NAME=name, **{**VISITING, "ADDRESS1": name})
+        identity = one.new_klant(f"{name}!", place(name, city=name[:30]), phone="010-1 'thuis'")
+        one.goes()
+        assert one.klant()["name"] == name
+        assert name in one.places()
         number = one.box.crafter.record("customers", identity)["customer_number"]
-        assert (books(one, number)["ACCT_NAME"], books(one, number)["ADDRESS1"]) == (f"{name}!", name)
-        in_step(one)
+        assert (one.books(number)["ACCT_NAME"], one.books(number)["ADDRESS1"]) == (f"{name}!", name)
+        one.in_step()
 
 
 @pytest.mark.parametrize("number", ["A'1", "100%", 'A"B', "1 OR 1=1", "A&B<C", "É1", "{^2026}", "A/B?C#D"])
 def test_awkward_characters_in_a_number_find_exactly_that_customer(tmp_path: Path, number: str) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one, "10001", ACCT_NAME="Een ander")
-        debtor(one, number, **VISITING)
-        new_klant(one, "Uit Crafter", place("Kade 1"), customer_number=f"{number}X"[:10])
-        goes(one)
-        assert klant(one, number)["name"] == NAME
-        assert books(one, f"{number}X"[:10])["ACCT_NAME"] == "Uit Crafter"
-        one.box.crafter.edit("customers", klant(one, number)["id"], phone="010-9")
-        goes(one)
-        assert books(one, number)["TEL_BUS"] == "010-9"
-        one.box.crafter.remove("customers", klant(one, number)["id"])
-        goes(one)
-        assert klant(one, number)["name"] == NAME
-        in_step(one)
+        one.debtor("10001", ACCT_NAME="Een ander")
+        one.debtor(number, **VISITING)
+        one.new_klant("Uit Crafter", place("Kade 1"), customer_number=f"{number}X"[:10])
+        one.goes()
+        assert one.klant(number)["name"] == NAME
+        assert one.books(f"{number}X"[:10])["ACCT_NAME"] == "Uit Crafter"
+        one.box.crafter.edit("customers", one.klant(number)["id"], phone="010-9")
+        one.goes()
+        assert one.books(number)["TEL_BUS"] == "010-9"
+        one.box.crafter.remove("customers", one.klant(number)["id"])
+        one.goes()
+        assert one.klant(number)["name"] == NAME
+        one.in_step()
 
 
 def test_line_breaks_in_a_name_become_spaces_in_accountview_and_stay_in_crafter(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        identity = new_klant(one, "Jansen\nInstallatie", place("Straat 1\nachterom"))
-        goes(one)
+        identity = one.new_klant("Jansen\nInstallatie", place("Straat 1\nachterom"))
+        one.goes()
         record = one.box.crafter.record("customers", identity)
         assert record["name"] == "Jansen\nInstallatie"
-        assert books(one, record["customer_number"])["ACCT_NAME"] == "Jansen Installatie"
-        assert books(one, record["customer_number"])["ADDRESS1"] == "Straat 1 achterom"
-        rests(one)
+        assert one.books(record["customer_number"])["ACCT_NAME"] == "Jansen Installatie"
+        assert one.books(record["customer_number"])["ADDRESS1"] == "Straat 1 achterom"
+        one.rests()
         assert one.box.crafter.record("customers", identity)["name"] == "Jansen\nInstallatie"
 
 
@@ -463,41 +443,41 @@ def test_what_does_not_fit_accountview_is_a_clear_problem_and_goes_once_mended(
     with office(tmp_path, flows=BOTH) as one:
         fields, address = dict(good), dict(where)
         (fields if field in fields else address)[field] = value
-        identity = new_klant(one, fields.pop("name"), place(**address), **fields)
+        identity = one.new_klant(fields.pop("name"), place(**address), **fields)
         assert one.run()["exit"] == 1
         assert one.box.accountview.rows("CONTACT") == []
-        found = problem(one)
+        found = one.problem()
         assert (found["code"], found["kind"], found["severity"]) == (code, "customer", "error")
         assert value in found["message"]
-        assert len(told(one, identity)) == 1
+        assert len(one.told(identity)) == 1
         assert one.run()["exit"] == 1
-        assert problem(one)["attempts"] == 2
+        assert one.problem()["attempts"] == 2
         if field in good:
             one.box.crafter.edit("customers", identity, **{field: good[field]})
         else:
             home = next(each for each in one.box.crafter.records("work-locations"))
             one.box.crafter.edit("work-locations", home["id"], **{field: where[field]})
-        goes(one)
+        one.goes()
         assert one.errors() == []
-        assert told(one, identity) == []
-        in_step(one)
+        assert one.told(identity) == []
+        one.in_step()
 
 
 def test_an_edit_that_does_not_fit_is_a_problem_and_harms_neither_side(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one, **VISITING)
-        goes(one)
-        in_crafter(one, name="Łukasz")
-        one.box.crafter.edit("work-locations", places(one)["Dorpsstraat 1"]["id"], city="x" * 36)
+        one.debtor(**VISITING)
+        one.goes()
+        one.in_crafter(name="Łukasz")
+        one.box.crafter.edit("work-locations", one.places()["Dorpsstraat 1"]["id"], city="x" * 36)
         assert one.run()["exit"] == 1
-        assert codes(one) == ["foreign_characters", "too_long"]
-        assert (books(one)["ACCT_NAME"], books(one)["CITY"]) == (NAME, "Ede")
-        assert len(told(one, klant(one)["id"])) == 1
-        in_crafter(one, name="Lukasz")
-        one.box.crafter.edit("work-locations", places(one)["Dorpsstraat 1"]["id"], city="Ede-Zuid")
-        goes(one)
-        assert (books(one)["ACCT_NAME"], books(one)["CITY"]) == ("Lukasz", "Ede-Zuid")
-        in_step(one)
+        assert one.codes() == ["foreign_characters", "too_long"]
+        assert (one.books()["ACCT_NAME"], one.books()["CITY"]) == (NAME, "Ede")
+        assert len(one.told(one.klant()["id"])) == 1
+        one.in_crafter(name="Lukasz")
+        one.box.crafter.edit("work-locations", one.places()["Dorpsstraat 1"]["id"], city="Ede-Zuid")
+        one.goes()
+        assert (one.books()["ACCT_NAME"], one.books()["CITY"]) == ("Lukasz", "Ede-Zuid")
+        one.in_step()
 
 
 # customers made in Crafter
@@ -506,10 +486,10 @@ def test_an_edit_that_does_not_fit_is_a_problem_and_harms_neither_side(tmp_path:
 def test_a_customer_made_in_crafter_is_created_with_search_code_account_and_address(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
         first = place("Kade 12b", "8911 xy", "Leeuwarden", country="nl")
-        identity = new_klant(one, "Bäckerei & Söhne 24", first, place("Werf 1"), phone="058-1", email="a@b.nl")
-        goes(one)
+        identity = one.new_klant("Bäckerei & Söhne 24", first, place("Werf 1"), phone="058-1", email="a@b.nl")
+        one.goes()
         record = one.box.crafter.record("customers", identity)
-        row = books(one, record["customer_number"])
+        row = one.books(record["customer_number"])
         assert (row["SRC_CODE"], row["ACCT_NR"]) == ("BÄCKEREISÖ", "1300")
         assert (row["ADDRESS1"], row["POST_CODE"], row["CITY"], row["CNT_CODE"]) == (
             *("Kade 12b", "8911 XY", "Leeuwarden"),
@@ -517,24 +497,24 @@ def test_a_customer_made_in_crafter_is_created_with_search_code_account_and_addr
         )
         assert (row["PO_BOX"], row["TEL_BUS"], row["MAIL_BUS"]) == ("", "058-1", "a@b.nl")
         assert record["external_ref"] == f"av:DEMO:customer:{row['SUB_NR']}"
-        assert places(one, row["SUB_NR"])["Kade 12b"]["external_ref"] == f"av:DEMO:location:{row['SUB_NR']}:visiting"
-        assert places(one, row["SUB_NR"])["Werf 1"]["external_ref"] is None
-        in_step(one)
+        assert one.places(row["SUB_NR"])["Kade 12b"]["external_ref"] == f"av:DEMO:location:{row['SUB_NR']}:visiting"
+        assert one.places(row["SUB_NR"])["Werf 1"]["external_ref"] is None
+        one.in_step()
 
 
 @pytest.mark.parametrize("direction", ["export", "both"])
 def test_the_number_that_accountview_gives_is_written_back(tmp_path: Path, direction: str) -> None:
     with office(tmp_path, flows={"customers": direction}) as one:
-        new_klant(one, "Zonder nummer", place("Kade 1"))
-        new_klant(one, "Zonder adres")
-        new_klant(one, "Met nummer", customer_number="k9")
-        goes(one)
+        one.new_klant("Zonder nummer", place("Kade 1"))
+        one.new_klant("Zonder adres")
+        one.new_klant("Met nummer", customer_number="k9")
+        one.goes()
         rows = {row["ACCT_NAME"]: row["SUB_NR"] for row in one.box.accountview.rows("CONTACT")}
         assert len(rows) == 3
         assert rows["Met nummer"] == "K9"
         told_ = {record["name"]: record["customer_number"] for record in one.box.crafter.records("customers")}
         assert told_ == {**rows, "Met nummer": "k9"}
-        in_step(one)
+        one.in_step()
 
 
 @pytest.mark.parametrize(
@@ -542,109 +522,109 @@ def test_the_number_that_accountview_gives_is_written_back(tmp_path: Path, direc
 )
 def test_the_search_code_is_letters_and_digits_in_upper_case(tmp_path: Path, name: str, code: str) -> None:
     with office(tmp_path, flows=EXPORT) as one:
-        new_klant(one, name)
-        goes(one)
+        one.new_klant(name)
+        one.goes()
         assert [row["SRC_CODE"] for row in one.box.accountview.rows("CONTACT")] == [code]
 
 
 def test_export_only_takes_nothing_from_accountview(tmp_path: Path) -> None:
     with office(tmp_path, flows=EXPORT) as one:
-        debtor(one, "500", ACCT_NAME="Alleen in de boeken", **VISITING)
-        person(one, number="500")
-        identity = new_klant(one, "Uit Crafter", place("Kade 1"))
-        goes(one)
+        one.debtor("500", ACCT_NAME="Alleen in de boeken", **VISITING)
+        one.person(number="500")
+        identity = one.new_klant("Uit Crafter", place("Kade 1"))
+        one.goes()
         number = one.box.crafter.record("customers", identity)["customer_number"]
         assert len(one.box.crafter.records("customers")) == 1
         assert one.box.crafter.records("contacts") == []
-        in_books(one, number, TEL_BUS="010-1", CITY="Elders")
-        goes(one)
-        assert klant(one, number)["phone"] is None
-        in_crafter(one, number, email="x@y.nl")
+        one.in_books(number, TEL_BUS="010-1", CITY="Elders")
+        one.goes()
+        assert one.klant(number)["phone"] is None
+        one.in_crafter(number, email="x@y.nl")
         one.box.requests.clear()
-        goes(one)
-        assert columns_sent(one) == [["MAIL_BUS"]]
-        assert books(one, number)["TEL_BUS"] == "010-1"
-        rests(one)
+        one.goes()
+        assert one.columns_sent() == [["MAIL_BUS"]]
+        assert one.books(number)["TEL_BUS"] == "010-1"
+        one.rests()
 
 
 def test_import_only_never_makes_or_changes_a_debtor(tmp_path: Path) -> None:
     with office(tmp_path, flows=IMPORT) as one:
-        debtor(one, **VISITING)
-        new_klant(one, "Alleen in Crafter", place("Kade 1"))
-        goes(one)
-        in_crafter(one, phone="010-1", name="Andere naam")
-        one.box.crafter.edit("work-locations", places(one)["Dorpsstraat 1"]["id"], city="Elders")
-        goes(one)
-        assert sent(one, "accountview") == []
+        one.debtor(**VISITING)
+        one.new_klant("Alleen in Crafter", place("Kade 1"))
+        one.goes()
+        one.in_crafter(phone="010-1", name="Andere naam")
+        one.box.crafter.edit("work-locations", one.places()["Dorpsstraat 1"]["id"], city="Elders")
+        one.goes()
+        assert one.sent("accountview") == []
         assert one.errors() == []
 
 
 def test_on_import_crafters_edits_are_left_alone_until_accountview_changes_that_field(tmp_path: Path) -> None:
     with office(tmp_path, flows=IMPORT) as one:
-        debtor(one, TEL_BUS="010-0", **VISITING)
-        goes(one)
-        in_crafter(one, phone="010-1", email="mijn@keus.nl")
-        one.box.crafter.edit("work-locations", places(one)["Dorpsstraat 1"]["id"], city="Elders")
-        goes(one, "--full")
-        in_books(one, TEL_BUS="010-2", CITY="Ede-Zuid")
-        goes(one)
-        assert (klant(one)["phone"], klant(one)["email"]) == ("010-2", "mijn@keus.nl")
-        assert places(one)["Dorpsstraat 1"]["city"] == "Ede-Zuid"
-        rests(one)
+        one.debtor(TEL_BUS="010-0", **VISITING)
+        one.goes()
+        one.in_crafter(phone="010-1", email="mijn@keus.nl")
+        one.box.crafter.edit("work-locations", one.places()["Dorpsstraat 1"]["id"], city="Elders")
+        one.goes("--full")
+        one.in_books(TEL_BUS="010-2", CITY="Ede-Zuid")
+        one.goes()
+        assert (one.klant()["phone"], one.klant()["email"]) == ("010-2", "mijn@keus.nl")
+        assert one.places()["Dorpsstraat 1"]["city"] == "Ede-Zuid"
+        one.rests()
 
 
 @pytest.mark.parametrize("options", [{"error_in_2xx": True}, {"silent_errors": True}])
 def test_a_refusal_is_a_problem_in_accountviews_words_however_sent(tmp_path: Path, options: dict[str, bool]) -> None:
     with office(tmp_path, flows=BOTH, **options) as one:
         one.config["accountview"]["debtor_account"] = "9999"
-        identity = new_klant(one, "Geen rekening", place("Kade 1"))
+        identity = one.new_klant("Geen rekening", place("Kade 1"))
         assert one.run()["exit"] == 1
-        found = problem(one)
+        found = one.problem()
         assert (found["code"], found["who"]) == ("rejected_by_accountview", "bookkeeper")
         assert ("Verzamelrekening 9999" in found["message"]) is not options.get("silent_errors", False)
-        assert len(told(one, identity)) == 1
+        assert len(one.told(identity)) == 1
         assert one.box.accountview.rows("CONTACT") == []
         one.config["accountview"]["debtor_account"] = "1310"
-        goes(one)
+        one.goes()
         assert [row["ACCT_NR"] for row in one.box.accountview.rows("CONTACT")] == ["1310"]
-        in_step(one)
+        one.in_step()
 
 
 @pytest.mark.parametrize("do", ["commit_drop", "commit_500", "drop", "html", "500"])
 @pytest.mark.parametrize("number", [None, "77"])
 def test_a_create_whose_answer_is_lost_makes_one_debtor(tmp_path: Path, do: str, number: str | None) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        new_klant(one, NAME, place(), customer_number=number)
+        one.new_klant(NAME, place(), customer_number=number)
         one.box.faults.add(side="accountview", method="POST", path="accountviewdata", do=do)
         one.run()
-        goes(one)
+        one.goes()
         assert len(one.box.accountview.rows("CONTACT")) == 1
-        goes(one)
-        in_step(one)
+        one.goes()
+        one.in_step()
 
 
 def test_a_create_that_is_answered_without_a_body_is_read_back(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH, empty_write_body=True) as one:
-        identity = new_klant(one, NAME, place("Kade 1", "8911 xy"))
-        goes(one)
-        goes(one)
+        identity = one.new_klant(NAME, place("Kade 1", "8911 xy"))
+        one.goes()
+        one.goes()
         number = one.box.crafter.record("customers", identity)["customer_number"]
-        in_crafter(one, number, phone="010-1")
-        goes(one)
-        assert books(one, number)["TEL_BUS"] == "010-1"
-        in_step(one)
+        one.in_crafter(number, phone="010-1")
+        one.goes()
+        assert one.books(number)["TEL_BUS"] == "010-1"
+        one.in_step()
 
 
 def test_only_takes_one_customer_along_with_its_locations(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
-        debtor(one, **VISITING)
-        debtor(one, "10002", ACCT_NAME="Schilder Smit", **VISITING)
-        identity = new_klant(one, "Uit Crafter", place("Kade 1"))
+        one.debtor(**VISITING)
+        one.debtor("10002", ACCT_NAME="Schilder Smit", **VISITING)
+        identity = one.new_klant("Uit Crafter", place("Kade 1"))
         assert one.avsync("sync", "customers", "--only", "10002").exit == 0
-        assert set(places(one, "10002")) == {"Dorpsstraat 1"}
+        assert set(one.places("10002")) == {"Dorpsstraat 1"}
         assert len(one.box.crafter.records("customers")) == 2
         assert one.avsync("sync", "customers", "--only", identity).exit == 0
         assert one.box.crafter.record("customers", identity)["customer_number"]
         assert len(one.box.crafter.records("customers")) == 2
-        goes(one)
-        in_step(one)
+        one.goes()
+        one.in_step()

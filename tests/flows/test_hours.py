@@ -9,22 +9,7 @@ import pytest
 
 from avsync.sandbox.accountview.names import overrides
 from tests.support.comparison import look
-from tests.support.office import Office
-from tests.support.shop import (
-    body,
-    booked,
-    change,
-    codes,
-    goes,
-    hour,
-    in_step,
-    problem,
-    rests,
-    sent,
-    shop,
-    told,
-    work_order,
-)
+from tests.support.office import Office, body, shop
 
 FLOWS = {"orders": "off", "hours": "export"}
 WITH_ORDERS = {"orders": "export", "hours": "export"}
@@ -41,14 +26,14 @@ def correct(one: Office, name: str, **fields: Any) -> None:
 def test_work_and_travel_are_booked_with_their_code_and_description(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         before = look(one.box)
-        hour(one, "h1", project_id="project-1")
-        hour(one, "h2", kind="travel", hours="0.25", user_id="bram", project_id="project-2")
-        goes(one)
-        assert booked(one) == [
+        one.hour("h1", project_id="project-1")
+        one.hour("h2", kind="travel", hours="0.25", user_id="bram", project_id="project-2")
+        one.goes()
+        assert one.booked() == [
             ("0101", "P1", "100", "2026-06-01", "werktijd", "7.5"),
             ("0102", "P2", "200", "2026-06-01", "reistijd", "0.25"),
         ]
-        in_step(one, before)
+        one.in_step(before)
 
 
 DAYS = [
@@ -71,62 +56,61 @@ DAYS = [
 def test_the_date_is_exactly_the_one_entered_at_month_ends_and_both_clock_changes(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         for number, day in enumerate(DAYS):
-            hour(one, f"h{number}", date=day)
-        goes(one)
-        assert [row[3] for row in booked(one)] == DAYS
+            one.hour(f"h{number}", date=day)
+        one.goes()
+        assert [row[3] for row in one.booked()] == DAYS
         for number in range(len(DAYS)):
             correct(one, f"h{number}", hours="1")
-        goes(one)
-        assert [row[3] for row in booked(one)] == DAYS
-        in_step(one)
+        one.goes()
+        assert [row[3] for row in one.booked()] == DAYS
+        one.in_step()
 
 
 @pytest.mark.parametrize("moment", ["2026-05-31T22:00:00.000000Z", "2026-06-01T21:59:59.999999Z"])
 def test_the_moment_of_entry_does_not_move_the_date(tmp_path: Path, moment: str) -> None:
     with shop(tmp_path, FLOWS) as one:
-        hour(one, "h1", date="2026-05-31", created_at=moment)
-        goes(one)
-        assert booked(one)[0][3] == "2026-05-31"
+        one.hour("h1", date="2026-05-31", created_at=moment)
+        one.goes()
+        assert one.booked()[0][3] == "2026-05-31"
 
 
 def test_quantities_keep_their_decimals(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         for number, text in enumerate(["0.25", "7.5", "-1.5", "0", "24", "0.01", "7.50"]):
-            hour(one, f"h{number}", hours=text)
-        goes(one)
-        assert sorted(row[5] for row in booked(one)) == sorted(["0.25", "7.5", "-1.5", "0", "24", "0.01", "7.5"])
-        in_step(one)
+            one.hour(f"h{number}", hours=text)
+        one.goes()
+        assert sorted(row[5] for row in one.booked()) == sorted(["0.25", "7.5", "-1.5", "0", "24", "0.01", "7.5"])
+        one.in_step()
 
 
 def test_a_quantity_with_too_many_decimals_is_rounded_with_a_warning(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
-        hour(one, "h1", hours="1.005")
-        goes(one)
-        assert booked(one)[0][5] == "1.01"
-        assert (problem(one)["code"], problem(one)["severity"]) == ("rounded", "warning")
-        assert "rounded" in told(one, "h1")[0]
-        rests(one)
+        one.hour("h1", hours="1.005")
+        one.goes()
+        assert one.booked()[0][5] == "1.01"
+        assert (one.problem()["code"], one.problem()["severity"]) == ("rounded", "warning")
+        assert "rounded" in one.told("h1")[0]
+        one.rests()
         correct(one, "h1", hours="1")
-        goes(one)
-        assert codes(one) == []
-        assert told(one, "h1") == []
-        in_step(one)
+        one.goes()
+        assert one.codes() == []
+        assert one.told("h1") == []
+        one.in_step()
 
 
 def test_three_hundred_lines_go_in_one_run(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         before = look(one.box)
         for number in range(300):
-            hour(
-                one,
+            one.hour(
                 f"h{number}",
                 hours=str(number % 9 + 1),
                 project_id="project-1",
                 date=f"2026-06-{number % 30 + 1:02}",
             )
-        goes(one)
-        assert len(booked(one)) == 300
-        in_step(one, before)
+        one.goes()
+        assert len(one.booked()) == 300
+        one.in_step(before)
 
 
 # corrected, deleted
@@ -142,72 +126,72 @@ def test_a_line_corrected_after_export_is_corrected_and_only_what_changed_is_sen
         ({"user_id": "bram"}, {"EMP_NR"}),
     ]
     with shop(tmp_path, FLOWS) as one:
-        hour(one, "h1", project_id="project-1")
-        goes(one)
+        one.hour("h1", project_id="project-1")
+        one.goes()
         for fields, columns in edits:
             correct(one, "h1", **fields)
             one.box.requests.clear()
-            goes(one)
-            (put,) = sent(one, "accountview")
+            one.goes()
+            (put,) = one.sent("accountview")
             names = {field["Name"] for field in body(put)["Table"]["Definition"]["Fields"]}
             assert names == columns | {"RowId"}
             assert put.method == "PUT"
-        assert booked(one) == [("0102", "", "200", "2026-06-02", "reistijd", "6.25")]
-        in_step(one)
+        assert one.booked() == [("0102", "", "200", "2026-06-02", "reistijd", "6.25")]
+        one.in_step()
 
 
 def test_a_line_changed_while_it_waits_is_booked_as_it_is_now(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         one.box.crafter.edit("users", "anja", unique_code=None)
-        hour(one, "h1", hours="2")
-        hour(one, "h2", hours="3")
+        one.hour("h1", hours="2")
+        one.hour("h2", hours="3")
         assert one.run()["exit"] == 1
         correct(one, "h1", hours="4")
         one.box.crafter.remove("hours", "h2")
         assert one.run()["exit"] == 1
         one.box.crafter.edit("users", "anja", unique_code="0101")
-        goes(one)
-        assert [row[5] for row in booked(one)] == ["4"]
-        in_step(one)
+        one.goes()
+        assert [row[5] for row in one.booked()] == ["4"]
+        one.in_step()
 
 
 def test_a_line_deleted_in_crafter_is_left_alone(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
-        hour(one, "h1")
-        hour(one, "h2")
-        goes(one)
+        one.hour("h1")
+        one.hour("h2")
+        one.goes()
         one.box.crafter.remove("hours", "h1")
-        rests(one)
-        assert len(booked(one)) == 2
+        one.rests()
+        assert len(one.booked()) == 2
 
 
 def test_a_line_deleted_in_accountview_is_never_sent_again(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
-        hour(one, "h1")
-        hour(one, "h2")
-        goes(one)
+        one.hour("h1")
+        one.hour("h2")
+        one.goes()
         for row in one.box.accountview.rows("HRS_LINE"):
             one.box.accountview.remove("HRS_LINE", row["REC_ID"])
-        rests(one)
+        one.rests()
         correct(one, "h1", hours="1")
-        goes(one)
+        one.goes()
         correct(one, "h1", hours="2")
-        rests(one)
-        assert booked(one) == []
-        assert codes(one) == []
+        one.rests()
+        assert one.booked() == []
+        assert one.codes() == []
 
 
 def test_a_line_corrected_in_accountview_stays_until_crafter_says_otherwise(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
-        hour(one, "h1", hours="8")
-        goes(one)
+        one.hour("h1", hours="8")
+        one.goes()
         (row,) = one.box.accountview.rows("HRS_LINE")
         one.box.accountview.edit("HRS_LINE", row["REC_ID"], HRS_QTY="7", HRS_DESC="overleg")
-        rests(one)
+        one.rests()
         correct(one, "h1", date="2026-06-03")
-        goes(one)
-        assert booked(one) == [("0101", "", "100", "2026-06-03", "overleg", "7")]
-        rests(one)
+        one.goes()
+        assert one.booked() == [("0101", "", "100", "2026-06-03", "overleg", "7")]
+        one.rests()
 
 
 # twins
@@ -218,18 +202,18 @@ def test_identical_lines_stay_two_also_after_a_correction(tmp_path: Path, ext_id
     with shop(tmp_path, FLOWS, ext_id=ext_id) as one:
         before = look(one.box)
         for name in ("h1", "h2", "h3"):
-            hour(one, name, project_id="project-1")
-        goes(one)
-        assert [row[5] for row in booked(one)] == ["7.5", "7.5", "7.5"]
-        in_step(one, before)
+            one.hour(name, project_id="project-1")
+        one.goes()
+        assert [row[5] for row in one.booked()] == ["7.5", "7.5", "7.5"]
+        one.in_step(before)
         correct(one, "h2", hours="1")
-        goes(one)
-        assert sorted(row[5] for row in booked(one)) == ["1", "7.5", "7.5"]
-        in_step(one, before)
-        hour(one, "h4", project_id="project-1")
-        goes(one)
-        assert sorted(row[5] for row in booked(one)) == ["1", "7.5", "7.5", "7.5"]
-        in_step(one, before)
+        one.goes()
+        assert sorted(row[5] for row in one.booked()) == ["1", "7.5", "7.5"]
+        one.in_step(before)
+        one.hour("h4", project_id="project-1")
+        one.goes()
+        assert sorted(row[5] for row in one.booked()) == ["1", "7.5", "7.5", "7.5"]
+        one.in_step(before)
 
 
 @pytest.mark.parametrize("ext_id", [True, False])
@@ -237,16 +221,16 @@ def test_lines_whose_answer_has_no_body_are_booked_once(tmp_path: Path, ext_id: 
     with shop(tmp_path, FLOWS, ext_id=ext_id, empty_write_body=True) as one:
         before = look(one.box)
         for name in ("h1", "h2"):
-            hour(one, name)
-        hour(one, "h3", hours="1")
+            one.hour(name)
+        one.hour("h3", hours="1")
         one.run()
-        goes(one)
-        assert sorted(row[5] for row in booked(one)) == ["1", "7.5", "7.5"]
+        one.goes()
+        assert sorted(row[5] for row in one.booked()) == ["1", "7.5", "7.5"]
         correct(one, "h1", hours="2")
         correct(one, "h3", hours="3")
-        goes(one)
-        assert sorted(row[5] for row in booked(one)) == ["2", "3", "7.5"]
-        in_step(one, before)
+        one.goes()
+        assert sorted(row[5] for row in one.booked()) == ["2", "3", "7.5"]
+        one.in_step(before)
 
 
 # projects
@@ -257,124 +241,124 @@ def test_without_a_project_of_its_own_a_line_takes_that_of_its_work_order(tmp_pa
         folder = tmp_path / flows["orders"]
         folder.mkdir()
         with shop(folder, flows) as one:
-            work_order(one, "w1", project_id="project-1")
-            work_order(one, "w2")
-            work_order(one, "oud", project_id="project-2", created_at="2025-06-01T10:00:00.000000Z")
-            hour(one, "h1", work_order_id="w1")
-            hour(one, "h2", work_order_id="w1", project_id="project-3")
-            hour(one, "h3", work_order_id="w2")
-            hour(one, "h4", work_order_id="oud")
-            goes(one)
-            assert [row[1] for row in booked(one)] == ["", "P1", "P2", "P3"]
-            in_step(one)
+            one.work_order("w1", project_id="project-1")
+            one.work_order("w2")
+            one.work_order("oud", project_id="project-2", created_at="2025-06-01T10:00:00.000000Z")
+            one.hour("h1", work_order_id="w1")
+            one.hour("h2", work_order_id="w1", project_id="project-3")
+            one.hour("h3", work_order_id="w2")
+            one.hour("h4", work_order_id="oud")
+            one.goes()
+            assert [row[1] for row in one.booked()] == ["", "P1", "P2", "P3"]
+            one.in_step()
 
 
 def test_a_line_of_a_work_order_whose_own_order_is_refused_still_goes(tmp_path: Path) -> None:
     with shop(tmp_path, WITH_ORDERS) as one:
         one.box.accountview.edit("CONTACT", "10001", BLK_SP=True)
-        work_order(one, "w1", project_id="project-1")
-        hour(one, "h1", work_order_id="w1")
+        one.work_order("w1", project_id="project-1")
+        one.hour("h1", work_order_id="w1")
         assert one.run()["exit"] == 1
-        assert codes(one) == ["rejected_by_accountview"]
-        assert [row[1] for row in booked(one)] == ["P1"]
+        assert one.codes() == ["rejected_by_accountview"]
+        assert [row[1] for row in one.booked()] == ["P1"]
 
 
 def test_a_line_takes_the_project_that_its_work_order_has_now(tmp_path: Path) -> None:
     with shop(tmp_path, WITH_ORDERS) as one:
-        work_order(one, "w1", project_id="project-1")
-        goes(one)
+        one.work_order("w1", project_id="project-1")
+        one.goes()
         known = {"name": "Alleen hier", "customer_id": "klant-1", "project_type_id": "soort"}
         one.box.crafter.add("projects", id="project-9", project_code="P9", **known)
-        change(one, "w1", project_id="project-9")
-        hour(one, "h1", work_order_id="w1")
+        one.change("w1", project_id="project-9")
+        one.hour("h1", work_order_id="w1")
         assert one.run()["exit"] == 1
-        assert codes(one) == ["project_unknown", "project_unknown"]
-        assert booked(one) == []
-        change(one, "w1", project_id="project-2")
-        goes(one)
-        assert [row[1] for row in booked(one)] == ["P2"]
-        in_step(one)
+        assert one.codes() == ["project_unknown", "project_unknown"]
+        assert one.booked() == []
+        one.change("w1", project_id="project-2")
+        one.goes()
+        assert [row[1] for row in one.booked()] == ["P2"]
+        one.in_step()
 
 
 def test_a_line_of_a_work_order_that_is_gone_waits_and_names_it(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
-        hour(one, "h1", work_order_id="weg")
-        hour(one, "h2")
+        one.hour("h1", work_order_id="weg")
+        one.hour("h2")
         assert one.run()["exit"] == 1
-        assert problem(one)["code"] == "waiting_for_parent"
-        assert "weg" in problem(one)["message"]
+        assert one.problem()["code"] == "waiting_for_parent"
+        assert "weg" in one.problem()["message"]
         correct(one, "h1", work_order_id=None)
-        goes(one)
-        assert len(booked(one)) == 2
-        in_step(one)
+        one.goes()
+        assert len(one.booked()) == 2
+        one.in_step()
 
 
 def test_without_any_project_the_column_is_left_out(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
-        hour(one, "h1")
-        goes(one)
-        (post,) = sent(one, "accountview")
+        one.hour("h1")
+        one.goes()
+        (post,) = one.sent("accountview")
         assert "PROJ_CODE" not in post.body
-        assert [row[1] for row in booked(one)] == [""]
+        assert [row[1] for row in one.booked()] == [""]
 
 
 def test_without_any_project_a_line_is_a_problem_where_the_column_is_mandatory(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS, project_on_hours=True) as one:
-        work_order(one, "w1")
-        hour(one, "h1")
-        hour(one, "h2", work_order_id="w1")
-        hour(one, "h3", project_id="project-1")
+        one.work_order("w1")
+        one.hour("h1")
+        one.hour("h2", work_order_id="w1")
+        one.hour("h3", project_id="project-1")
         assert one.run()["exit"] == 1
-        assert codes(one) == ["hour_without_project"] * 2
-        assert "project" in told(one, "h1")[0]
-        assert [row[1] for row in booked(one)] == ["P1"]
+        assert one.codes() == ["hour_without_project"] * 2
+        assert "project" in one.told("h1")[0]
+        assert [row[1] for row in one.booked()] == ["P1"]
         correct(one, "h1", project_id="project-2")
         correct(one, "h2", project_id="project-2")
-        goes(one)
-        assert codes(one) == []
-        assert [row[1] for row in booked(one)] == ["P1", "P2", "P2"]
-        in_step(one)
+        one.goes()
+        assert one.codes() == []
+        assert [row[1] for row in one.booked()] == ["P1", "P2", "P2"]
+        one.in_step()
 
 
 def test_hours_on_a_project_that_accountview_closed_are_a_problem_in_its_own_words(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         one.box.accountview.edit("PROJECTS", "P1", END_DATE="2026-01-31")
-        hour(one, "h1", project_id="project-1")
-        hour(one, "h2", project_id="project-2")
+        one.hour("h1", project_id="project-1")
+        one.hour("h2", project_id="project-2")
         assert one.run()["exit"] == 1
-        assert problem(one)["code"] == "rejected_by_accountview"
-        assert "afgesloten" in problem(one)["message"]
-        assert "afgesloten" in told(one, "h1")[0]
-        assert [row[1] for row in booked(one)] == ["P2"]
+        assert one.problem()["code"] == "rejected_by_accountview"
+        assert "afgesloten" in one.problem()["message"]
+        assert "afgesloten" in one.told("h1")[0]
+        assert [row[1] for row in one.booked()] == ["P2"]
         one.box.accountview.edit("PROJECTS", "P1", END_DATE="")
-        goes(one)
-        assert codes(one) == []
-        assert len(booked(one)) == 2
-        in_step(one)
+        one.goes()
+        assert one.codes() == []
+        assert len(one.booked()) == 2
+        one.in_step()
 
 
 def test_hours_on_a_project_that_accountview_does_not_know_are_a_problem(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         known = {"name": "Alleen hier", "customer_id": "klant-1", "project_type_id": "soort"}
         one.box.crafter.add("projects", id="project-9", project_code="P9", **known)
-        hour(one, "h1", project_id="project-9")
-        hour(one, "h2", project_id="verdwenen")
-        hour(one, "h3")
+        one.hour("h1", project_id="project-9")
+        one.hour("h2", project_id="verdwenen")
+        one.hour("h3")
         assert one.run()["exit"] == 1
-        assert codes(one) == ["project_unknown", "project_unknown"]
-        assert len(booked(one)) == 1
+        assert one.codes() == ["project_unknown", "project_unknown"]
+        assert len(one.booked()) == 1
         assert any("P9" in found["message"] for found in one.errors())
 
 
 def test_hours_of_a_project_deleted_in_accountview_are_a_problem(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
-        goes(one)
+        one.goes()
         one.box.accountview.remove("PROJECTS", "P1")
-        hour(one, "h1", project_id="project-1")
+        one.hour("h1", project_id="project-1")
         assert one.run("--full")["exit"] == 1
-        assert problem(one)["code"] == "parent_gone"
-        assert "P1" in problem(one)["message"]
-        assert booked(one) == []
+        assert one.problem()["code"] == "parent_gone"
+        assert "P1" in one.problem()["message"]
+        assert one.booked() == []
 
 
 # employees
@@ -384,111 +368,111 @@ def test_a_user_without_unieke_code_is_one_problem_that_names_the_user(tmp_path:
     with shop(tmp_path, FLOWS) as one:
         one.box.crafter.edit("users", "anja", unique_code=None)
         for number in range(5):
-            hour(one, f"h{number}", hours=str(number + 1))
-        hour(one, "bram", user_id="bram")
+            one.hour(f"h{number}", hours=str(number + 1))
+        one.hour("bram", user_id="bram")
         for _ in range(2):
             assert one.run()["exit"] == 1
-            found = problem(one)
+            found = one.problem()
             assert (found["code"], found["kind"], found["name"]) == ("user_without_code", "user", "Anja Bos")
             assert "Anja Bos" in found["message"]
             assert "Unieke code" in found["hint"]
-        assert len(booked(one)) == 1
+        assert len(one.booked()) == 1
         one.box.crafter.edit("users", "anja", unique_code="0101")
-        goes(one)
-        assert codes(one) == []
-        assert len(booked(one)) == 6
-        in_step(one)
+        one.goes()
+        assert one.codes() == []
+        assert len(one.booked()) == 6
+        one.in_step()
 
 
 @pytest.mark.parametrize("code", ["", "  "])
 def test_an_empty_unieke_code_is_none(tmp_path: Path, code: str) -> None:
     with shop(tmp_path, FLOWS) as one:
         one.box.crafter.edit("users", "anja", unique_code=code)
-        hour(one, "h1")
+        one.hour("h1")
         assert one.run()["exit"] == 1
-        assert problem(one)["code"] == "user_without_code"
+        assert one.problem()["code"] == "user_without_code"
 
 
 def test_the_problem_of_a_user_ends_with_the_last_line_that_waits_for_it(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         one.box.crafter.edit("users", "anja", unique_code=None)
-        hour(one, "h1")
-        hour(one, "h2")
+        one.hour("h1")
+        one.hour("h2")
         assert one.run()["exit"] == 1
         correct(one, "h1", user_id="bram")
         one.box.crafter.remove("hours", "h2")
-        goes(one)
-        assert codes(one) == []
-        assert [row[0] for row in booked(one)] == ["0102"]
+        one.goes()
+        assert one.codes() == []
+        assert [row[0] for row in one.booked()] == ["0102"]
 
 
 def test_an_employee_number_that_accountview_does_not_know_is_one_problem_that_names_the_user(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         one.box.crafter.edit("users", "anja", unique_code="7777")
-        hour(one, "h1")
-        hour(one, "h2")
+        one.hour("h1")
+        one.hour("h2")
         assert one.run()["exit"] == 1
-        found = problem(one)
+        found = one.problem()
         assert found["code"] == "employee_unknown"
         assert "7777" in found["message"]
         assert "Anja Bos" in found["message"]
         one.box.accountview.add("EMPLOYEE", EMP_NR="7777", EMP_NAME="Anja Bos")
-        goes(one)
-        assert [row[0] for row in booked(one)] == ["7777", "7777"]
-        in_step(one)
+        one.goes()
+        assert [row[0] for row in one.booked()] == ["7777", "7777"]
+        one.in_step()
 
 
 def test_leading_zeros_of_an_employee_number_count(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         one.box.accountview.add("EMPLOYEE", EMP_NR="101", EMP_NAME="Iemand anders")
         one.box.crafter.edit("users", "bram", unique_code="101")
-        hour(one, "h1")
-        hour(one, "h2", user_id="bram")
-        goes(one)
-        assert [row[0] for row in booked(one)] == ["0101", "101"]
-        in_step(one)
+        one.hour("h1")
+        one.hour("h2", user_id="bram")
+        one.goes()
+        assert [row[0] for row in one.booked()] == ["0101", "101"]
+        one.in_step()
 
 
 def test_hours_of_an_inactive_user_still_go(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         one.box.crafter.edit("users", "anja", active=False)
-        hour(one, "h1")
-        goes(one)
-        assert [row[0] for row in booked(one)] == ["0101"]
-        in_step(one)
+        one.hour("h1")
+        one.goes()
+        assert [row[0] for row in one.booked()] == ["0101"]
+        one.in_step()
 
 
 def test_hours_of_a_user_that_is_not_there_are_one_problem(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
-        hour(one, "h1", user_id="verdwenen")
-        hour(one, "h2", user_id="verdwenen")
-        hour(one, "h3")
+        one.hour("h1", user_id="verdwenen")
+        one.hour("h2", user_id="verdwenen")
+        one.hour("h3")
         assert one.run()["exit"] == 1
-        assert problem(one)["code"] == "user_missing"
-        assert "verdwenen" in problem(one)["message"]
-        assert len(booked(one)) == 1
+        assert one.problem()["code"] == "user_missing"
+        assert "verdwenen" in one.problem()["message"]
+        assert len(one.booked()) == 1
 
 
 def test_hours_of_an_employee_blocked_in_accountview_are_a_problem(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         one.box.accountview.edit("EMPLOYEE", "0101", REC_BLK=True)
-        hour(one, "h1")
+        one.hour("h1")
         assert one.run()["exit"] == 1
-        assert problem(one)["code"] == "rejected_by_accountview"
-        assert "geblokkeerd" in problem(one)["message"]
+        assert one.problem()["code"] == "rejected_by_accountview"
+        assert "geblokkeerd" in one.problem()["message"]
         one.box.accountview.edit("EMPLOYEE", "0101", REC_BLK=False)
-        goes(one)
-        in_step(one)
+        one.goes()
+        one.in_step()
 
 
 def test_two_users_with_one_unieke_code_both_get_their_hours(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         one.box.crafter.edit("users", "bram", unique_code="0101")
-        hour(one, "h1", hours="1")
-        hour(one, "h2", hours="2", user_id="bram")
-        goes(one)
-        assert [(row[0], row[5]) for row in booked(one)] == [("0101", "1"), ("0101", "2")]
-        in_step(one)
+        one.hour("h1", hours="1")
+        one.hour("h2", hours="2", user_id="bram")
+        one.goes()
+        assert [(row[0], row[5]) for row in one.booked()] == [("0101", "1"), ("0101", "2")]
+        one.in_step()
 
 
 # time codes
@@ -497,30 +481,30 @@ def test_two_users_with_one_unieke_code_both_get_their_hours(tmp_path: Path) -> 
 def test_an_unknown_time_code_is_found_by_check_and_stops_the_run_before_any_hour(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         one.config["time_codes"] = {"work": "100", "travel": "999"}
-        hour(one, "h1")
+        one.hour("h1")
         checked = one.avsync("--json", "check")
         assert checked.exit == 2
         assert "999" in checked.out
         ran = one.avsync("run-all")
         assert ran.exit == 2
         assert "999" in ran.err
-        assert booked(one) == []
-        assert problem(one)["code"] == "time_codes_unknown"
+        assert one.booked() == []
+        assert one.problem()["code"] == "time_codes_unknown"
         one.config["time_codes"] = {"work": "100", "travel": "200"}
         assert one.avsync("check").exit == 0
-        goes(one)
-        assert codes(one) == []
-        assert len(booked(one)) == 1
+        one.goes()
+        assert one.codes() == []
+        assert len(one.booked()) == 1
 
 
 def test_time_codes_are_text_and_compared_in_upper_case(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         one.box.accountview.add("HRS_CODE", HRS_CODE="0W", HRS_DESC="Werk")
         one.config["time_codes"] = {"work": "0w", "travel": "200"}
-        hour(one, "h1")
-        goes(one)
-        assert booked(one)[0][2] == "0W"
-        rests(one)
+        one.hour("h1")
+        one.goes()
+        assert one.booked()[0][2] == "0W"
+        one.rests()
 
 
 @pytest.mark.parametrize("kind", ["time_code", "employee"])
@@ -529,14 +513,14 @@ def test_without_a_list_to_look_in_accountview_judges_line_by_line(tmp_path: Pat
         one.config["accountview"]["schema"] = {
             name: parts for name, parts in overrides("other").items() if name not in (kind, "contact")
         }
-        hour(one, "h1")
-        goes(one)
-        assert len(booked(one)) == 1
+        one.hour("h1")
+        one.goes()
+        assert len(one.booked()) == 1
         one.box.crafter.edit("users", "bram", unique_code="7777")
-        hour(one, "h2", user_id="bram")
+        one.hour("h2", user_id="bram")
         assert one.run()["exit"] == 1
         expected = {"employee": "rejected_by_accountview", "time_code": "employee_unknown"}
-        assert problem(one)["code"] == expected[kind]
+        assert one.problem()["code"] == expected[kind]
 
 
 # what cannot be read
@@ -549,17 +533,17 @@ def test_without_a_list_to_look_in_accountview_judges_line_by_line(tmp_path: Pat
 )  # fmt: skip
 def test_a_line_that_cannot_be_read_is_a_problem_and_the_others_go(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with shop(tmp_path, FLOWS) as one:
-        hour(one, "h1", **wrong)
-        hour(one, "h2")
+        one.hour("h1", **wrong)
+        one.hour("h2")
         assert one.run()["exit"] == 1
-        assert problem(one)["code"] == "unreadable"
-        assert len(booked(one)) == 1
+        assert one.problem()["code"] == "unreadable"
+        assert len(one.booked()) == 1
         right = {"kind": "work", "date": "2026-06-09", "hours": "8", "user_id": "anja"}
         correct(one, "h1", **{name: right[name] for name in wrong})
-        goes(one)
-        assert codes(one) == []
-        assert len(booked(one)) == 2
-        in_step(one)
+        one.goes()
+        assert one.codes() == []
+        assert len(one.booked()) == 2
+        one.in_step()
 
 
 # start_date
@@ -567,24 +551,24 @@ def test_a_line_that_cannot_be_read_is_a_problem_and_the_others_go(tmp_path: Pat
 
 def test_only_the_date_of_the_line_counts_for_start_date(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
-        hour(one, "h1", date="2025-12-31")
-        hour(one, "h2", date="2026-01-01", created_at="2025-12-20T10:00:00.000000Z")
-        goes(one)
-        assert [row[3] for row in booked(one)] == ["2026-01-01"]
+        one.hour("h1", date="2025-12-31")
+        one.hour("h2", date="2026-01-01", created_at="2025-12-20T10:00:00.000000Z")
+        one.goes()
+        assert [row[3] for row in one.booked()] == ["2026-01-01"]
         correct(one, "h1", hours="1")
-        rests(one)
+        one.rests()
         correct(one, "h1", date="2026-01-02")
-        goes(one)
-        assert [row[3] for row in booked(one)] == ["2026-01-01", "2026-01-02"]
-        in_step(one)
+        one.goes()
+        assert [row[3] for row in one.booked()] == ["2026-01-01", "2026-01-02"]
+        one.in_step()
 
 
 def test_the_work_orders_own_date_does_not_matter_for_its_hours(tmp_path: Path) -> None:
     with shop(tmp_path, WITH_ORDERS) as one:
-        work_order(one, "w1", created_at="2025-06-01T10:00:00.000000Z", project_id="project-1")
-        hour(one, "h1", work_order_id="w1")
-        goes(one)
-        assert [row[1] for row in booked(one)] == ["P1"]
+        one.work_order("w1", created_at="2025-06-01T10:00:00.000000Z", project_id="project-1")
+        one.hour("h1", work_order_id="w1")
+        one.goes()
+        assert [row[1] for row in one.booked()] == ["P1"]
         assert one.box.accountview.rows("SO_HDR") == []
-        change(one, "w1", description="Later")
-        rests(one)
+        one.change("w1", description="Later")
+        one.rests()

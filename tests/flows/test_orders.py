@@ -8,22 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.comparison import look
-from tests.support.shop import (
-    body,
-    change,
-    codes,
-    goes,
-    in_step,
-    order_of,
-    problem,
-    rests,
-    sales_order,
-    sent,
-    shop,
-    told,
-    werkbon,
-    work_order,
-)
+from tests.support.office import body, shop
 
 BOTH = {"orders": "both"}
 IMPORT = {"orders": "import"}
@@ -35,16 +20,16 @@ IMPORT = {"orders": "import"}
 def test_a_new_work_order_becomes_a_sales_order_and_gets_its_number_back(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
         before = look(one.box)
-        work_order(one, "w1", project_id="project-1", work_type_id="storing", target_date="2026-06-30")
-        goes(one)
-        order, bon = order_of(one, "w1"), werkbon(one, "w1")
+        one.work_order("w1", project_id="project-1", work_type_id="storing", target_date="2026-06-30")
+        one.goes()
+        order, bon = one.order_of("w1"), one.werkbon("w1")
         assert (order["RPL_DEL"], order["RPL_INV"], order["PROJ_CODE"]) == ("10001", "10001", "P1")
         assert (order["ORD_DATE"], order["DEL_DATE"]) == ("2026-05-04", "2026-06-30")
         assert (order["COMMENT1"], order["COMMENT2"]) == ("Ketel w1", "Storing & spoed")
         assert bon["order_number"] == order["ORD_NR"]
         assert bon["external_ref"] == f"av:DEMO:order:{order['ORD_NR']}"
         assert order["EXT_ID"].startswith("avs")
-        in_step(one, before)
+        one.in_step(before)
 
 
 def test_later_edits_follow_and_only_the_edited_fields_are_sent(tmp_path: Path) -> None:
@@ -55,67 +40,67 @@ def test_later_edits_follow_and_only_the_edited_fields_are_sent(tmp_path: Path) 
         ({"work_type_id": "onderhoud"}, "COMMENT2", "Onderhoud"),
     ]
     with shop(tmp_path) as one:
-        work_order(one, "w1", project_id="project-1", work_type_id="storing", target_date="2026-06-30")
-        goes(one)
+        one.work_order("w1", project_id="project-1", work_type_id="storing", target_date="2026-06-30")
+        one.goes()
         for fields, column, value in edits:
-            change(one, "w1", **fields)
+            one.change("w1", **fields)
             one.box.requests.clear()
-            goes(one)
-            assert order_of(one, "w1")[column] == value
+            one.goes()
+            assert one.order_of("w1")[column] == value
             (put,) = one.writes()
             assert put.method == "PUT"
             names = [field["Name"] for field in body(put)["Table"]["Definition"]["Fields"]]
             assert names == ["RowId", column]
-        in_step(one)
+        one.in_step()
 
 
 def test_a_cleared_field_is_cleared_in_accountview(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        work_order(one, "w1", project_id="project-1", work_type_id="storing", target_date="2026-06-30")
-        goes(one)
-        change(one, "w1", project_id=None, work_type_id=None, target_date=None, description="")
-        goes(one)
-        order = order_of(one, "w1")
+        one.work_order("w1", project_id="project-1", work_type_id="storing", target_date="2026-06-30")
+        one.goes()
+        one.change("w1", project_id=None, work_type_id=None, target_date=None, description="")
+        one.goes()
+        order = one.order_of("w1")
         assert [order[name] for name in ("PROJ_CODE", "COMMENT2", "DEL_DATE", "COMMENT1")] == ["", "", "", ""]
-        in_step(one)
+        one.in_step()
 
 
 def test_status_changes_send_nothing(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        work_order(one, "w1")
-        goes(one)
+        one.work_order("w1")
+        one.goes()
         for status in ("planned", "completed", "checked", "wacht-op-onderdelen"):
-            change(one, "w1", status=status)
-            rests(one)
-        in_step(one)
+            one.change("w1", status=status)
+            one.rests()
+        one.in_step()
 
 
 def test_a_number_changed_or_cleared_on_a_linked_work_order_is_put_back(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        work_order(one, "w1")
-        goes(one)
-        number = werkbon(one, "w1")["order_number"]
+        one.work_order("w1")
+        one.goes()
+        number = one.werkbon("w1")["order_number"]
         for typed in (None, "999"):
-            change(one, "w1", order_number=typed)
-            goes(one)
-            assert werkbon(one, "w1")["order_number"] == number
+            one.change("w1", order_number=typed)
+            one.goes()
+            assert one.werkbon("w1")["order_number"] == number
         assert len(one.box.accountview.rows("SO_HDR")) == 1
-        in_step(one)
+        one.in_step()
 
 
 def test_a_number_in_use_on_another_work_order_is_a_problem_until_it_is_free(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        work_order(one, "w1")
-        work_order(one, "w2", order_number="26100001")  # the number AccountView is about to give w1
+        one.work_order("w1")
+        one.work_order("w2", order_number="26100001")  # the number AccountView is about to give w1
         assert one.run()["exit"] == 1
         assert one.run()["exit"] == 1
-        assert codes(one) == ["order_number_taken", "rejected_by_crafter"]
-        change(one, "w2", order_number=None)
+        assert one.codes() == ["order_number_taken", "rejected_by_crafter"]
+        one.change("w2", order_number=None)
         one.run()
-        goes(one)
-        assert werkbon(one, "w1")["order_number"] == "26100001"
+        one.goes()
+        assert one.werkbon("w1")["order_number"] == "26100001"
         assert len(one.box.accountview.rows("SO_HDR")) == 2
-        in_step(one)
+        one.in_step()
 
 
 def test_an_answer_without_a_body_still_gives_the_number_back(tmp_path: Path) -> None:
@@ -124,15 +109,15 @@ def test_an_answer_without_a_body_still_gives_the_number_back(tmp_path: Path) ->
         folder.mkdir()
         with shop(folder, empty_write_body=True, ext_id=ext_id) as one:
             before = look(one.box)
-            work_order(one, "w1", description="Zelfde werk")
-            work_order(one, "w2", description="Zelfde werk")
+            one.work_order("w1", description="Zelfde werk")
+            one.work_order("w2", description="Zelfde werk")
             one.run()
-            goes(one)
-            numbers = {werkbon(one, name)["order_number"] for name in ("w1", "w2")}
+            one.goes()
+            numbers = {one.werkbon(name)["order_number"] for name in ("w1", "w2")}
             assert len(numbers) == 2
             assert None not in numbers
             assert len(one.box.accountview.rows("SO_HDR")) == 2
-            in_step(one, before)
+            one.in_step(before)
 
 
 # import
@@ -140,80 +125,80 @@ def test_an_answer_without_a_body_still_gives_the_number_back(tmp_path: Path) ->
 
 def test_a_sales_order_becomes_an_unplanned_work_order(tmp_path: Path) -> None:
     with shop(tmp_path, IMPORT) as one:
-        sales_order(one, "500", PROJ_CODE="P1", DEL_DATE="2026-06-30", COMMENT2="STORING &  spoed", COMMENT1="Lekkage")
-        goes(one)
+        one.sales_order("500", PROJ_CODE="P1", DEL_DATE="2026-06-30", COMMENT2="STORING &  spoed", COMMENT1="Lekkage")
+        one.goes()
         (bon,) = one.box.crafter.records("work-orders")
         assert (bon["order_number"], bon["customer_id"], bon["project_id"]) == ("500", "klant-1", "project-1")
         assert (bon["target_date"], bon["work_type_id"], bon["description"]) == ("2026-06-30", "storing", "Lekkage")
         assert (bon["status"], bon["external_ref"]) == ("open", "av:DEMO:order:500")
-        assert sent(one, "accountview") == []
-        in_step(one)
+        assert one.sent("accountview") == []
+        one.in_step()
 
 
 def test_setting_or_moving_the_delivery_date_moves_the_target_date(tmp_path: Path) -> None:
     with shop(tmp_path, IMPORT) as one:
-        sales_order(one, "500")
-        goes(one)
+        one.sales_order("500")
+        one.goes()
         (bon,) = one.box.crafter.records("work-orders")
         assert bon["target_date"] is None
         for day in ("2026-06-30", "2026-12-31", ""):
             one.box.accountview.edit("SO_HDR", "500", DEL_DATE=day)
             one.box.requests.clear()
-            goes(one)
-            assert werkbon(one, bon["id"])["target_date"] == (day or None)
-            (patch,) = sent(one, "crafter")
+            one.goes()
+            assert one.werkbon(bon["id"])["target_date"] == (day or None)
+            (patch,) = one.sent("crafter")
             assert body(patch) == {"target_date": day or None}
-        in_step(one)
+        one.in_step()
 
 
 def test_on_import_edits_in_accountview_follow_and_edits_in_crafter_send_nothing(tmp_path: Path) -> None:
     with shop(tmp_path, IMPORT) as one:
-        sales_order(one, "500", PROJ_CODE="P1", COMMENT2="Onderhoud")
-        goes(one)
+        one.sales_order("500", PROJ_CODE="P1", COMMENT2="Onderhoud")
+        one.goes()
         (bon,) = one.box.crafter.records("work-orders")
         one.box.accountview.edit("SO_HDR", "500", PROJ_CODE="P2", COMMENT2="storing & SPOED", COMMENT1="Anders")
-        goes(one)
-        now = werkbon(one, bon["id"])
+        one.goes()
+        now = one.werkbon(bon["id"])
         assert (now["project_id"], now["work_type_id"], now["description"]) == ("project-2", "storing", "Anders")
-        in_step(one)
-        change(one, bon["id"], description="Van de planner", target_date="2026-09-01")
-        rests(one)
+        one.in_step()
+        one.change(bon["id"], description="Van de planner", target_date="2026-09-01")
+        one.rests()
         assert one.box.accountview.row("SO_HDR", "500")["COMMENT1"] == "Anders"
 
 
 def test_an_order_without_order_date_or_from_before_start_date_stays_home(tmp_path: Path) -> None:
     with shop(tmp_path, IMPORT) as one:
-        sales_order(one, "500", ORD_DATE="2025-12-31")
-        sales_order(one, "501", ORD_DATE="")
-        sales_order(one, "502", ORD_DATE="2026-01-01")
-        goes(one)
+        one.sales_order("500", ORD_DATE="2025-12-31")
+        one.sales_order("501", ORD_DATE="")
+        one.sales_order("502", ORD_DATE="2026-01-01")
+        one.goes()
         assert [bon["order_number"] for bon in one.box.crafter.records("work-orders")] == ["502"]
-        in_step(one)
+        one.in_step()
 
 
 def test_an_order_of_a_customer_that_is_not_there_waits_and_names_it(tmp_path: Path) -> None:
     with shop(tmp_path, IMPORT) as one:
         one.box.accountview.add("CONTACT", SUB_NR="10003", ACCT_NAME="Nieuw", SRC_CODE="N", ACCT_NR="1300")
-        sales_order(one, "500", RPL_DEL="10003", RPL_INV="10003")
+        one.sales_order("500", RPL_DEL="10003", RPL_INV="10003")
         one.box.accountview.damage("CONTACT", "10003", ACCT_NAME="")
         assert one.run()["exit"] == 1
         waiting = next(found for found in one.errors() if found["code"] == "waiting_for_parent")
         assert (waiting["key"], waiting["severity"]) == ("500", "waiting")
         assert "10003" in waiting["message"]
         one.box.accountview.edit("CONTACT", "10003", ACCT_NAME="Nieuw")
-        goes(one)
-        in_step(one)
+        one.goes()
+        one.in_step()
 
 
 def test_an_order_without_a_customer_is_a_problem(tmp_path: Path) -> None:
     with shop(tmp_path, IMPORT) as one:
-        sales_order(one, "500")
+        one.sales_order("500")
         one.box.accountview.damage("SO_HDR", "500", RPL_DEL="")
         assert one.run()["exit"] == 1
-        assert problem(one)["code"] == "order_without_customer"
+        assert one.problem()["code"] == "order_without_customer"
         one.box.accountview.edit("SO_HDR", "500", RPL_DEL="10001")
-        goes(one)
-        in_step(one)
+        one.goes()
+        one.in_step()
 
 
 # both directions
@@ -222,66 +207,66 @@ def test_an_order_without_a_customer_is_a_problem(tmp_path: Path) -> None:
 def test_with_both_nothing_goes_back_and_forth(tmp_path: Path) -> None:
     with shop(tmp_path, BOTH) as one:
         before = look(one.box)
-        sales_order(one, "500", PROJ_CODE="P1", DEL_DATE="2026-06-30", COMMENT2="onderhoud")
-        work_order(one, "w1", project_id="project-1", work_type_id="storing", target_date="2026-06-30")
-        goes(one)
+        one.sales_order("500", PROJ_CODE="P1", DEL_DATE="2026-06-30", COMMENT2="onderhoud")
+        one.work_order("w1", project_id="project-1", work_type_id="storing", target_date="2026-06-30")
+        one.goes()
         assert len(one.box.crafter.records("work-orders")) == len(one.box.accountview.rows("SO_HDR")) == 2
-        in_step(one, before)
+        one.in_step(before)
 
 
 def test_with_both_either_side_may_edit_and_the_other_follows(tmp_path: Path) -> None:
     with shop(tmp_path, BOTH) as one:
-        sales_order(one, "500")
-        work_order(one, "w1")
-        goes(one)
+        one.sales_order("500")
+        one.work_order("w1")
+        one.goes()
         (imported,) = [bon["id"] for bon in one.box.crafter.records("work-orders") if bon["order_number"] == "500"]
-        exported = werkbon(one, "w1")["order_number"]
-        change(one, imported, target_date="2026-08-01")
+        exported = one.werkbon("w1")["order_number"]
+        one.change(imported, target_date="2026-08-01")
         one.box.accountview.edit("SO_HDR", "500", COMMENT1="Vanuit het boekhoudpakket")
         one.box.accountview.edit("SO_HDR", exported, DEL_DATE="2026-08-02", COMMENT2="Storing & spoed")
-        change(one, "w1", description="Vanuit de planning")
-        goes(one)
+        one.change("w1", description="Vanuit de planning")
+        one.goes()
         assert one.box.accountview.row("SO_HDR", "500")["DEL_DATE"] == "2026-08-01"
-        assert werkbon(one, imported)["description"] == "Vanuit het boekhoudpakket"
-        bon = werkbon(one, "w1")
+        assert one.werkbon(imported)["description"] == "Vanuit het boekhoudpakket"
+        bon = one.werkbon("w1")
         assert (bon["target_date"], bon["work_type_id"]) == ("2026-08-02", "storing")
-        assert order_of(one, "w1")["COMMENT1"] == "Vanuit de planning"
-        in_step(one)
+        assert one.order_of("w1")["COMMENT1"] == "Vanuit de planning"
+        one.in_step()
 
 
 def test_edited_differently_on_both_sides_accountview_wins_and_the_loss_is_reported(tmp_path: Path) -> None:
     with shop(tmp_path, BOTH) as one:
-        work_order(one, "w1", target_date="2026-06-30")
-        goes(one)
-        change(one, "w1", target_date="2026-07-01", description="Zelfde")
-        number = werkbon(one, "w1")["order_number"]
+        one.work_order("w1", target_date="2026-06-30")
+        one.goes()
+        one.change("w1", target_date="2026-07-01", description="Zelfde")
+        number = one.werkbon("w1")["order_number"]
         one.box.accountview.edit("SO_HDR", number, DEL_DATE="2026-07-02", COMMENT1="Zelfde")
-        goes(one)
-        assert werkbon(one, "w1")["target_date"] == "2026-07-02"
-        lost = problem(one)
+        one.goes()
+        assert one.werkbon("w1")["target_date"] == "2026-07-02"
+        lost = one.problem()
         assert (lost["code"], lost["severity"]) == ("conflict", "warning")
         assert "2026-07-01" in lost["message"]
         assert "2026-07-02" in lost["message"]
-        assert "2026-07-01" in told(one, "w1")[0]
-        in_step(one)
+        assert "2026-07-01" in one.told("w1")[0]
+        one.in_step()
 
 
 def test_the_project_follows_from_the_side_where_the_order_was_made(tmp_path: Path) -> None:
     with shop(tmp_path, BOTH) as one:
-        sales_order(one, "500", PROJ_CODE="P1")
-        work_order(one, "w1", project_id="project-1")
-        goes(one)
+        one.sales_order("500", PROJ_CODE="P1")
+        one.work_order("w1", project_id="project-1")
+        one.goes()
         (imported,) = [bon["id"] for bon in one.box.crafter.records("work-orders") if bon["order_number"] == "500"]
         one.box.accountview.edit("SO_HDR", "500", PROJ_CODE="P2")
-        change(one, "w1", project_id="project-2")
-        goes(one)
-        assert werkbon(one, imported)["project_id"] == "project-2"
-        assert order_of(one, "w1")["PROJ_CODE"] == "P2"
-        change(one, imported, project_id="project-1")
-        one.box.accountview.edit("SO_HDR", werkbon(one, "w1")["order_number"], PROJ_CODE="P1")
-        rests(one)
+        one.change("w1", project_id="project-2")
+        one.goes()
+        assert one.werkbon(imported)["project_id"] == "project-2"
+        assert one.order_of("w1")["PROJ_CODE"] == "P2"
+        one.change(imported, project_id="project-1")
+        one.box.accountview.edit("SO_HDR", one.werkbon("w1")["order_number"], PROJ_CODE="P1")
+        one.rests()
         assert one.box.accountview.row("SO_HDR", "500")["PROJ_CODE"] == "P2"
-        assert werkbon(one, "w1")["project_id"] == "project-2"
+        assert one.werkbon("w1")["project_id"] == "project-2"
 
 
 # work types
@@ -289,53 +274,53 @@ def test_the_project_follows_from_the_side_where_the_order_was_made(tmp_path: Pa
 
 def test_a_comment_that_names_no_work_type_is_left_alone_in_both_directions(tmp_path: Path) -> None:
     with shop(tmp_path, BOTH) as one:
-        sales_order(one, "500", COMMENT2="Bel eerst mevrouw De Wit")
-        goes(one)
+        one.sales_order("500", COMMENT2="Bel eerst mevrouw De Wit")
+        one.goes()
         (bon,) = one.box.crafter.records("work-orders")
         assert bon["work_type_id"] is None
-        change(one, bon["id"], work_type_id="storing", description="Toch storing")
-        goes(one)
+        one.change(bon["id"], work_type_id="storing", description="Toch storing")
+        one.goes()
         assert one.box.accountview.row("SO_HDR", "500")["COMMENT2"] == "Bel eerst mevrouw De Wit"
         assert one.box.accountview.row("SO_HDR", "500")["COMMENT1"] == "Toch storing"
         one.box.accountview.edit("SO_HDR", "500", COMMENT2="Bel eerst meneer De Wit")
-        goes(one)
-        assert werkbon(one, bon["id"])["work_type_id"] == "storing"
-        change(one, bon["id"], work_type_id=None)
-        goes(one)
+        one.goes()
+        assert one.werkbon(bon["id"])["work_type_id"] == "storing"
+        one.change(bon["id"], work_type_id=None)
+        one.goes()
         assert one.box.accountview.row("SO_HDR", "500")["COMMENT2"] == "Bel eerst meneer De Wit"
-        in_step(one)
+        one.in_step()
 
 
 def test_a_remark_put_in_place_of_the_work_type_is_not_overwritten(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        work_order(one, "w1", work_type_id="storing")
-        goes(one)
-        number = werkbon(one, "w1")["order_number"]
+        one.work_order("w1", work_type_id="storing")
+        one.goes()
+        number = one.werkbon("w1")["order_number"]
         one.box.accountview.edit("SO_HDR", number, COMMENT2="Factuur naar hoofdkantoor")
-        rests(one)
-        change(one, "w1", work_type_id="onderhoud", target_date="2026-08-01")
-        goes(one)
-        assert order_of(one, "w1")["COMMENT2"] == "Factuur naar hoofdkantoor"
-        assert order_of(one, "w1")["DEL_DATE"] == "2026-08-01"
-        in_step(one)
+        one.rests()
+        one.change("w1", work_type_id="onderhoud", target_date="2026-08-01")
+        one.goes()
+        assert one.order_of("w1")["COMMENT2"] == "Factuur naar hoofdkantoor"
+        assert one.order_of("w1")["DEL_DATE"] == "2026-08-01"
+        one.in_step()
 
 
 def test_a_work_type_that_crafter_lost_is_a_warning_as_long_as_it_is_so(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        work_order(one, "w1", work_type_id="verdwenen")
-        work_order(one, "w2", work_type_id="storing")
-        goes(one)
-        assert problem(one)["code"] == "work_type_missing"
-        change(one, "w2", work_type_id="verdwenen")
+        one.work_order("w1", work_type_id="verdwenen")
+        one.work_order("w2", work_type_id="storing")
+        one.goes()
+        assert one.problem()["code"] == "work_type_missing"
+        one.change("w2", work_type_id="verdwenen")
         for _ in range(3):
-            goes(one)
-            assert codes(one) == ["work_type_missing", "work_type_missing"]
+            one.goes()
+            assert one.codes() == ["work_type_missing", "work_type_missing"]
         for name in ("w1", "w2"):
-            change(one, name, work_type_id="onderhoud")
-        goes(one)
-        assert codes(one) == []
-        assert order_of(one, "w1")["COMMENT2"] == order_of(one, "w2")["COMMENT2"] == "Onderhoud"
-        in_step(one)
+            one.change(name, work_type_id="onderhoud")
+        one.goes()
+        assert one.codes() == []
+        assert one.order_of("w1")["COMMENT2"] == one.order_of("w2")["COMMENT2"] == "Onderhoud"
+        one.in_step()
 
 
 # texts
@@ -344,20 +329,20 @@ def test_a_work_type_that_crafter_lost_is_a_warning_as_long_as_it_is_so(tmp_path
 def test_a_long_description_is_cut_with_a_warning_and_the_original_stays(tmp_path: Path) -> None:
     long = "Vervangen van de circulatiepomp in de technische ruimte op zolder"
     with shop(tmp_path, BOTH) as one:
-        work_order(one, "w1", description=long)
-        goes(one)
-        assert order_of(one, "w1")["COMMENT1"] == "Vervangen van de circulatiepomp in de t…"
-        assert problem(one)["code"] == "cut"
-        rests(one)
-        assert werkbon(one, "w1")["description"] == long
-        change(one, "w1", description="Pomp vervangen 🔧")
-        goes(one)
-        assert order_of(one, "w1")["COMMENT1"] == "Pomp vervangen"
-        assert problem(one)["code"] == "respelled"
-        change(one, "w1", description="Pomp vervangen")
-        goes(one)
-        assert codes(one) == []
-        in_step(one)
+        one.work_order("w1", description=long)
+        one.goes()
+        assert one.order_of("w1")["COMMENT1"] == "Vervangen van de circulatiepomp in de t…"
+        assert one.problem()["code"] == "cut"
+        one.rests()
+        assert one.werkbon("w1")["description"] == long
+        one.change("w1", description="Pomp vervangen 🔧")
+        one.goes()
+        assert one.order_of("w1")["COMMENT1"] == "Pomp vervangen"
+        assert one.problem()["code"] == "respelled"
+        one.change("w1", description="Pomp vervangen")
+        one.goes()
+        assert one.codes() == []
+        one.in_step()
 
 
 # cancelled
@@ -365,50 +350,50 @@ def test_a_long_description_is_cut_with_a_warning_and_the_original_stays(tmp_pat
 
 def test_a_work_order_cancelled_before_it_was_linked_is_not_sent_until_it_is_reopened(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        work_order(one, "w1", status="cancelled")
-        goes(one)
-        rests(one)
+        one.work_order("w1", status="cancelled")
+        one.goes()
+        one.rests()
         assert one.box.accountview.rows("SO_HDR") == []
-        change(one, "w1", status="open")
-        goes(one)
-        assert werkbon(one, "w1")["order_number"]
-        in_step(one)
+        one.change("w1", status="open")
+        one.goes()
+        assert one.werkbon("w1")["order_number"]
+        one.in_step()
 
 
 def test_a_linked_work_order_that_is_cancelled_is_a_warning_and_sends_nothing_more(tmp_path: Path) -> None:
     with shop(tmp_path, BOTH) as one:
-        work_order(one, "w1")
-        goes(one)
-        number = werkbon(one, "w1")["order_number"]
-        change(one, "w1", status="cancelled", description="Niet meer nodig")
-        goes(one)
-        assert problem(one)["code"] == "order_cancelled"
-        assert number in problem(one)["message"]
-        assert number in told(one, "w1")[0]
-        change(one, "w1", target_date="2026-08-08")
-        rests(one)
+        one.work_order("w1")
+        one.goes()
+        number = one.werkbon("w1")["order_number"]
+        one.change("w1", status="cancelled", description="Niet meer nodig")
+        one.goes()
+        assert one.problem()["code"] == "order_cancelled"
+        assert number in one.problem()["message"]
+        assert number in one.told("w1")[0]
+        one.change("w1", target_date="2026-08-08")
+        one.rests()
         assert one.box.accountview.row("SO_HDR", number)["COMMENT1"] == "Ketel w1"
-        assert codes(one) == ["order_cancelled"]
-        change(one, "w1", status="planned", target_date="2026-09-09")
-        goes(one)
-        assert codes(one) == []
-        assert told(one, "w1") == []
-        assert order_of(one, "w1")["COMMENT1"] == "Niet meer nodig"
-        in_step(one)
+        assert one.codes() == ["order_cancelled"]
+        one.change("w1", status="planned", target_date="2026-09-09")
+        one.goes()
+        assert one.codes() == []
+        assert one.told("w1") == []
+        assert one.order_of("w1")["COMMENT1"] == "Niet meer nodig"
+        one.in_step()
 
 
 def test_the_warning_of_a_cancelled_work_order_ends_when_its_order_is_dropped(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        work_order(one, "w1")
-        work_order(one, "w2")
-        goes(one)
-        change(one, "w1", status="cancelled")
-        goes(one)
-        one.box.accountview.remove("SO_HDR", werkbon(one, "w1")["order_number"])
-        goes(one, "--full")
-        assert codes(one) == []
-        assert told(one, "w1") == []
-        rests(one)
+        one.work_order("w1")
+        one.work_order("w2")
+        one.goes()
+        one.change("w1", status="cancelled")
+        one.goes()
+        one.box.accountview.remove("SO_HDR", one.werkbon("w1")["order_number"])
+        one.goes("--full")
+        assert one.codes() == []
+        assert one.told("w1") == []
+        one.rests()
 
 
 # a number typed by a user
@@ -416,76 +401,76 @@ def test_the_warning_of_a_cancelled_work_order_ends_when_its_order_is_dropped(tm
 
 def test_a_typed_number_of_a_free_order_of_that_customer_is_adopted(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        sales_order(one, "500", COMMENT1="Van kantoor")
-        work_order(one, "w1", order_number="500", project_id="project-1", target_date="2026-06-30")
-        goes(one)
-        order = order_of(one, "w1")
+        one.sales_order("500", COMMENT1="Van kantoor")
+        one.work_order("w1", order_number="500", project_id="project-1", target_date="2026-06-30")
+        one.goes()
+        order = one.order_of("w1")
         assert (order["COMMENT1"], order["PROJ_CODE"], order["DEL_DATE"]) == ("Ketel w1", "P1", "2026-06-30")
-        assert werkbon(one, "w1")["external_ref"] == "av:DEMO:order:500"
+        assert one.werkbon("w1")["external_ref"] == "av:DEMO:order:500"
         assert len(one.box.accountview.rows("SO_HDR")) == 1
-        in_step(one)
+        one.in_step()
 
 
 @pytest.mark.parametrize("typed", ["404", "GEEN NUMMER'\" &", "5\u202800", "5\n00", "é☃", "12345678901234567890"])
 def test_a_typed_number_that_accountview_does_not_know_must_be_cleared(tmp_path: Path, typed: str) -> None:
     with shop(tmp_path) as one:
-        work_order(one, "w1", order_number=typed)
-        work_order(one, "w2")
+        one.work_order("w1", order_number=typed)
+        one.work_order("w2")
         assert one.run()["exit"] == 1
-        found = problem(one)
+        found = one.problem()
         assert found["code"] == "order_number_unknown"
         assert "Clear the order number" in found["hint"]
-        assert "Clear the order number" in told(one, "w1")[0]
-        assert werkbon(one, "w2")["order_number"]
-        change(one, "w1", order_number=None)
-        goes(one)
-        assert codes(one) == []
-        assert werkbon(one, "w1")["order_number"]
-        in_step(one)
+        assert "Clear the order number" in one.told("w1")[0]
+        assert one.werkbon("w2")["order_number"]
+        one.change("w1", order_number=None)
+        one.goes()
+        assert one.codes() == []
+        assert one.werkbon("w1")["order_number"]
+        one.in_step()
 
 
 def test_a_typed_number_of_another_work_order_must_be_cleared(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        work_order(one, "w1")
-        goes(one)
-        work_order(one, "w2", order_number=werkbon(one, "w1")["order_number"])
+        one.work_order("w1")
+        one.goes()
+        one.work_order("w2", order_number=one.werkbon("w1")["order_number"])
         assert one.run()["exit"] == 1
-        assert problem(one)["code"] == "order_number_taken"
-        assert "Clear the order number" in problem(one)["hint"]
-        change(one, "w2", order_number=None)
-        goes(one)
+        assert one.problem()["code"] == "order_number_taken"
+        assert "Clear the order number" in one.problem()["hint"]
+        one.change("w2", order_number=None)
+        one.goes()
         assert len(one.box.accountview.rows("SO_HDR")) == 2
-        in_step(one)
+        one.in_step()
 
 
 def test_a_typed_number_of_another_customers_order_must_be_cleared(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        sales_order(one, "500", RPL_DEL="10002", RPL_INV="10002", COMMENT1="Van Smit")
-        work_order(one, "w1", order_number="500")
+        one.sales_order("500", RPL_DEL="10002", RPL_INV="10002", COMMENT1="Van Smit")
+        one.work_order("w1", order_number="500")
         assert one.run()["exit"] == 1
-        found = problem(one)
+        found = one.problem()
         assert found["code"] == "order_number_other_customer"
         assert "10002" in found["message"]
         assert "Clear the order number" in found["hint"]
         assert one.box.accountview.row("SO_HDR", "500")["COMMENT1"] == "Van Smit"
-        change(one, "w1", order_number=None)
-        goes(one)
-        in_step(one)
+        one.change("w1", order_number=None)
+        one.goes()
+        one.in_step()
 
 
 def test_a_typed_number_of_an_order_that_cannot_be_read_stops_only_that_work_order(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        sales_order(one, "500")
+        one.sales_order("500")
         one.box.accountview.damage("SO_HDR", "500", DEL_DATE="2026-02-31")
-        work_order(one, "w1", order_number="500")
-        work_order(one, "w2")
+        one.work_order("w1", order_number="500")
+        one.work_order("w2")
         assert one.run()["exit"] == 1
-        assert werkbon(one, "w2")["order_number"]
-        assert "unreadable" in codes(one)
+        assert one.werkbon("w2")["order_number"]
+        assert "unreadable" in one.codes()
         one.box.accountview.edit("SO_HDR", "500", DEL_DATE="2026-02-28")
-        goes(one)
-        assert werkbon(one, "w1")["external_ref"] == "av:DEMO:order:500"
-        in_step(one)
+        one.goes()
+        assert one.werkbon("w1")["external_ref"] == "av:DEMO:order:500"
+        one.in_step()
 
 
 # projects of orders
@@ -494,64 +479,64 @@ def test_a_typed_number_of_an_order_that_cannot_be_read_stops_only_that_work_ord
 def test_a_project_without_a_link_is_looked_up_open_or_closed(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
         one.box.accountview.edit("PROJECTS", "P2", END_DATE="2026-01-31")
-        work_order(one, "w1", project_id="project-1")
-        work_order(one, "w2", project_id="project-2")
-        goes(one)
-        assert (order_of(one, "w1")["PROJ_CODE"], order_of(one, "w2")["PROJ_CODE"]) == ("P1", "P2")
-        goes(one)  # now that it is linked its end date travels too
-        in_step(one)
+        one.work_order("w1", project_id="project-1")
+        one.work_order("w2", project_id="project-2")
+        one.goes()
+        assert (one.order_of("w1")["PROJ_CODE"], one.order_of("w2")["PROJ_CODE"]) == ("P1", "P2")
+        one.goes()  # now that it is linked its end date travels too
+        one.in_step()
 
 
 def test_on_export_a_project_that_accountview_does_not_know_is_a_problem(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
         known = {"name": "Alleen hier", "customer_id": "klant-1", "project_type_id": "soort"}
         one.box.crafter.add("projects", id="project-9", project_code="P9", **known)
-        work_order(one, "w1", project_id="project-9")
-        work_order(one, "w2", project_id="project-1")
+        one.work_order("w1", project_id="project-9")
+        one.work_order("w2", project_id="project-1")
         assert one.run()["exit"] == 1
-        assert problem(one)["code"] == "project_unknown"
-        assert "P9" in problem(one)["message"]
+        assert one.problem()["code"] == "project_unknown"
+        assert "P9" in one.problem()["message"]
         assert [row["PROJ_CODE"] for row in one.box.accountview.rows("SO_HDR")] == ["P1"]
         books = {"PROJ_DESC": "Alleen hier", "SUB_NR": "10001", "PRO_TYPE": "ONDERHOUD"}
         one.box.accountview.add("PROJECTS", PROJ_CODE="P9", **books)
-        goes(one)
-        assert order_of(one, "w1")["PROJ_CODE"] == "P9"
-        in_step(one)
+        one.goes()
+        assert one.order_of("w1")["PROJ_CODE"] == "P9"
+        one.in_step()
 
 
 def test_on_import_an_open_project_that_will_come_is_waited_for(tmp_path: Path) -> None:
     with shop(tmp_path, IMPORT) as one:
         one.box.accountview.add("PROJECTS", PROJ_CODE="P9", PROJ_DESC="Nieuw project", SUB_NR="10001")
-        sales_order(one, "500", PROJ_CODE="P9")
+        one.sales_order("500", PROJ_CODE="P9")
         assert one.run()["exit"] == 1
-        assert codes(one) == ["project_without_type", "waiting_for_parent"]
+        assert one.codes() == ["project_without_type", "waiting_for_parent"]
         assert one.box.crafter.records("work-orders") == []
         one.box.accountview.edit("PROJECTS", "P9", PRO_TYPE="ONDERHOUD")
-        goes(one)
+        one.goes()
         (bon,) = one.box.crafter.records("work-orders")
         assert one.box.crafter.record("projects", bon["project_id"])["project_code"] == "P9"
-        in_step(one)
+        one.in_step()
 
 
 def test_on_import_a_closed_project_is_left_out_with_a_warning_until_it_is_linked(tmp_path: Path) -> None:
     with shop(tmp_path, IMPORT) as one:
         closed = {"PROJ_DESC": "Oud project", "SUB_NR": "10001", "PRO_TYPE": "ONDERHOUD", "END_DATE": "2026-01-31"}
         one.box.accountview.add("PROJECTS", PROJ_CODE="P9", **closed)
-        sales_order(one, "500", PROJ_CODE="P9")
-        goes(one)
+        one.sales_order("500", PROJ_CODE="P9")
+        one.goes()
         (bon,) = one.box.crafter.records("work-orders")
         assert bon["project_id"] is None
-        found = problem(one)
+        found = one.problem()
         assert (found["code"], found["severity"]) == ("order_project_missing", "warning")
         assert "P9" in found["message"]
-        assert "P9" in told(one, bon["id"])[0]
-        rests(one)
+        assert "P9" in one.told(bon["id"])[0]
+        one.rests()
         one.box.accountview.edit("PROJECTS", "P9", END_DATE="")
         one.run()
-        goes(one)
-        assert one.box.crafter.record("projects", werkbon(one, bon["id"])["project_id"])["project_code"] == "P9"
-        assert codes(one) == []
-        in_step(one)
+        one.goes()
+        assert one.box.crafter.record("projects", one.werkbon(bon["id"])["project_id"])["project_code"] == "P9"
+        assert one.codes() == []
+        one.in_step()
 
 
 # customers of orders
@@ -559,40 +544,40 @@ def test_on_import_a_closed_project_is_left_out_with_a_warning_until_it_is_linke
 
 def test_an_order_of_a_customer_deleted_in_accountview_is_a_problem(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        goes(one)
+        one.goes()
         one.box.accountview.remove("CONTACT", "10002")
-        work_order(one, "w1", customer_id="klant-2")
+        one.work_order("w1", customer_id="klant-2")
         assert one.run("--full")["exit"] == 1
-        assert problem(one)["code"] == "parent_gone"
-        assert "10002" in problem(one)["message"]
+        assert one.problem()["code"] == "parent_gone"
+        assert "10002" in one.problem()["message"]
         assert one.box.accountview.rows("SO_HDR") == []
 
 
 def test_an_order_of_a_blocked_customer_goes_once_the_block_is_lifted(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
         one.box.accountview.edit("CONTACT", "10002", BLK_SP=True)
-        work_order(one, "w1", customer_id="klant-2")
+        one.work_order("w1", customer_id="klant-2")
         assert one.run()["exit"] == 1
-        assert problem(one)["code"] == "rejected_by_accountview"
-        assert "geblokkeerd" in problem(one)["message"]
+        assert one.problem()["code"] == "rejected_by_accountview"
+        assert "geblokkeerd" in one.problem()["message"]
         one.box.accountview.edit("CONTACT", "10002", BLK_SP=False)
-        goes(one)
-        assert codes(one) == []
-        in_step(one)
+        one.goes()
+        assert one.codes() == []
+        one.in_step()
 
 
 def test_the_order_of_a_customer_made_in_crafter_waits_for_nothing_but_that_customer(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
         one.box.crafter.add("customers", id="klant-3", name="Een naam die veel te lang is voor de administratie")
-        work_order(one, "w1", customer_id="klant-3")
-        work_order(one, "w2")
+        one.work_order("w1", customer_id="klant-3")
+        one.work_order("w2")
         assert one.run()["exit"] == 1
-        assert codes(one) == ["too_long", "waiting_for_parent"]
-        assert werkbon(one, "w2")["order_number"]
+        assert one.codes() == ["too_long", "waiting_for_parent"]
+        assert one.werkbon("w2")["order_number"]
         one.box.crafter.edit("customers", "klant-3", name="Korte naam")
-        goes(one)
-        assert order_of(one, "w1")["RPL_DEL"] == one.box.crafter.record("customers", "klant-3")["customer_number"]
-        in_step(one)
+        one.goes()
+        assert one.order_of("w1")["RPL_DEL"] == one.box.crafter.record("customers", "klant-3")["customer_number"]
+        one.in_step()
 
 
 # start_date
@@ -600,14 +585,14 @@ def test_the_order_of_a_customer_made_in_crafter_waits_for_nothing_but_that_cust
 
 def test_start_date_is_the_day_in_amsterdam_on_which_the_work_order_was_made(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        work_order(one, "nieuwjaar", created_at="2025-12-31T23:30:00.000000Z")
-        work_order(one, "oudjaar", created_at="2025-12-31T22:59:59.999999Z")
-        goes(one)
-        assert order_of(one, "nieuwjaar")["ORD_DATE"] == "2026-01-01"
-        assert werkbon(one, "oudjaar")["order_number"] is None
-        change(one, "oudjaar", description="Later nog gewijzigd")
-        rests(one)
-        in_step(one)
+        one.work_order("nieuwjaar", created_at="2025-12-31T23:30:00.000000Z")
+        one.work_order("oudjaar", created_at="2025-12-31T22:59:59.999999Z")
+        one.goes()
+        assert one.order_of("nieuwjaar")["ORD_DATE"] == "2026-01-01"
+        assert one.werkbon("oudjaar")["order_number"] is None
+        one.change("oudjaar", description="Later nog gewijzigd")
+        one.rests()
+        one.in_step()
 
 
 def test_the_order_date_is_right_around_midnight_and_both_clock_changes(tmp_path: Path) -> None:
@@ -625,10 +610,10 @@ def test_the_order_date_is_right_around_midnight_and_both_clock_changes(tmp_path
     with shop(tmp_path) as one:
         for number, made in enumerate(days):
             moment = datetime.fromisoformat(made).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-            work_order(one, f"w{number}", created_at=moment)
-        goes(one)
-        assert [order_of(one, f"w{number}")["ORD_DATE"] for number in range(len(days))] == list(days.values())
-        in_step(one)
+            one.work_order(f"w{number}", created_at=moment)
+        one.goes()
+        assert [one.order_of(f"w{number}")["ORD_DATE"] for number in range(len(days))] == list(days.values())
+        one.in_step()
 
 
 # deletes
@@ -636,35 +621,35 @@ def test_the_order_date_is_right_around_midnight_and_both_clock_changes(tmp_path
 
 def test_an_order_deleted_in_accountview_is_never_sent_again(tmp_path: Path) -> None:
     with shop(tmp_path, BOTH) as one:
-        work_order(one, "w1")
-        work_order(one, "w2")
-        work_order(one, "w3")
-        goes(one)
+        one.work_order("w1")
+        one.work_order("w2")
+        one.work_order("w3")
+        one.goes()
         for name in ("w1", "w2"):
-            one.box.accountview.remove("SO_HDR", werkbon(one, name)["order_number"])
-        change(one, "w1", description="Gewijzigd voordat avsync het weet")
-        goes(one)
-        goes(one, "--full")
+            one.box.accountview.remove("SO_HDR", one.werkbon(name)["order_number"])
+        one.change("w1", description="Gewijzigd voordat avsync het weet")
+        one.goes()
+        one.goes("--full")
         for name in ("w1", "w2"):
-            change(one, name, description="Nog een wijziging")
-        rests(one)
+            one.change(name, description="Nog een wijziging")
+        one.rests()
         assert len(one.box.accountview.rows("SO_HDR")) == 1
         assert len(one.box.crafter.records("work-orders")) == 3
         one.box.crafter.remove("work-orders", "w1")
-        rests(one)
+        one.rests()
         assert len(one.box.crafter.records("work-orders")) == 2
 
 
 def test_on_export_a_work_order_deleted_in_crafter_leaves_its_order_alone(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        work_order(one, "w1")
-        work_order(one, "w2")
-        goes(one)
-        number = werkbon(one, "w1")["order_number"]
+        one.work_order("w1")
+        one.work_order("w2")
+        one.goes()
+        number = one.werkbon("w1")["order_number"]
         one.box.crafter.remove("work-orders", "w1")
-        rests(one)
+        one.rests()
         one.box.accountview.edit("SO_HDR", number, COMMENT1="Toch nog iets")
-        rests(one)
+        one.rests()
         assert len(one.box.crafter.records("work-orders")) == 1
         assert one.box.accountview.row("SO_HDR", number)["COMMENT1"] == "Toch nog iets"
 
@@ -672,17 +657,17 @@ def test_on_export_a_work_order_deleted_in_crafter_leaves_its_order_alone(tmp_pa
 @pytest.mark.parametrize("direction", ["import", "both"])
 def test_on_import_and_both_a_work_order_deleted_in_crafter_is_made_again(tmp_path: Path, direction: str) -> None:
     with shop(tmp_path, {"orders": direction}) as one:
-        sales_order(one, "500", PROJ_CODE="P1", DEL_DATE="2026-06-30", COMMENT2="Onderhoud")
-        sales_order(one, "501")
-        goes(one)
+        one.sales_order("500", PROJ_CODE="P1", DEL_DATE="2026-06-30", COMMENT2="Onderhoud")
+        one.sales_order("501")
+        one.goes()
         bon, _ = one.box.crafter.records("work-orders")
         one.box.crafter.remove("work-orders", bon["id"])
-        goes(one)
+        one.goes()
         _, again = one.box.crafter.records("work-orders")
         same = ("order_number", "customer_id", "project_id", "work_type_id", "description", "target_date")
         assert again["id"] != bon["id"]
         assert {name: again[name] for name in same} == {name: bon[name] for name in same}
-        in_step(one)
+        one.in_step()
 
 
 # a closed order
@@ -690,15 +675,15 @@ def test_on_import_and_both_a_work_order_deleted_in_crafter_is_made_again(tmp_pa
 
 def test_an_edit_of_an_order_invoiced_in_accountview_is_a_problem_that_quotes_it(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        work_order(one, "w1")
-        goes(one)
-        number = werkbon(one, "w1")["order_number"]
+        one.work_order("w1")
+        one.goes()
+        number = one.werkbon("w1")["order_number"]
         one.box.accountview.edit("SO_HDR", number, CLOSED=True)
-        change(one, "w1", description="Te laat")
+        one.change("w1", description="Te laat")
         assert one.run()["exit"] == 1
-        assert problem(one)["code"] == "rejected_by_accountview"
-        assert "al gefactureerd" in problem(one)["message"]
-        assert order_of(one, "w1")["COMMENT1"] == "Ketel w1"
-        change(one, "w1", description="Ketel w1")
-        goes(one)
-        assert codes(one) == []
+        assert one.problem()["code"] == "rejected_by_accountview"
+        assert "al gefactureerd" in one.problem()["message"]
+        assert one.order_of("w1")["COMMENT1"] == "Ketel w1"
+        one.change("w1", description="Ketel w1")
+        one.goes()
+        assert one.codes() == []

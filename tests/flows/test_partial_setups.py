@@ -8,25 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.comparison import look
-from tests.support.office import Office
-from tests.support.shop import (
-    booked,
-    change,
-    codes,
-    goes,
-    hour,
-    in_step,
-    line,
-    order_of,
-    problem,
-    rests,
-    sales_order,
-    sent,
-    shop,
-    standing,
-    werkbon,
-    work_order,
-)
+from tests.support.office import Office, shop
+from tests.support.world import line
 
 OFF = dict.fromkeys(("customers", "projects", "orders", "invoice", "hours"), "off")
 
@@ -49,33 +32,33 @@ def refusal(one: Office, *args: str) -> str:
 def test_only_hours(tmp_path: Path) -> None:
     with shop(tmp_path, {**OFF, "hours": "export"}) as one:
         before = look(one.box)
-        work_order(one, "w1", project_id="project-2")
-        hour(one, "h1", project_id="project-1")
-        hour(one, "h2", work_order_id="w1")
-        hour(one, "h3")
-        goes(one)
-        assert [row[1] for row in booked(one)] == ["", "P1", "P2"]
-        assert sent(one, "crafter") == []
-        in_step(one, before)
+        one.work_order("w1", project_id="project-2")
+        one.hour("h1", project_id="project-1")
+        one.hour("h2", work_order_id="w1")
+        one.hour("h3")
+        one.goes()
+        assert [row[1] for row in one.booked()] == ["", "P1", "P2"]
+        assert one.sent("crafter") == []
+        one.in_step(before)
 
 
 def test_only_hours_a_project_that_accountview_lacks_is_a_problem(tmp_path: Path) -> None:
     with shop(tmp_path, {**OFF, "hours": "export"}) as one:
         one.box.accountview.remove("PROJECTS", "P1")
-        hour(one, "h1", project_id="project-1")
+        one.hour("h1", project_id="project-1")
         assert one.run()["exit"] == 1
-        assert problem(one)["code"] == "project_unknown"
+        assert one.problem()["code"] == "project_unknown"
 
 
 @pytest.mark.parametrize("customers", ["import", "export", "both"])
 def test_only_customers(tmp_path: Path, customers: str) -> None:
     with shop(tmp_path, {**OFF, "customers": customers}) as one:
-        work_order(one, "w1")
-        hour(one, "h1")
-        goes(one)
+        one.work_order("w1")
+        one.hour("h1")
+        one.goes()
         assert one.box.accountview.rows("SO_HDR") == []
-        assert booked(one) == []
-        in_step(one)
+        assert one.booked() == []
+        one.in_step()
 
 
 @pytest.mark.parametrize("projects", ["import", "export"])
@@ -87,9 +70,9 @@ def test_only_projects(tmp_path: Path, projects: str) -> None:
         else:
             known = {"name": "Nieuw", "customer_id": "klant-2", "project_type_id": "soort"}
             one.box.crafter.add("projects", project_code="P9", **known)
-        goes(one)
+        one.goes()
         assert len(one.box.crafter.records("projects")) == len(one.box.accountview.rows("PROJECTS")) == 4
-        in_step(one)
+        one.in_step()
 
 
 @pytest.mark.parametrize("orders", ["export", "import", "both"])
@@ -97,26 +80,26 @@ def test_orders_without_customers_and_projects_go_by_number(tmp_path: Path, orde
     with shop(tmp_path, {**OFF, "orders": orders}) as one:
         before = look(one.box)
         if orders != "import":
-            work_order(one, "w1", project_id="project-1")
+            one.work_order("w1", project_id="project-1")
         if orders != "export":
-            sales_order(one, "500", RPL_DEL="10002", PROJ_CODE="P3")
-        goes(one)
+            one.sales_order("500", RPL_DEL="10002", PROJ_CODE="P3")
+        one.goes()
         if orders != "import":
-            order = order_of(one, "w1")
+            order = one.order_of("w1")
             assert (order["RPL_DEL"], order["RPL_INV"], order["PROJ_CODE"]) == ("10001", "10001", "P1")
         if orders != "export":
             (bon,) = [bon for bon in one.box.crafter.records("work-orders") if bon["order_number"] == "500"]
             assert (bon["customer_id"], bon["project_id"]) == ("klant-2", "project-3")
-        in_step(one, before)
+        one.in_step(before)
 
 
 def test_orders_and_invoice_without_customers(tmp_path: Path) -> None:
     with shop(tmp_path, {**OFF, "orders": "export", "invoice": "export"}) as one:
         before = look(one.box)
-        work_order(one, "w1", status="checked", lines=[line("a", "PUMP-1", "2")])
-        goes(one)
-        assert standing(one, order_of(one, "w1")["ORD_NR"]) == [("PUMP-1", "2")]
-        in_step(one, before)
+        one.work_order("w1", status="checked", lines=[line("a", "PUMP-1", "2")])
+        one.goes()
+        assert one.standing(one.order_of("w1")["ORD_NR"]) == [("PUMP-1", "2")]
+        one.in_step(before)
 
 
 def test_without_the_customers_flow_an_order_of_an_unknown_customer_says_what_to_do(tmp_path: Path) -> None:
@@ -124,20 +107,20 @@ def test_without_the_customers_flow_an_order_of_an_unknown_customer_says_what_to
         one.box.crafter.add("customers", id="klant-3", name="Zonder nummer")
         one.box.crafter.add("customers", id="klant-4", name="Ander nummer", customer_number="19999")
         one.box.accountview.add("CONTACT", SUB_NR="10005", ACCT_NAME="Alleen hier", SRC_CODE="A", ACCT_NR="1300")
-        work_order(one, "w3", customer_id="klant-3")
-        work_order(one, "w4", customer_id="klant-4")
-        sales_order(one, "500", RPL_DEL="10005", RPL_INV="10005")
-        work_order(one, "w1")
+        one.work_order("w3", customer_id="klant-3")
+        one.work_order("w4", customer_id="klant-4")
+        one.sales_order("500", RPL_DEL="10005", RPL_INV="10005")
+        one.work_order("w1")
         assert one.run()["exit"] == 1
-        assert codes(one) == ["customer_not_found"] * 3
+        assert one.codes() == ["customer_not_found"] * 3
         said = " ".join(found["message"] + found["hint"] for found in one.errors())
         assert all(word in said for word in ("Zonder nummer", "19999", "10005", "customer number"))
-        assert werkbon(one, "w1")["order_number"]
+        assert one.werkbon("w1")["order_number"]
         one.box.crafter.edit("customers", "klant-3", customer_number="10005")
-        change(one, "w4", customer_id="klant-2")
-        goes(one)
-        assert codes(one) == []
-        in_step(one)
+        one.change("w4", customer_id="klant-2")
+        one.goes()
+        assert one.codes() == []
+        one.in_step()
 
 
 def test_import_only_writes_nothing_to_accountview(tmp_path: Path) -> None:
@@ -149,59 +132,59 @@ def test_import_only_writes_nothing_to_accountview(tmp_path: Path) -> None:
         one.box.accountview.add("CNT_PERS", PP_CODE="C1", SUB_NR="10003", FRST_NAME="Jo", LAST_NAME="Mol")
         more = {"PROJ_DESC": "Nieuw", "SUB_NR": "10003", "PRO_TYPE": "ONDERHOUD"}
         one.box.accountview.add("PROJECTS", PROJ_CODE="P9", **more)
-        sales_order(one, "500", RPL_DEL="10003", RPL_INV="10003", PROJ_CODE="P9")
+        one.sales_order("500", RPL_DEL="10003", RPL_INV="10003", PROJ_CODE="P9")
         one.box.crafter.add("customers", id="klant-9", name="Alleen in Crafter")
-        work_order(one, "w1")
-        goes(one)
-        assert sent(one, "accountview") == []
+        one.work_order("w1")
+        one.goes()
+        assert one.sent("accountview") == []
         assert len(one.box.crafter.records("contacts")) == 1
-        in_step(one, before)
+        one.in_step(before)
 
 
 def test_export_only_writes_nothing_of_accountview_to_crafter(tmp_path: Path) -> None:
     flows = dict.fromkeys(OFF, "export")
     with shop(tmp_path, flows) as one:
         one.box.accountview.add("CONTACT", SUB_NR="10003", ACCT_NAME="Alleen hier", SRC_CODE="N", ACCT_NR="1300")
-        sales_order(one, "500")
+        one.sales_order("500")
         one.box.crafter.add("customers", id="klant-9", name="Nieuw in Crafter")
         known = {"name": "Nieuw", "customer_id": "klant-9", "project_type_id": "soort"}
         one.box.crafter.add("projects", id="project-9", project_code="P9", **known)
-        work_order(
-            one, "w1", customer_id="klant-9", project_id="project-9", status="checked", lines=[line("a", "PUMP-1", "2")]
+        one.work_order(
+            "w1", customer_id="klant-9", project_id="project-9", status="checked", lines=[line("a", "PUMP-1", "2")]
         )
-        hour(one, "h1", work_order_id="w1")
-        goes(one)
-        assert standing(one, order_of(one, "w1")["ORD_NR"]) == [("PUMP-1", "2")]
-        assert [row[1] for row in booked(one)] == ["P9"]
+        one.hour("h1", work_order_id="w1")
+        one.goes()
+        assert one.standing(one.order_of("w1")["ORD_NR"]) == [("PUMP-1", "2")]
+        assert [row[1] for row in one.booked()] == ["P9"]
         assert len(one.box.crafter.records("customers")) == 3
         assert len(one.box.crafter.records("work-orders")) == 1
-        in_step(one)
+        one.in_step()
 
 
 def test_customers_import_with_orders_export_a_customer_made_in_crafter_is_named(tmp_path: Path) -> None:
     with shop(tmp_path, {**OFF, "customers": "import", "orders": "export"}) as one:
         one.box.crafter.add("customers", id="klant-9", name="Alleen in Crafter")
-        work_order(one, "w1", customer_id="klant-9")
-        work_order(one, "w2")
+        one.work_order("w1", customer_id="klant-9")
+        one.work_order("w2")
         assert one.run()["exit"] == 1
-        found = problem(one)
+        found = one.problem()
         assert found["code"] == "waiting_for_parent"
         assert "Alleen in Crafter" in found["message"]
         one.box.accountview.add("CONTACT", SUB_NR="10009", ACCT_NAME="Alleen in Crafter", SRC_CODE="A", ACCT_NR="1300")
         one.box.crafter.edit("customers", "klant-9", customer_number="10009")
-        goes(one)
-        assert order_of(one, "w1")["RPL_DEL"] == "10009"
-        in_step(one)
+        one.goes()
+        assert one.order_of("w1")["RPL_DEL"] == "10009"
+        one.in_step()
 
 
 def test_without_the_contacts_module_everything_else_goes(tmp_path: Path) -> None:
     with shop(tmp_path, {"invoice": "export", "hours": "export"}, contacts_module=False) as one:
         before = look(one.box)
-        work_order(one, "w1", status="checked", lines=[line("a", "PUMP-1", "2")])
-        hour(one, "h1")
+        one.work_order("w1", status="checked", lines=[line("a", "PUMP-1", "2")])
+        one.hour("h1")
         assert one.avsync("check").exit == 0
-        goes(one)
-        in_step(one, before)
+        one.goes()
+        one.in_step(before)
 
 
 @pytest.mark.parametrize(
@@ -212,28 +195,28 @@ def test_a_function_switched_off_in_crafter_stops_only_the_flows_that_need_it(
     tmp_path: Path, feature: str, stopped: list[str]
 ) -> None:
     with shop(tmp_path, {"hours": "export"}) as one:
-        goes(one)
+        one.goes()
         one.box.accountview.add("EMPLOYEE", EMP_NR="0103", EMP_NAME="Cor")
         more = {"PROJ_DESC": "Nieuw", "SUB_NR": "10002", "PRO_TYPE": "ONDERHOUD", "EMP_NR": "0103"}
         one.box.accountview.add("PROJECTS", PROJ_CODE="P9", **more)
-        work_order(one, "w1", work_type_id="storing")
-        hour(one, "h1")
+        one.work_order("w1", work_type_id="storing")
+        one.hour("h1")
         one.box.crafter.features.remove(feature)
         assert one.run()["exit"] == 2
         assert sorted(found["flow"] for found in one.errors() if found["kind"] == "flow") == stopped
-        assert bool(werkbon(one, "w1")["order_number"]) is ("orders" not in stopped)
-        assert bool(booked(one)) is ("hours" not in stopped)
+        assert bool(one.werkbon("w1")["order_number"]) is ("orders" not in stopped)
+        assert bool(one.booked()) is ("hours" not in stopped)
         one.box.crafter.features.add(feature)
-        goes(one)
-        assert codes(one) in ([], ["employee_missing"])
-        assert len(booked(one)) == 1
-        in_step(one)
+        one.goes()
+        assert one.codes() in ([], ["employee_missing"])
+        assert len(one.booked()) == 1
+        one.in_step()
 
 
 def test_with_everything_off_a_run_does_nothing(tmp_path: Path) -> None:
     with shop(tmp_path, OFF) as one:
-        work_order(one, "w1")
-        goes(one)
+        one.work_order("w1")
+        one.goes()
         assert one.writes() == []
 
 
@@ -281,116 +264,116 @@ def test_what_a_flow_lacks_is_named_by_its_key(
 
 def test_hours_turned_on_later_pick_up_what_was_there(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        hour(one, "h1")
-        hour(one, "oud", date="2025-12-31")
-        goes(one)
-        assert booked(one) == []
+        one.hour("h1")
+        one.hour("oud", date="2025-12-31")
+        one.goes()
+        assert one.booked() == []
         switch(one, hours="export")
-        goes(one)
-        assert len(booked(one)) == 1
-        in_step(one)
+        one.goes()
+        assert len(one.booked()) == 1
+        one.in_step()
 
 
 def test_invoice_turned_on_later_picks_up_work_orders_that_were_checked_before(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
         before = look(one.box)
-        work_order(one, "w1", status="checked", lines=[line("a", "PUMP-1", "2")])
-        goes(one)
-        rests(one)
+        one.work_order("w1", status="checked", lines=[line("a", "PUMP-1", "2")])
+        one.goes()
+        one.rests()
         switch(one, invoice="export")
-        goes(one)
-        assert standing(one, order_of(one, "w1")["ORD_NR"]) == [("PUMP-1", "2")]
-        in_step(one, before)
+        one.goes()
+        assert one.standing(one.order_of("w1")["ORD_NR"]) == [("PUMP-1", "2")]
+        one.in_step(before)
 
 
 def test_orders_turned_on_later_pick_up_both_sides(tmp_path: Path) -> None:
     with shop(tmp_path, {"orders": "off", "hours": "export"}) as one:
         before = look(one.box)
-        work_order(one, "w1", project_id="project-1")
-        hour(one, "h1", work_order_id="w1")
-        sales_order(one, "500")
-        goes(one)
+        one.work_order("w1", project_id="project-1")
+        one.hour("h1", work_order_id="w1")
+        one.sales_order("500")
+        one.goes()
         switch(one, orders="both", invoice="export")
-        change(one, "w1", status="checked", lines=[line("a", "PUMP-1", "2")])
-        goes(one)
+        one.change("w1", status="checked", lines=[line("a", "PUMP-1", "2")])
+        one.goes()
         assert len(one.box.accountview.rows("SO_HDR")) == len(one.box.crafter.records("work-orders")) == 2
-        assert len(booked(one)) == 1
-        in_step(one, before)
+        assert len(one.booked()) == 1
+        one.in_step(before)
 
 
 def test_from_export_to_both_brings_the_sales_orders_and_doubles_nothing(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
         before = look(one.box)
-        work_order(one, "w1")
-        sales_order(one, "500")
-        goes(one)
+        one.work_order("w1")
+        one.sales_order("500")
+        one.goes()
         assert len(one.box.crafter.records("work-orders")) == 1
         switch(one, orders="both")
-        goes(one)
+        one.goes()
         assert sorted(bon["order_number"] for bon in one.box.crafter.records("work-orders")) == ["26100001", "500"]
-        in_step(one, before)
+        one.in_step(before)
 
 
 def test_from_import_to_both_sends_the_work_orders_that_were_waiting(tmp_path: Path) -> None:
     with shop(tmp_path, {"orders": "import"}) as one:
         before = look(one.box)
-        work_order(one, "w1")
-        sales_order(one, "500")
-        goes(one)
-        assert werkbon(one, "w1")["order_number"] is None
+        one.work_order("w1")
+        one.sales_order("500")
+        one.goes()
+        assert one.werkbon("w1")["order_number"] is None
         switch(one, orders="both")
-        goes(one)
-        assert werkbon(one, "w1")["order_number"]
-        in_step(one, before)
+        one.goes()
+        assert one.werkbon("w1")["order_number"]
+        one.in_step(before)
 
 
 def test_customers_and_projects_turned_on_after_orders_went_by_number(tmp_path: Path) -> None:
     with shop(tmp_path, {**OFF, "orders": "both", "hours": "export"}) as one:
         before = look(one.box)
-        work_order(one, "w1", project_id="project-1")
-        hour(one, "h1", project_id="project-2")
-        goes(one)
+        one.work_order("w1", project_id="project-1")
+        one.hour("h1", project_id="project-2")
+        one.goes()
         switch(one, customers="both", projects="import")
         one.box.crafter.add("customers", id="klant-9", name="Nieuw in Crafter")
-        work_order(one, "w2", customer_id="klant-9")
-        goes(one)
-        assert order_of(one, "w2")["RPL_DEL"] == one.box.crafter.record("customers", "klant-9")["customer_number"]
-        in_step(one, before)
+        one.work_order("w2", customer_id="klant-9")
+        one.goes()
+        assert one.order_of("w2")["RPL_DEL"] == one.box.crafter.record("customers", "klant-9")["customer_number"]
+        one.in_step(before)
 
 
 def test_start_date_moved_back_lets_older_records_travel(tmp_path: Path) -> None:
     with shop(tmp_path, {"hours": "export", "invoice": "export"}) as one:
-        hour(one, "oud", date="2025-12-31")
-        work_order(
-            one, "w1", created_at="2025-06-01T10:00:00.000000Z", status="checked", lines=[line("a", "PUMP-1", "2")]
+        one.hour("oud", date="2025-12-31")
+        one.work_order(
+            "w1", created_at="2025-06-01T10:00:00.000000Z", status="checked", lines=[line("a", "PUMP-1", "2")]
         )
-        goes(one)
-        assert booked(one) == []
+        one.goes()
+        assert one.booked() == []
         assert one.box.accountview.rows("SO_HDR") == []
         one.config["start_date"] = "2025-01-01"
-        goes(one)
-        assert len(booked(one)) == 1
-        assert standing(one, order_of(one, "w1")["ORD_NR"]) == [("PUMP-1", "2")]
-        rests(one)
+        one.goes()
+        assert len(one.booked()) == 1
+        assert one.standing(one.order_of("w1")["ORD_NR"]) == [("PUMP-1", "2")]
+        one.rests()
 
 
 def test_a_flow_turned_off_sends_nothing_more_and_its_problems_no_longer_count(tmp_path: Path) -> None:
     with shop(tmp_path, {"hours": "export"}) as one:
-        hour(one, "h1")
-        hour(one, "h2", hours="acht")
-        work_order(one, "w1")
+        one.hour("h1")
+        one.hour("h2", hours="acht")
+        one.work_order("w1")
         assert one.run()["exit"] == 1
         switch(one, hours="off")
         one.box.crafter.edit("hours", "h1", hours="1")
-        change(one, "w1", description="Wel gewijzigd")
-        goes(one)
-        assert booked(one)[0][5] == "7.5"
-        assert order_of(one, "w1")["COMMENT1"] == "Wel gewijzigd"
+        one.change("w1", description="Wel gewijzigd")
+        one.goes()
+        assert one.booked()[0][5] == "7.5"
+        assert one.order_of("w1")["COMMENT1"] == "Wel gewijzigd"
         switch(one, hours="export")
         one.box.crafter.edit("hours", "h2", hours="8")
-        goes(one)
-        assert sorted(row[5] for row in booked(one)) == ["1", "8"]
-        in_step(one)
+        one.goes()
+        assert sorted(row[5] for row in one.booked()) == ["1", "8"]
+        one.in_step()
 
 
 # one flow at a time
@@ -399,19 +382,19 @@ def test_a_flow_turned_off_sends_nothing_more_and_its_problems_no_longer_count(t
 def test_sync_handles_one_flow_and_leaves_the_others_alone(tmp_path: Path) -> None:
     with shop(tmp_path, {"invoice": "export", "hours": "export"}) as one:
         before = look(one.box)
-        work_order(one, "w1", project_id="project-1", status="checked", lines=[line("a", "PUMP-1", "2")])
-        hour(one, "h1", work_order_id="w1")
+        one.work_order("w1", project_id="project-1", status="checked", lines=[line("a", "PUMP-1", "2")])
+        one.hour("h1", work_order_id="w1")
         steps: list[tuple[str, Any]] = [
             ("customers", lambda: not one.box.accountview.rows("SO_HDR")),
             ("projects", lambda: not one.box.accountview.rows("SO_HDR")),
-            ("hours", lambda: [row[1] for row in booked(one)] == ["P1"]),
-            ("orders", lambda: werkbon(one, "w1")["order_number"] and not one.box.accountview.rows("SO_LINE")),
-            ("invoice", lambda: standing(one, order_of(one, "w1")["ORD_NR"]) == [("PUMP-1", "2")]),
+            ("hours", lambda: [row[1] for row in one.booked()] == ["P1"]),
+            ("orders", lambda: one.werkbon("w1")["order_number"] and not one.box.accountview.rows("SO_LINE")),
+            ("invoice", lambda: one.standing(one.order_of("w1")["ORD_NR"]) == [("PUMP-1", "2")]),
         ]
         for flow, reached in steps:
             assert one.avsync("sync", flow).exit == 0, one.errors()
             assert reached(), flow
-        in_step(one, before)
+        one.in_step(before)
 
 
 def test_sync_of_a_flow_that_is_off_says_so(tmp_path: Path) -> None:
@@ -424,10 +407,10 @@ def test_sync_of_a_flow_that_is_off_says_so(tmp_path: Path) -> None:
 def test_sync_of_orders_before_customers_ever_ran_waits_and_doubles_nothing(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
         before = look(one.box)
-        work_order(one, "w1", project_id="project-1")
+        one.work_order("w1", project_id="project-1")
         assert one.avsync("sync", "orders").exit == 1
-        assert codes(one) == ["waiting_for_parent"]
-        goes(one)
-        assert codes(one) == []
-        assert order_of(one, "w1")["PROJ_CODE"] == "P1"
-        in_step(one, before)
+        assert one.codes() == ["waiting_for_parent"]
+        one.goes()
+        assert one.codes() == []
+        assert one.order_of("w1")["PROJ_CODE"] == "P1"
+        one.in_step(before)

@@ -31,14 +31,6 @@ def middling() -> Any:
     return seed.world(seed=1, bad=False, customers=12, projects=4, orders=4, work_orders=10, hours=20)
 
 
-def in_step(one: Office) -> None:
-    """A run goes through, and one more writes nothing, not even when it reads everything."""
-    assert one.run()["exit"] == 0, one.errors()
-    one.box.requests.clear()
-    assert one.run("--full")["exit"] == 0, one.errors()
-    assert one.writes() == []
-
-
 # every request ends
 
 
@@ -68,7 +60,7 @@ def test_a_service_that_hangs_ends_the_flows_that_need_it(tmp_path: Path, side: 
         assert told.exit == 4
         assert watch.seconds < 15
         one.config["timeouts"] = {"connect": 2, "read": 5}
-        in_step(one)
+        one.recovers()
 
 
 # the budget
@@ -93,7 +85,7 @@ def test_a_run_without_time_left_stops_cleanly_and_the_next_ones_go_on(
             exits.append(one.run()["exit"])
         assert exits[-1] == 0, exits
         assert len(exits) > 1
-        in_step(one)
+        one.recovers()
         no_doubles(one)
 
 
@@ -157,7 +149,7 @@ def test_a_signal_finishes_the_record_in_hand_and_says_so(tmp_path: Path, number
         sent = len(one.writes())
         assert 8 <= sent < 40
         one.box.faults.latency = 0
-        in_step(one)
+        one.recovers()
         no_doubles(one)
 
 
@@ -170,7 +162,7 @@ def test_a_signal_wakes_up_a_run_that_was_told_to_wait(tmp_path: Path) -> None:
         _, err = running.communicate(timeout=10)
         assert running.returncode == 4, err
         one.box.faults.clear()
-        in_step(one)
+        one.recovers()
 
 
 def status(one: Office) -> dict[str, Any]:
@@ -274,7 +266,7 @@ def test_a_long_retry_after_ends_the_flow_and_nothing_waits(tmp_path: Path) -> N
         assert len([each for each in one.box.requests if each.path.endswith("/hours")]) == 1
         assert one.box.crafter.records("projects"), "the flows that do not need it went on"
         one.box.faults.clear()
-        in_step(one)
+        one.recovers()
 
 
 def test_a_short_retry_after_is_obeyed(tmp_path: Path) -> None:
@@ -302,7 +294,7 @@ def test_a_short_retry_after_is_obeyed_on_a_write_as_well(tmp_path: Path, side: 
         assert len(again) == 1
         assert again[0].time - refused.time >= 1
         no_doubles(one)
-        in_step(one)
+        one.recovers()
 
 
 @pytest.mark.parametrize("side", ["accountview", "crafter"])
@@ -315,7 +307,7 @@ def test_a_long_retry_after_on_a_write_ends_the_flow_and_doubles_nothing(tmp_pat
         assert watch.seconds < 8
         assert status(one)["intents"] == 0, "a 429 is surely not stored"
         one.box.faults.clear()
-        in_step(one)
+        one.recovers()
         no_doubles(one)
 
 
@@ -325,7 +317,7 @@ def test_a_long_retry_after_on_a_write_ends_the_flow_and_doubles_nothing(tmp_pat
 def test_after_an_outage_of_a_day_the_next_run_catches_up(tmp_path: Path) -> None:
     """Both services are down for a day while people go on; the token dies meanwhile; nobody does anything."""
     with office(tmp_path, small(), wire=True) as one:
-        in_step(one)
+        one.recovers()
         one.box.faults.add(times=0, do="html")
         assert one.avsync("run-all").exit == 4
         shift_a_day(one)
@@ -346,7 +338,7 @@ def test_after_an_outage_of_a_day_the_next_run_catches_up(tmp_path: Path) -> Non
         assert "nieuw@example.nl" in {row["MAIL_BUS"] for row in one.box.accountview.rows("CONTACT")}
         assert len([row for row in one.box.accountview.rows("SO_HDR") if row["COMMENT1"].startswith("Tijdens")]) == 5
         assert one.errors() == [], "the outage is no longer in the list"
-        in_step(one)
+        one.recovers()
         no_doubles(one)
 
 

@@ -19,7 +19,6 @@ from avsync.state.store import Watermark
 from tests.support.breaking import Bench
 from tests.support.folders import MEMORY
 from tests.support.office import ALL_ON, office
-from tests.support.small_world import customer, hour, klant, known_customer, lists, project, work_order
 
 CUSTOMERS = {"customers": "both"}
 HOURS = CUSTOMERS | {"hours": "export"}
@@ -55,12 +54,12 @@ def mark(one: Bench, source: str) -> Watermark:
 def many_customers(one: Bench, count: int, first: int = 0, **columns: Any) -> None:
     for number in range(first, first + count):
         empty = {"ADDRESS1": "", "POST_CODE": "", "CITY": "", "CNT_CODE": ""}
-        customer(one.box, str(50000 + number), f"Klant {number}", **(empty | columns))
+        one.customer(str(50000 + number), f"Klant {number}", **(empty | columns))
 
 
 def test_a_failed_page_moves_no_watermark_and_the_next_run_reads_on() -> None:
     with bench(CUSTOMERS) as one:
-        lists(one.box)
+        one.lists()
         many_customers(one, 420)
         one.box.faults.add(side="accountview", method="GET", path="LastKey=", times=3, do="500")
         failed = one.run()
@@ -83,14 +82,14 @@ def test_a_failed_page_moves_no_watermark_and_the_next_run_reads_on() -> None:
 
 def test_records_of_one_moment_on_a_page_edge_are_all_read() -> None:
     with bench(HOURS) as one:
-        known_customer(one.box)
+        one.known_customer()
         one.until_quiet()
         one.box.crafter.ugly.tick = timedelta(hours=1)
         for number in range(230):
-            hour(one.box, f"h{number}", hours=f"{number % 9 + 1}")
+            one.hour(f"h{number}", hours=f"{number % 9 + 1}")
         one.until_quiet()
         assert len(one.box.accountview.rows("HRS_LINE")) == 230
-        hour(one.box, "late", hours="3")  # under the very moment the watermark stands at
+        one.hour("late", hours="3")  # under the very moment the watermark stands at
         one.until_quiet()
         assert len(one.box.accountview.rows("HRS_LINE")) == 231
         a_full_pass_finds_nothing_new(one)
@@ -98,11 +97,11 @@ def test_records_of_one_moment_on_a_page_edge_are_all_read() -> None:
 
 def test_rows_of_one_moment_in_accountview_are_all_read() -> None:
     with bench(CUSTOMERS) as one:
-        lists(one.box)
+        one.lists()
         moment = one.box.accountview.now().isoformat()
         many_customers(one, 405, CNG_DATE=moment)
         one.until_quiet()
-        customer(one.box, "90001", "Nog een", CNG_DATE=moment)
+        one.customer("90001", "Nog een", CNG_DATE=moment)
         one.until_quiet()
         assert one.box.crafter.count("customers") == 406
         a_full_pass_finds_nothing_new(one)
@@ -111,10 +110,10 @@ def test_rows_of_one_moment_in_accountview_are_all_read() -> None:
 @pytest.mark.parametrize("oddity", ["move_while_paging", "repeat_across_pages"])
 def test_records_that_move_or_come_twice_are_read_once(oddity: str) -> None:
     with bench(HOURS) as one:
-        known_customer(one.box)
+        one.known_customer()
         one.until_quiet()
         for number in range(230):
-            hour(one.box, f"h{number}")
+            one.hour(f"h{number}")
         setattr(one.box.crafter.ugly, oddity, True)
         one.run()
         one.run()
@@ -128,20 +127,20 @@ def test_records_that_move_or_come_twice_are_read_once(oddity: str) -> None:
 def test_clocks_that_are_hours_apart_hide_no_change(books: float, planning: float) -> None:
     with bench(CUSTOMERS | {"orders": "both"}, clock_shift=books) as one:
         one.box.crafter.ugly.clock_shift = timedelta(hours=planning)
-        known_customer(one.box)
+        one.known_customer()
         one.until_quiet()
         for turn in range(4):
-            customer(one.box, f"6000{turn}", f"Boek {turn}")
-            klant(one.box, f"k-{turn}", f"Klant {turn}")
-            work_order(one.box, f"wo-{turn}")
+            one.customer(f"6000{turn}", f"Boek {turn}")
+            one.add_klant(f"k-{turn}", f"Klant {turn}")
+            one.work_order(f"wo-{turn}")
             one.box.accountview.add(
                 "SO_HDR", RPL_DEL="10001", RPL_INV="10001", ORD_DATE="2026-11-02", COMMENT1=f"O {turn}"
             )
             one.box.accountview.edit("CONTACT", "10001", TEL_BUS=f"0318-{turn}")
-            one.box.crafter.edit("customers", "cust-1", email=f"post{turn}@jansen.example")
+            one.box.crafter.edit("customers", "klant-1", email=f"post{turn}@jansen.example")
             one.until_quiet()
             assert one.box.accountview.row("CONTACT", "10001")["MAIL_BUS"] == f"post{turn}@jansen.example"  # type: ignore[index]
-            assert one.box.crafter.record("customers", "cust-1")["phone"] == f"0318-{turn}"  # type: ignore[index]
+            assert one.box.crafter.record("customers", "klant-1")["phone"] == f"0318-{turn}"  # type: ignore[index]
             assert len(one.box.accountview.rows("CONTACT")) == one.box.crafter.count("customers") == 1 + 2 * (turn + 1)
             assert len(one.box.accountview.rows("SO_HDR")) == one.box.crafter.count("work-orders") == 2 * (turn + 1)
         a_full_pass_finds_nothing_new(one)
@@ -149,39 +148,39 @@ def test_clocks_that_are_hours_apart_hide_no_change(books: float, planning: floa
 
 def test_a_clock_that_is_put_back_hides_no_change() -> None:
     with bench(CUSTOMERS, clock_shift=6) as one:
-        known_customer(one.box)
+        one.known_customer()
         one.until_quiet()
         one.box.options.clock_shift = 0  # somebody mends the server's clock
-        customer(one.box, "60001", "Na het terugzetten")
+        one.customer("60001", "Na het terugzetten")
         one.box.accountview.edit("CONTACT", "10001", TEL_BUS="0318-7")
         one.until_quiet()
         assert one.box.crafter.count("customers") == 2
-        assert one.box.crafter.record("customers", "cust-1")["phone"] == "0318-7"  # type: ignore[index]
+        assert one.box.crafter.record("customers", "klant-1")["phone"] == "0318-7"  # type: ignore[index]
         a_full_pass_finds_nothing_new(one)
 
 
 def test_a_moment_in_the_future_hides_nothing_that_comes_after_it() -> None:
     with bench(CUSTOMERS) as one:
-        known_customer(one.box)
-        customer(one.box, "60001", "Uit de toekomst", CNG_DATE="2099-01-01T00:00:00")
-        klant(one.box, "k-1", "Ook uit de toekomst", updated_at="2099-01-01T00:00:00.000000Z")
+        one.known_customer()
+        one.customer("60001", "Uit de toekomst", CNG_DATE="2099-01-01T00:00:00")
+        one.add_klant("k-1", "Ook uit de toekomst", updated_at="2099-01-01T00:00:00.000000Z")
         one.until_quiet()
         one.box.accountview.edit("CONTACT", "10001", TEL_BUS="0318-9")
-        klant(one.box, "k-2", "Van nu")
+        one.add_klant("k-2", "Van nu")
         one.until_quiet()
         assert mark(one, "accountview:customer").newest < "2099"
         assert mark(one, "crafter:customer").newest < "2099"
-        assert one.box.crafter.record("customers", "cust-1")["phone"] == "0318-9"  # type: ignore[index]
+        assert one.box.crafter.record("customers", "klant-1")["phone"] == "0318-9"  # type: ignore[index]
         assert len(one.box.accountview.rows("CONTACT")) == one.box.crafter.count("customers") == 4
         a_full_pass_finds_nothing_new(one)
 
 
 def test_a_filter_whose_time_is_ignored_costs_reading_only() -> None:
     with bench(CUSTOMERS, ignore_filter_time=True) as one:
-        known_customer(one.box)
+        one.known_customer()
         one.until_quiet()
         for turn in range(3):
-            customer(one.box, f"6000{turn}", f"Boek {turn}")
+            one.customer(f"6000{turn}", f"Boek {turn}")
             one.until_quiet()
             assert one.box.crafter.count("customers") == turn + 2
         a_full_pass_finds_nothing_new(one)
@@ -189,13 +188,13 @@ def test_a_filter_whose_time_is_ignored_costs_reading_only() -> None:
 
 def test_a_day_of_changes_that_arrives_late_is_read() -> None:
     with bench(HOURS | {"orders": "both"}) as one:
-        known_customer(one.box)
+        one.known_customer()
         one.until_quiet()
         now, today = one.box.accountview.now(), one.box.crafter.server_time()
         for ago in range(24):  # hours; the server was cut off, and hands its changes over under their own moments
             moment = (now - timedelta(hours=ago)).isoformat()
-            customer(one.box, f"6{ago:04d}", f"Laat {ago}", CNG_DATE=moment)
-            klant(one.box, f"k-{ago}", f"Ook laat {ago}", updated_at=_utc(today - timedelta(hours=ago)))
+            one.customer(f"6{ago:04d}", f"Laat {ago}", CNG_DATE=moment)
+            one.add_klant(f"k-{ago}", f"Ook laat {ago}", updated_at=_utc(today - timedelta(hours=ago)))
         one.until_quiet()
         assert len(one.box.accountview.rows("CONTACT")) == one.box.crafter.count("customers") == 49
         a_full_pass_finds_nothing_new(one)
@@ -209,10 +208,10 @@ def test_what_comes_later_than_that_is_found_by_the_full_pass_of_the_day() -> No
     with bench(CUSTOMERS) as one:
         one.office.config["full_every"] = 86400
         one.configure()
-        known_customer(one.box)
+        one.known_customer()
         one.until_quiet()
         old = (one.box.accountview.now() - timedelta(days=9)).isoformat()
-        customer(one.box, "60001", "Heel laat", CNG_DATE=old)
+        one.customer("60001", "Heel laat", CNG_DATE=old)
         one.until_quiet()
         assert one.box.crafter.count("customers") == 1
         one.moment += timedelta(days=1)
@@ -223,14 +222,14 @@ def test_what_comes_later_than_that_is_found_by_the_full_pass_of_the_day() -> No
 @pytest.mark.parametrize("side", ["accountview", "crafter"])
 def test_an_outage_of_a_day_is_caught_up_by_the_next_run(side: str) -> None:
     with bench(CUSTOMERS | {"orders": "both", "hours": "export"}) as one:
-        known_customer(one.box)
+        one.known_customer()
         one.until_quiet()
         one.box.faults.add(side=side, times=0, do="html")
         for turn in range(4):
-            customer(one.box, f"6000{turn}", f"Boek {turn}")
-            klant(one.box, f"k-{turn}", f"Klant {turn}")
-            work_order(one.box, f"wo-{turn}")
-            hour(one.box, f"h-{turn}")
+            one.customer(f"6000{turn}", f"Boek {turn}")
+            one.add_klant(f"k-{turn}", f"Klant {turn}")
+            one.work_order(f"wo-{turn}")
+            one.hour(f"h-{turn}")
             result = one.run()
             assert result is not None
             assert result.exit == 4
@@ -258,19 +257,19 @@ def quiet_run(one: Bench) -> None:
 
 def test_a_quiet_run_with_all_flows_on_asks_for_little() -> None:
     with bench(dict(ALL_ON)) as one:
-        known_customer(one.box)
-        project(one.box)
-        work_order(one.box)
-        hour(one.box, "h1")
+        one.known_customer()
+        one.project()
+        one.work_order()
+        one.hour("h1")
         one.until_quiet()
         quiet_run(one)
 
 
 @pytest.mark.parametrize("side", ["accountview", "crafter"])
 def test_two_runs_after_a_bulk_import_of_1500_customers_a_run_is_quiet_again(side: str) -> None:
-    with bench(dict(ALL_ON)) as one:
-        known_customer(one.box)
-        project(one.box)
+    with bench(dict(ALL_ON), wire=True) as one:  # not faster than a real service takes them
+        one.known_customer()
+        one.project()
         one.until_quiet()
         if side == "accountview":
             now = one.box.accountview.now()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from avsync.records.fit import Column, DoesNotFit, Fitted, fit, fit_quantity
@@ -76,12 +76,13 @@ def test_fitted_free_text_always_fits_and_fitting_it_again_changes_nothing(value
 
 
 @given(ANY_TEXT, st.integers(1, 60))
+@example("een\ttwee", 10)
 def test_what_is_not_free_is_refused_or_whole(value: str, width: int) -> None:
     try:
         made = fit(value, Column(width=width), free=False)
     except DoesNotFit:
         return
-    assert (made.value or "") == value.replace("\n", " ").strip()
+    assert (made.value or "") == value.replace("\n", " ").replace("\t", " ").strip()
     assert made.remark == ""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import sqlite3
 import stat
@@ -19,28 +18,11 @@ import pytest
 from avsync.sandbox import seed
 from avsync.state import db
 from avsync.state.store import Store
-from tests.support.office import Office, Told, office
-
-pytestmark = pytest.mark.disk
-
-ROOT = os.geteuid() == 0
-SETPRIV = shutil.which("setpriv")
-# root may read and write everything; without these two rights it is an owner like any other
-UNPRIVILEGED = ["--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
-as_an_owner = pytest.mark.skipif(ROOT and SETPRIV is None, reason="root without setpriv may open everything")
+from tests.support.office import Told, office
 
 
 def small(customers: int = 4) -> Any:
     return seed.world(seed=1, bad=False, customers=customers, projects=2, orders=2, work_orders=4, hours=6)
-
-
-def owner(one: Office, *args: str) -> Told:
-    """Run a command as a user who is bound by modes."""
-    command = one.command(*args)
-    if ROOT and SETPRIV:
-        command = [SETPRIV, *UNPRIVILEGED, *command]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    return Told(done.returncode, done.stdout, done.stderr)
 
 
 def in_words(told: Told, *words: str, code: int = 5) -> None:
@@ -48,17 +30,6 @@ def in_words(told: Told, *words: str, code: int = 5) -> None:
     assert "Traceback" not in told.err + told.out
     for word in words:
         assert word in told.err
-
-
-def in_step(one: Office) -> None:
-    """Goes through, sends nothing twice, and one more run writes nothing."""
-    assert one.run()["exit"] == 0, one.errors()
-    one.box.requests.clear()
-    assert one.run("--full")["exit"] == 0
-    assert one.writes() == []
-    for table, column in (("SO_HDR", "EXT_ID"), ("HRS_LINE", "EXT_ID"), ("CONTACT", "ACCT_NAME")):
-        marks = [row[column] for row in one.box.accountview.rows(table) if row[column]]
-        assert len(marks) == len(set(marks)), f"doubled in {table}"
 
 
 # no space
@@ -89,7 +60,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run(tmp_path: Path) -> None:
         assert "full" in told.err
         ballast.unlink()
         subprocess.run(["mount", "-o", "remount,size=20m", str(one.state)], check=True)
-        in_step(one)
+        one.recovers()
 
 
 def test_a_full_disk_before_anything_began(tmp_path: Path) -> None:
@@ -102,22 +73,7 @@ def test_a_full_disk_before_anything_began(tmp_path: Path) -> None:
         assert one.writes() == []
         (one.state / "ballast").unlink()
         subprocess.run(["mount", "-o", "remount,size=20m", str(one.state)], check=True)
-        in_step(one)
-
-
-@pytest.mark.parametrize("limit", [60, 160, 240, 320])
-def test_a_file_that_may_not_grow(tmp_path: Path, limit: int) -> None:
-    """The same without a mount: somewhere in the run a write fails, wherever that is."""
-    with office(tmp_path, small(customers=8)) as one:
-        command = one.command("run-all")
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=60,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit * 1024, limit * 1024)),  # noqa: PLW1509
-        )  # fmt: skip
-        assert "Traceback" not in done.stderr
-        if done.returncode:
-            in_words(Told(done.returncode, done.stdout, done.stderr), "cannot be written")
-        in_step(one)
+        one.recovers()
 
 
 @pytest.mark.parametrize("pages", [0, 1, 3, 6])
@@ -136,7 +92,7 @@ def test_a_database_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         told = one.avsync("run-all")
         in_words(told, "cannot be written", "database or disk is full", str(one.state / "state.db"))
         monkeypatch.undo()
-        in_step(one)
+        one.recovers()
 
 
 @pytest.mark.parametrize("nth", [1, 3, 8, 13, 21])
@@ -164,12 +120,12 @@ def test_a_commit_that_fails_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         told = one.avsync("run-all")
         in_words(told, "disk I/O error")
         monkeypatch.undo()
-        in_step(one)
+        one.recovers()
 
 
 def test_a_dry_run_without_room_for_its_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with office(tmp_path, small()) as one:
-        in_step(one)
+        one.recovers()
 
         def full(path: str, uri: bool = False) -> sqlite3.Connection:
             connection = sqlite3.connect(path, uri=uri, isolation_level=None)
@@ -179,101 +135,6 @@ def test_a_dry_run_without_room_for_its_copy(tmp_path: Path, monkeypatch: pytest
 
         monkeypatch.setattr(db, "_connect", full)
         in_words(one.avsync("run-all", "--dry-run"), "full")
-
-
-# no right
-
-
-@as_an_owner
-def test_a_state_folder_that_may_only_be_read(tmp_path: Path) -> None:
-    with office(tmp_path, small()) as one:
-        in_step(one)
-        customer = one.box.crafter.add("customers", name="Later")
-        one.box.requests.clear()
-        for file in one.state.iterdir():
-            file.chmod(0o400)
-        one.state.chmod(0o500)
-        try:
-            in_words(owner(one, "run-all"), "cannot be written", "Permission denied", "rights")
-            assert one.writes() == []
-            for looking in (["errors"], ["run-all", "--dry-run"]):
-                told = owner(one, *looking)
-                assert told.exit == 0, (looking, told.err)
-        finally:
-            one.state.chmod(0o700)
-            for file in one.state.iterdir():
-                file.chmod(0o600)
-        in_step(one)
-        assert one.box.crafter.record("customers", customer)
-
-
-@as_an_owner
-@pytest.mark.parametrize(("name", "words"), [("state.db", "state.db"), ("lock", "lock")])
-@pytest.mark.parametrize("mode", [0o000, 0o400])
-def test_a_file_that_may_not_be_written(tmp_path: Path, name: str, words: str, mode: int) -> None:
-    with office(tmp_path, small()) as one:
-        in_step(one)
-        one.box.requests.clear()
-        (one.state / name).chmod(mode)
-        told = owner(one, "run-all")
-        in_words(told, words, "rights")
-        assert one.writes() == []
-        (one.state / name).chmod(0o600)
-        in_step(one)
-
-
-@as_an_owner
-def test_a_state_folder_that_may_not_be_entered(tmp_path: Path) -> None:
-    with office(tmp_path, small()) as one:
-        in_step(one)
-        one.state.chmod(0o000)
-        try:
-            for command in (["run-all"], ["status"], ["run-all", "--dry-run"], ["errors", "--ignore", "1"]):
-                told = owner(one, *command)
-                in_words(told, str(one.state), "Permission denied", "right")
-        finally:
-            one.state.chmod(0o700)
-        in_step(one)
-
-
-@as_an_owner
-def test_a_token_file_that_may_not_be_read(tmp_path: Path) -> None:
-    with office(tmp_path, small()) as one:
-        (one.state / "token.json").chmod(0o000)
-        in_words(owner(one, "run-all"), "token.json", "Permission denied", "owns the file")
-        assert one.writes() == []
-        (one.state / "token.json").chmod(0o600)
-        in_step(one)
-
-
-@as_an_owner
-def test_a_token_that_cannot_be_saved_is_not_refreshed(tmp_path: Path) -> None:
-    """There is room for a new pair, or the old one stays good: a refresh token is never spent for nothing."""
-    with office(tmp_path, small()) as one:
-        in_step(one)
-        one.box.expire_tokens()
-        one.state.chmod(0o500)
-        try:
-            for looking in (["check"], ["run-all", "--dry-run"]):
-                told = owner(one, *looking)
-                assert told.exit != 0
-                assert "Traceback" not in told.err + told.out
-                assert "could not be saved" in told.err + told.out
-            assert one.box.token_refreshes == 0
-        finally:
-            one.state.chmod(0o700)
-        in_step(one)
-
-
-def test_a_state_dir_that_is_a_file_or_lies_under_one(tmp_path: Path) -> None:
-    with office(tmp_path) as one:
-        (tmp_path / "file").write_text("x", encoding="utf-8")
-        for place in (tmp_path / "file", tmp_path / "file" / "state"):
-            one.config["state_dir"] = str(place)
-            for command in (["run-all"], ["status"], ["errors"], ["run-all", "--dry-run"], ["check"]):
-                told = one.avsync(*command)
-                assert told.exit in (0, 2, 3, 5), command
-            in_words(one.avsync("run-all"), str(tmp_path / "file"))
 
 
 # damage
@@ -292,7 +153,7 @@ def test_a_corrupted_token_file_asks_for_a_login(tmp_path: Path, content: bytes)
         assert one.avsync("status").exit == 0
         assert one.avsync("check").exit == 3
         one.log_in()
-        in_step(one)
+        one.recovers()
 
 
 @pytest.mark.parametrize(
@@ -309,12 +170,12 @@ def test_a_token_file_with_odd_values_asks_for_a_login(tmp_path: Path, token: di
         assert "Traceback" not in told.err
         assert one.avsync("status").exit == 0
         one.log_in()
-        in_step(one)
+        one.recovers()
 
 
 def test_a_damaged_state_db_stops_and_nothing_begins_anew(tmp_path: Path) -> None:
     with office(tmp_path, small()) as one:
-        in_step(one)
+        one.recovers()
         whole = (one.state / "state.db").read_bytes()
         one.box.requests.clear()
         for damaged in (
@@ -333,13 +194,13 @@ def test_a_damaged_state_db_stops_and_nothing_begins_anew(tmp_path: Path) -> Non
         for side_file in ("state.db-wal", "state.db-shm"):
             (one.state / side_file).unlink(missing_ok=True)
         (one.state / "state.db").write_bytes(whole)
-        in_step(one)
+        one.recovers()
 
 
 def test_a_page_that_is_damaged_in_the_middle_ends_the_run_in_words(tmp_path: Path) -> None:
     """Found while reading, not at the start: still exit 5, and never "unexpected" for every record."""
     with office(tmp_path, small(customers=20)) as one:
-        in_step(one)
+        one.recovers()
         path = one.state / "state.db"
         with closing(sqlite3.connect(path)) as connection:
             (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'links'").fetchone()

@@ -27,6 +27,7 @@ from avsync.state.store import Store
 from avsync.state.tokens import TokenFile
 from avsync.sync import run as running
 from tests.support.office import Office
+from tests.support.world import World
 
 GRACE = 120
 
@@ -61,11 +62,12 @@ class Axe:
             raise Killed(where)
 
 
-class Bench:
+class Bench(World):
     """An office whose runs happen here, quickly: no lock, no command line, and a clock that is set by hand."""
 
     def __init__(self, office: Office) -> None:
-        self.office, self.box = office, office.box
+        super().__init__(office.box)
+        self.office = office
         self.moment = datetime.now(UTC)
         office.write_config()
         self.config: Config = load(office.path)
@@ -88,7 +90,7 @@ class Bench:
                                       full=full, checkpoint=axe)  # fmt: skip
             return running.run(session)
         except Killed:
-            _wait_for_the_dying()
+            wait_for_the_dying()
             return None
         finally:
             store.close()
@@ -157,7 +159,8 @@ def _guarded(
     return guarded
 
 
-def _wait_for_the_dying() -> None:
+def wait_for_the_dying() -> None:
+    """After a kill: what was under way in this process comes to its end."""
     for thread in threading.enumerate():
         if thread.name.startswith(("accountview_", "crafter_", "ThreadPoolExecutor")):
             thread.join(timeout=5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,17 +13,14 @@ import pytest
 from avsync.state import db
 from avsync.state.store import Store
 from avsync.sync.session import Session
+from tests.support.breaking import GRACE, Axe, Killed, wait_for_the_dying
 from tests.support.comparison import Snapshot, differences, look
 from tests.support.explanations import Ledger, Open, excused, judged_here, not_said, without_cause
 from tests.support.office import Office, Told
 from tests.support.people import Life
 
-GRACE = 120
+NOT_MARKED = ("users", "work-types", "hours")
 WRITES = ("create", "update", "adopt")
-
-
-class Killed(BaseException):
-    """The process dies here."""
 
 
 class Clock:
@@ -174,8 +171,37 @@ class Stage:
         assert not found, self.shown({"a full pass found": found})
         assert self.one.writes() == []
 
-    def wait_for_threads(self) -> None:
-        """After a kill: what was under way in this process comes to its end."""
-        for thread in threading.enumerate():
-            if thread.name.startswith(("accountview", "crafter")):
-                thread.join(10)
+    def run_killed(self, count: int) -> None:
+        """A run that dies at its n-th effect, if it gets that far; from then on nothing happens any more."""
+        self.checkpoint = Axe(count)
+        try:
+            self.run()
+        except Killed:
+            pass
+        finally:
+            wait_for_the_dying()
+            self.checkpoint = lambda where: None
+
+    def twice(self, now: Snapshot) -> list[str]:
+        """What stands there more than once, which may never be."""
+        marks = [("SO_HDR", now.rows("SO_HDR"), "EXT_ID"), ("HRS_LINE", now.rows("HRS_LINE"), "EXT_ID")]
+        marks += [(name, now.records(name), "external_ref") for name in now.plan if name not in NOT_MARKED]
+        marks += [("work-orders", now.records("work-orders"), "order_number"),
+                  ("customers", now.records("customers"), "customer_number")]  # fmt: skip
+        counted = {
+            f"{place}: {field} {value}": count
+            for place, rows, field in marks
+            for value, count in Counter(row[field] for row in rows if row[field]).items()
+        }
+        return [what for what, count in counted.items() if count > 1]
+
+    def rest(self) -> None:
+        """The services are healthy: a few runs, and everything is as promised."""
+        self.box.faults.clear()
+        self.until_quiet()
+        self.life.lines_rest = False
+        self.check()
+        assert self.writes() == []
+        self.writes("--full")  # only now some deletes in AccountView show
+        self.check()
+        assert self.writes() == []

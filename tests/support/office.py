@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,13 @@ from click.testing import CliRunner
 
 from avsync.cli import main
 from avsync.sandbox.server import Sandbox
+from tests.support.comparison import Snapshot, differences
 from tests.support.in_process import without_sockets
+from tests.support.world import World
 
 DUMPER: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 ALL_ON = {"customers": "both", "projects": "import", "orders": "export", "invoice": "export", "hours": "export"}
+ORDERS = {"customers": "both", "projects": "import", "orders": "export", "invoice": "off", "hours": "off"}
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,12 @@ class Told:
         return json.loads(self.out)
 
 
-class Office:
+class Office(World):
     """`config` is the config as a dict, written before every command; `avsync(...)` runs one in this process."""
 
     def __init__(self, box: Sandbox, folder: Path, **flows: str) -> None:
-        self.box, self.folder = box, folder
+        super().__init__(box)
+        self.folder = folder
         self.state = folder / "state"
         self.state.mkdir(mode=0o700)
         (folder / "secret").write_text(box.client_secret, encoding="utf-8")
@@ -110,6 +114,62 @@ class Office:
         """The writes that reached a service since `box.requests.clear()` (the login's token calls apart)."""
         return [one for one in self.box.requests if one.method != "GET" and not one.path.endswith("/token")]
 
+    def sent(self, side: str, method: str = "") -> list[Any]:
+        """The writes to one side since the log was cleared (timeline apart)."""
+        found = [write for write in self.writes() if write.side == side and "timeline" not in write.path]
+        return [write for write in found if not method or write.method == method]
+
+    def columns_sent(self) -> list[list[str]]:
+        """The columns of every document sent to AccountView since the log was cleared, RowId apart."""
+        tables = [body(write)["Table"]["Definition"] for write in self.sent("accountview")]
+        return [[field["Name"] for field in table["Fields"] if field["Name"] != "RowId"] for table in tables]
+
+    def fields_sent(self) -> list[dict[str, Any]]:
+        """The fields of every body sent to Crafter since the log was cleared."""
+        return [dict(body(write)) for write in self.sent("crafter")]
+
+    def codes(self) -> list[str]:
+        """The codes of the open problems."""
+        return sorted(problem["code"] for problem in self.errors())
+
+    def problem(self) -> dict[str, Any]:
+        """The only open problem."""
+        (found,) = self.errors()
+        return found
+
+    def goes(self, *args: str) -> None:
+        """A run after which nothing asks for attention."""
+        result = self.run(*args)
+        assert result["exit"] == 0, (result, self.errors())
+
+    def rests(self, exit_code: int = 0) -> None:
+        """Two more runs, one of them a full pass, write nothing at all: no echo goes back and forth."""
+        self.box.requests.clear()
+        assert self.run()["exit"] == exit_code, self.errors()
+        assert self.run("--full")["exit"] == exit_code, self.errors()
+        assert self.writes() == [], [(write.method, write.path, write.body) for write in self.writes()]
+
+    def in_step(self, before: Snapshot | None = None, but: tuple[str, ...] = ()) -> None:
+        """Both worlds are equal wherever the design says so, and a further run changes nothing."""
+        found = differences(self.box, self.config["flows"], before=before, but=but)
+        assert not found, found
+        self.rests()
+
+    def recovers(self) -> None:
+        """A run goes through, nothing was sent twice, and one more writes nothing, not even when it reads all."""
+        self.goes()
+        self.box.requests.clear()
+        self.goes("--full")
+        assert self.writes() == []
+        for table, column in (("SO_HDR", "EXT_ID"), ("HRS_LINE", "EXT_ID"), ("CONTACT", "ACCT_NAME")):
+            marks = [row[column] for row in self.box.accountview.rows(table) if row[column]]
+            assert len(marks) == len(set(marks)), f"doubled in {table}"
+
+
+def body(write: Any) -> Any:
+    """What a write carried, as JSON."""
+    return json.loads(write.body)
+
 
 @contextmanager
 def office(
@@ -118,3 +178,11 @@ def office(
     """An office on a world of its own (empty without one). `options` are the sandbox's; `wire`: over real sockets."""
     with Sandbox(world=world, **options) as box, nullcontext() if wire else without_sockets(box):
         yield Office(box, folder, **(flows or {}))
+
+
+@contextmanager
+def shop(folder: Path, flows: Mapping[str, str] | None = None, **options: Any) -> Iterator[Office]:
+    """An office on a small shop, with these flows on top of customers: both, projects: import, orders: export."""
+    with office(folder, None, {**ORDERS, **(flows or {})}, **options) as one:
+        one.shop()
+        yield one
