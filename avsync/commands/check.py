@@ -14,12 +14,14 @@ from avsync.config import FLOWS
 from avsync.config.settings import Config
 from avsync.errors import AvsyncError, ConfigError
 from avsync.messages.texts import phrase, text
-from avsync.records.registry import accountview_needs, crafter_needs
+from avsync.records.registry import KINDS, accountview_needs, crafter_needs, kinds_of, writable
+from avsync.records.values import ACCOUNTVIEW
 from avsync.services.accountview import metadata
 from avsync.services.accountview.client import AccountView, company_code, pick_company
 from avsync.services.accountview.metadata import Metadata, Missing
 from avsync.services.crafter.client import load_schema as crafter_schema
 from avsync.sync import schema as needs
+from avsync.sync.session import policy_of
 
 REFERENCE_LENGTH = 27  # behaviour 2: avs and 24 hexadecimal digits
 ORDER_OF_EXITS = (3, 2, 4)
@@ -105,7 +107,7 @@ class _Checker:
             verified = metadata.verify(found, client.schema, accountview_needs(flow, self.flows))
             yield from self._flow(flow, verified)
         yield from self._widths(client, found)
-        yield from self._contacts(missing)
+        yield from self._modules(missing)
         client.absent |= {(one.kind, one.neutral) for one in missing if one.what == "column"}
         if "hours" in self.on:
             yield from self._guarded("time_codes", lambda: self._time_codes(client, missing))
@@ -115,7 +117,7 @@ class _Checker:
     def _flow(self, flow: str, missing: list[Missing]) -> Iterator[Check]:
         rights = [one for one in missing if one.what in ("insert", "update")]
         names = [one for one in missing if one not in rights]
-        without = [needs.described(one) for one in names if not needs.stops(one) and one.kind != "contact"]
+        without = [needs.described(one) for one in names if not needs.stops(one) and not _is_module(one)]
         hint = self._say("without", missing=", ".join(without)) if without else ""
         refused, denied = needs.refusal(flow, names), needs.refusal(flow, rights)
         name = f"schema.{flow}"
@@ -127,36 +129,34 @@ class _Checker:
 
     def _widths(self, client: AccountView, found: Metadata) -> Iterator[Check]:
         """What avsync itself will write must fit; what people wrote is judged record by record."""
-        for kind, neutral, key, needed in self._written():
+        for kind, neutral, key, needed in self._written(client):
             column = found.column(kind, neutral)
             if column is not None and 0 < column.length < needed and column.type == "C":
                 name = f"{client.schema[kind].table}.{client.schema[kind].columns[neutral]}"
                 about = {"column": name, "length": column.length, "key": key, "needed": needed}
                 yield self._bad(f"width.{kind}.{neutral}", ConfigError("schema_too_narrow", **about))
 
-    def _written(self) -> Iterator[tuple[str, str, str, int]]:
+    def _written(self, client: AccountView) -> Iterator[tuple[str, str, str, int]]:
         """(kind, neutral column, whose value, its length)"""
-        settings = self.config.accountview
-        reference = f"accountview.schema: reference (avs…, {REFERENCE_LENGTH})"
-        if "hours" in self.on:
-            for name, code in self.config.time_codes.model_dump().items():
-                yield "hour", "time_code", f"time_codes.{name}", len(code or "")
-            yield "hour", "reference", reference, REFERENCE_LENGTH
-        if self._exports("orders"):
-            yield "order", "reference", reference, REFERENCE_LENGTH
-        if self._exports("customers"):
-            yield "customer", "ledger_account", "accountview.debtor_account", len(settings.debtor_account or "")
-        if self._exports("projects"):
-            yield "project", "status", "accountview.new_project_status", len(settings.new_project_status or "")
+        policy = policy_of(self.config, "")
+        for flow in self.on:
+            for kind in writable(flow) if policy.writes(flow, ACCOUNTVIEW) else ():
+                for column, key, value in kind.configured(policy) if kind.configured else ():
+                    yield kind.table, column, key, len(value)
+                if "reference" in client.schema[kind.table].columns and ACCOUNTVIEW in kind.made:
+                    whose = f"accountview.schema: reference (avs…, {REFERENCE_LENGTH})"
+                    yield kind.table, "reference", whose, REFERENCE_LENGTH
 
     def _exports(self, flow: str) -> bool:
         return self.flows[flow] in ("export", "both")
 
-    def _contacts(self, missing: list[Missing]) -> Iterator[Check]:
-        if self.flows["customers"] not in ("import", "both"):
-            return
-        absent = [one for one in missing if one.kind == "contact" and one.what == "object"]
-        yield self._good("contacts", "no_contacts" if absent else "contacts", self._maybe(absent))
+    def _modules(self, missing: list[Missing]) -> Iterator[Check]:
+        """Kinds whose module AccountView may lack."""
+        for kind in (kind for flow in self.on for kind in kinds_of(flow) if kind.optional):
+            if self.flows[kind.flow] in ("import", "both"):
+                absent = [one for one in missing if one.kind == kind.name and one.what == "object"]
+                name = f"{kind.name}s"
+                yield self._good(name, f"no_{name}" if absent else name, self._maybe(absent))
 
     def _maybe(self, missing: list[Missing]) -> str:
         meant = [needs.described(one) for one in missing if one.candidates]
@@ -200,3 +200,8 @@ class _Checker:
 
 def _name(row: Mapping[str, Any] | None) -> str:
     return str((row or {}).get("name") or "").strip()
+
+
+def _is_module(missing: Missing) -> bool:
+    """Whether a module of its own is meant, which is told by itself."""
+    return missing.kind in KINDS and KINDS[missing.kind].optional

@@ -81,7 +81,7 @@ def text(code: str, language: str, params: Mapping[str, Any]) -> tuple[str, str]
     """(sentence, next step) in a language, with what was filled in cut to a readable length."""
     shown = _Params({name: _shown(name, value, language) for name, value in params.items()})
     if "parent_name" in params:
-        shown["parent_name"] = _behind(params["parent_name"], params.get("parent") or params.get("project"))
+        shown["parent_name"] = _behind(params["parent_name"], params.get("parent"))
     sentence, step = row(code).texts[language if language in ("nl", "en") else "nl"]
     return sentence.format_map(shown), step.format_map(shown)
 

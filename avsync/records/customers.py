@@ -27,8 +27,8 @@ from avsync.records.kind import (
     Value,
     fitted,
     key_across,
-    read_record,
 )
+from avsync.records.rows import read_record
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other, required_code, squeeze, text
 
 FLOW = "customers"
@@ -61,10 +61,6 @@ def _moved(customer: Record, places: Iterable[Record]) -> bool:
     """A postal code in common with where the linked one is, or none on either side."""
     before, now = _codes_of(places), _postal_codes(customer)
     return bool(now & before) or not (now or before)
-
-
-def _customer_fate(record: Record, policy: Policy) -> Fate:
-    return "plan" if policy.writes(FLOW, other(record.side)) else "keep"
 
 
 def _customer_asks(record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
@@ -143,7 +139,8 @@ CUSTOMER = Kind(
         Field("created_at", "moment", crafter=None, merged=False),
     ),
     title=lambda side, fields: fields["name"], alike=lambda side, fields: squeeze(fields["name"]),
-    fate=_customer_fate, asks=_customer_asks, match=_match_customer, new=_new_customer,
+    asks=_customer_asks, match=_match_customer, new=_new_customer,
+    configured=lambda policy: [("ledger_account", "accountview.debtor_account", policy.debtor_account)],
     moved=_moved, twin=_customer_twin, same=_same_customer,
 )  # fmt: skip
 
@@ -200,8 +197,8 @@ def _main_to_crafter(value: Canonical, record: Record, known: Known) -> Translat
     return Translated(value, leave=value != "true")
 
 
-def _column_of_address(wanted: Field, identity: str) -> str | None:
-    return _ADDRESS[identity.rpartition(":")[2]].get(wanted.name)
+def _columns(identity: str) -> Mapping[str, str]:
+    return _ADDRESS[identity.rpartition(":")[2]]
 
 
 def _new_location(side: Side, record: Record, known: Known) -> dict[str, Value]:
@@ -228,7 +225,7 @@ LOCATION = Kind(
         Field("label", accountview=None, crafter="name", merged=False),
     ),
     title=lambda side, fields: fields["label"] or fields["street"] or "", alike=_place, read=_read_locations,
-    fate=_location_fate, match=_match_location, column=_column_of_address, new=_new_location,
+    fate=_location_fate, match=_match_location, columns=_columns, new=_new_location,
     late=lambda record: record.fields["main"] == "false",
 )  # fmt: skip
 

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 from avsync.records.kind import (
-    Ask,
     Fate,
     Field,
     Kind,
     Known,
-    Link,
     Look,
     LookUp,
     Match,
     Policy,
     Refuse,
-    Row,
     Translated,
-    Value,
     WaitFor,
     fitted,
-    read_record,
     translate,
 )
 from avsync.records.projects import project_code
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, code, reference
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, code
 
 FLOW = "hours"
 DESCRIPTIONS = {"work": "werktijd", "travel": "reistijd"}
@@ -35,24 +29,11 @@ _ORDER = "order:"
 _NATURAL = ("employee", "project", "time_code", "date", "description", "quantity")
 
 
-def _read(kind: Kind, side: Side, row: Row, policy: Policy) -> list[Record]:
-    """A line of the uren-menu, or a row of HR1: where that has a reference, its columns recognise nothing."""
-    found = read_record(kind, side, row, policy)
-    return [replace(found, alike="") if "reference" in row else found]
-
-
 def _fate(record: Record, policy: Policy) -> Fate:
     """Of AccountView's, only what may be ours is kept: it has everybody's hours of all years."""
     if record.side == ACCOUNTVIEW:
         return "keep" if record.reference.startswith("avs") or record.alike else "drop"
     return "plan" if policy.writes(FLOW, ACCOUNTVIEW) and record.day >= policy.start_date else "drop"
-
-
-def _asks(record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
-    """A user's employee number must be one of AccountView's."""
-    user = known.of("row", "user", CRAFTER, record.fields["employee"])
-    if record.side == CRAFTER and user.accountview:
-        yield Ask("row", "employee", ACCOUNTVIEW, user.accountview)
 
 
 def _employee(value: Canonical, record: Record, known: Known) -> Translated:
@@ -92,11 +73,11 @@ def _description(value: Canonical, record: Record, known: Known) -> Translated:
 
 def _match(record: Record, look: Look, known: Known) -> Match:
     """Without a reference column by all natural columns; of identical twins each line takes one (behaviour 5)."""
-    if record.side == ACCOUNTVIEW or ("hour", "reference") not in known.absent:
+    if record.side == ACCOUNTVIEW:
         return Match()
-    try:
-        fields = {name: translate(HOUR, HOUR.field(name), record, known).value for name in _NATURAL}
-    except (Refuse, WaitFor):
+    made = translate(HOUR, record, known)
+    fields = {name: one.value for name, one in made.items() if isinstance(one, Translated)}
+    if len(fields) < len(made):
         return Match()
     return Match(tuple(look("hour", ACCOUNTVIEW, "alike", _natural(ACCOUNTVIEW, fields)))[:1], "columns")
 
@@ -120,10 +101,6 @@ def _title(side: Side, fields: Mapping[str, Canonical]) -> str:
     return f"{fields['date']} {DESCRIPTIONS[fields['description'] or '']} {fields['quantity']}"
 
 
-def _new(side: Side, record: Record, known: Known) -> dict[str, Value]:
-    return {"reference": reference("hour", record.id)}
-
-
 _WORDS = tuple(DESCRIPTIONS)
 HOUR = Kind(
     name="hour", flow=FLOW, id="id", known_by=("id",), told_on="hour", marked=False, recent=True,
@@ -131,13 +108,14 @@ HOUR = Kind(
     fields=(
         Field("date", "date", needed=(CRAFTER,)),
         Field("time_code", "code", crafter="kind", only=_WORDS, needed=(CRAFTER,), to_accountview=_time_code),
-        Field("employee", crafter="user_id", list="user", needed=(CRAFTER,), to_accountview=_employee),
+        Field("employee", crafter="user_id", list="user", against="employee", needed=(CRAFTER,), to_accountview=_employee),
         Field("project", crafter="project_id", ref="project", over=("order", "work_order_id"), to_accountview=_project),
         Field("description", "free", crafter="kind", needed=(CRAFTER,), to_accountview=_description),
         Field("quantity", "quantity", crafter="hours", needed=(CRAFTER,)),
     ),
-    read=_read, title=_title, alike=_natural, day=lambda side, row, fields: fields["date"] or "",
-    fate=_fate, asks=_asks, match=_match, new=_new, twin=_twin, same=_same,
+    title=_title, alike=_natural, day={CRAFTER: "date"}, bears=True,
+    configured=lambda policy: [("time_code", f"time_codes.{one}", policy.time_codes[one]) for one in DESCRIPTIONS],
+    fate=_fate, match=_match, twin=_twin, same=_same,
 )  # fmt: skip
 
 EMPLOYEE = LookUp(

@@ -8,7 +8,7 @@ references, rights and look-ups follow from it; no other module lists kinds or c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
@@ -21,18 +21,9 @@ from avsync.records.values import (
     Malformed,
     Record,
     Side,
-    code,
     crafter_reference,
-    day,
-    local_moment,
     other,
-    quantity,
-    reference,
-    required,
-    required_code,
-    short,
     text,
-    utc_moment,
 )
 
 FieldType = Literal["line", "name", "free", "code", "date", "quantity", "flag", "moment"]
@@ -258,17 +249,6 @@ Translate = Callable[[Canonical, Record, Known], Translated]
 
 # --- the declaration
 
-_READ: Mapping[tuple[Side, FieldType], Callable[[object, str], Canonical]] = {
-    **{(side, kind): text for side in BOTH for kind in ("line", "name", "free")},
-    **{(side, "date"): day for side in BOTH},
-    **{(side, "quantity"): quantity for side in BOTH},
-    **{(side, "flag"): lambda value, name: "true" if value is True else "false" for side in BOTH},
-    (ACCOUNTVIEW, "code"): code,
-    (CRAFTER, "code"): text,
-    (ACCOUNTVIEW, "moment"): lambda value, name: local_moment(value, name) or None,
-    (CRAFTER, "moment"): utc_moment,
-}
-
 
 @dataclass(frozen=True)
 class Field:
@@ -279,7 +259,7 @@ class Field:
     a row without it cannot be read; `instead`: the field that stands in for it where AccountView's is empty. `merged`
     False: read, but never written. `only`: Crafter's words for it. `over`: (kind, Crafter's field) of what it is taken
     from where Crafter's is empty. `fixed`: given on creation, never changed. `empty`: the problem when there is nothing
-    to send to Crafter. `writes` and the two translations: where this field decides otherwise than its type does.
+    to send to Crafter. `against`: AccountView's list that what was looked up must be in. `writes` and the two translations: where this field decides otherwise than its type does.
     """
 
     name: str
@@ -296,6 +276,7 @@ class Field:
     over: tuple[str, str] = ("", "")
     fixed: bool = False
     empty: str = ""
+    against: str = ""
     writes: Callable[[Link, Policy], tuple[bool, bool]] | None = None
     to_accountview: Translate | None = None
     to_crafter: Translate | None = None
@@ -317,11 +298,13 @@ class Kind:
     `id`: AccountView's key column. `known_by`: the fields people know a Crafter record by, the first that is filled (`id`:
     its id). `listed`: the listing whose rows hold it, per side. `made`: sides it may be created on, `changed`: on which it
     may be changed. `belongs_to`: the field that names its owner. `told_on`: whose tijdlijn its problems belong in, itself
-    or its owner. `marked`: in Crafter it carries our reference. `awaited`: its flow brings every one of them, so a missing
+    or its owner. `marked`: in Crafter it carries our reference, `bears`: in AccountView too, where there is a column. `day`: the field
+    that start_date is compared with, per side. `awaited`: its flow brings every one of them, so a missing
     one is waited for. `optional`: AccountView may lack the module. `lists`: what it looks up besides its fields.
     `recent`: AccountView keeps them for ever, and they are read only to recognise our own. `details_of`: the kind whose
     detail rows they are in AccountView. `late`: it is written after the others. `moved`: whether a record under another number is
-    this one, by where both are; None: numbers are not followed. `twin` and `same`: how a row that we made is found and
+    this one, by where both are; None: numbers are not followed. `configured`: AccountView's columns that are filled from the config: (column, the key there, the
+    value). `twin` and `same`: how a row that we made is found and
     recognised where it bears no reference.
     """
 
@@ -338,38 +321,43 @@ class Kind:
     belongs_to: str = ""
     told_on: str = ""
     marked: bool = True
+    bears: bool = False
     awaited: bool = False
     optional: bool = False
     lists: tuple[str, ...] = ()
     recent: bool = False
     details_of: str = ""
-    alike: Callable[[Side, Mapping[str, Canonical]], str] = field(default=lambda side, fields: "")
-    day: Callable[[Side, Row, Mapping[str, Canonical]], str] = field(default=lambda side, row, fields: "")
+    alike: Callable[[Side, Mapping[str, Canonical]], str] | None = None
+    day: Mapping[Side, str] = field(default_factory=dict)
     read: Callable[[Kind, Side, Row, Policy], list[Record]] | None = None
-    fate: Callable[[Record, Policy], Fate] = field(default=lambda record, policy: "plan")
-    late: Callable[[Record], bool] = field(default=lambda record: False)
-    asks: Callable[[Record, Link | None, Known], Iterable[Ask]] = field(default=lambda record, link, known: ())
+    fate: Callable[[Record, Policy], Fate] | None = None
+    late: Callable[[Record], bool] | None = None
+    asks: Callable[[Record, Link | None, Known], Iterable[Ask]] | None = None
     match: Callable[[Record, Look, Known], Match] | None = None
-    named: Callable[[Record, Known], Record | None] = field(default=lambda record, known: None)
-    shown: Callable[[Record, Known], Record] = field(default=lambda record, known: record)
-    silent: Callable[[Record, Link], Remark | None] = field(default=lambda record, link: None)
-    protected: Callable[[Field, Canonical, Known], bool] = field(default=lambda wanted, value, known: False)
-    column: Callable[[Field, str], str | None] = field(default=lambda wanted, identity: wanted.accountview)
-    new: Callable[[Side, Record, Known], dict[str, Value]] = field(default=lambda side, record, known: {})
+    named: Callable[[Record, Known], Record | None] | None = None
+    shown: Callable[[Record, Known], Record] | None = None
+    silent: Callable[[Record, Link], Remark | None] | None = None
+    protected: Callable[[Field, Canonical, Known], bool] | None = None
+    columns: Callable[[str], Mapping[str, str]] | None = None
+    configured: Callable[[Policy], Iterable[tuple[str, str, str]]] | None = None
+    new: Callable[[Side, Record, Known], dict[str, Value]] | None = None
     twin: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None
-    same: Callable[[Record, Mapping[str, Any], Mapping[str, Any], str], bool] = field(
-        default=lambda record, told, values, since: True
-    )
+    same: Callable[[Record, Mapping[str, Any], Mapping[str, Any], str], bool] | None = None
     moved: Callable[[Record, Iterable[Record]], bool] | None = None
     plan: Callable[[Record, Link | None, Known], Planned] | None = None
     saved: Callable[[Write, Sequence[Row]], Stored] | None = None
     look_up: Callable[[Mapping[str, Any], Sequence[Row], Link | None], Stored] | None = None
-    split: Callable[[Write], list[Write]] = field(default=lambda write: [])
+    split: Callable[[Write], list[Write]] | None = None
 
     @property
     def table(self) -> str:
         """The AccountView kind of the schema whose rows hold it."""
         return self.listed.get(ACCOUNTVIEW, self.name)
+
+    @property
+    def resource(self) -> str:
+        """The Crafter resource that holds it."""
+        return self.listed.get(CRAFTER, self.name)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -383,6 +371,15 @@ class Kind:
     def has(self, name: str) -> bool:
         """Whether there is a field of that name."""
         return any(one.name == name for one in self.fields)
+
+    def column(self, wanted: Field, identity: str) -> str | None:
+        """The neutral AccountView column of a field; for some kinds that depends on which record it is."""
+        return self.columns(identity).get(wanted.name) if self.columns else wanted.accountview
+
+    def usual_fate(self, record: Record, policy: Policy) -> Fate:
+        """A record without a link is made across where the flow may do that, else kept to be met."""
+        across = other(record.side)
+        return "plan" if across in self.made and policy.writes(self.flow, across) else "keep"
 
     def may_write(self, wanted: Field, link: Link, policy: Policy) -> tuple[bool, bool]:
         """Whether (AccountView, Crafter) may be written for a linked record: by the flow's direction, unless the field
@@ -422,55 +419,6 @@ class LookUp:
     optional: bool = False
 
 
-# --- reading
-
-
-def read_records(kind: Kind, side: Side, row: Row, policy: Policy) -> list[Record]:
-    """What a row tells of this kind. Raises Malformed for a row that cannot be understood."""
-    return kind.read(kind, side, row, policy) if kind.read else [read_record(kind, side, row, policy)]
-
-
-def read_record(kind: Kind, side: Side, row: Row, policy: Policy, identity: str = "") -> Record:
-    """The one record of this kind that a row holds; `identity` where that is not the row's own key."""
-    if side == ACCOUNTVIEW:
-        identity = identity or required_code(row.get(kind.id), kind.id)
-    else:
-        identity = required(row.get("id"), "id")
-    fields = {one.name: read_field(one, side, row) for one in kind.fields}
-    for one in kind.fields:
-        if side == ACCOUNTVIEW and one.instead and fields[one.name] is None:
-            fields[one.name] = fields[one.instead] or identity
-        if side in one.needed and fields[one.name] is None:
-            raise Malformed(one.on(side) or one.name, "-")
-    mark = reference(kind.name, identity) if side == CRAFTER else crafter_reference(policy.company, kind.name, identity)
-    known_by = (identity if name == "id" else (fields[name] or "").upper() for name in kind.known_by)
-    key = kind.row_key(identity) if side == ACCOUNTVIEW else next(filter(None, known_by), "")
-    moment = local_moment(row.get("changed_at"), "changed_at") if side == ACCOUNTVIEW else utc_moment(
-        row.get("updated_at"), "updated_at")  # fmt: skip
-    named = "reference" if side == ACCOUNTVIEW else "external_ref"
-    return Record(
-        kind.name, side, identity, key, kind.title(side, fields) or key, fields,
-        reference=text(row.get(named), named) or "" if kind.marked or side == ACCOUNTVIEW else "", mark=mark,
-        owner=fields.get(kind.belongs_to) or "", alike=kind.alike(side, fields), changed_at=moment,
-        day=kind.day(side, row, fields),
-    )  # fmt: skip
-
-
-def read_field(wanted: Field, side: Side, row: Row) -> Canonical:
-    """One field in its canonical text."""
-    name = wanted.on(side)
-    if name is None:
-        return None
-    kind: FieldType = "code" if (wanted.ref or wanted.list) and wanted.type == "line" else wanted.type
-    value = _READ[side, kind](row.get(name), name)
-    if side == CRAFTER and value is None and wanted.over[1]:
-        behind = text(row.get(wanted.over[1]), wanted.over[1])
-        return f"{wanted.over[0]}:{behind}" if behind else None
-    if side == CRAFTER and value is not None and wanted.only and value not in wanted.only:
-        raise Malformed(name, short(value))
-    return value
-
-
 # --- references
 
 
@@ -488,10 +436,14 @@ def asks_of(kind: Kind, record: Record, link: Link | None, known: Known) -> Iter
             yield Ask("ref", one.ref, record.side, value)
         elif value and one.list:
             yield Ask("row", one.list, record.side, value)
+            number = known.of("row", one.list, record.side, value).accountview if one.against else ""
+            if number and record.side == CRAFTER:
+                yield Ask("row", one.against, ACCOUNTVIEW, number)
     start = crafter_reference(known.policy.company, kind.name, "")
     if record.side == CRAFTER and link is None and record.reference.startswith(start):
         yield Ask("record", kind.name, ACCOUNTVIEW, record.reference.removeprefix(start))  # is it still there?
-    yield from kind.asks(record, link, known)
+    if kind.asks is not None:
+        yield from kind.asks(record, link, known)
 
 
 def named_by_mark(kind: Kind, record: Record, known: Known) -> str:
@@ -518,19 +470,28 @@ def key_across(kind: str, side: Side, key: str, known: Known) -> str:
 # --- translating
 
 
-def translate(kind: Kind, wanted: Field, record: Record, known: Known) -> Translated:
-    """A field's value in the terms of the side across; raises Refuse or WaitFor."""
-    value = record.fields.get(wanted.name)
-    own = wanted.to_crafter if record.side == ACCOUNTVIEW else wanted.to_accountview
-    if own is not None:
-        return own(value, record, known)
-    if wanted.ref:
-        if value is None and record.side == ACCOUNTVIEW and wanted.empty:
-            raise Refuse(wanted.empty)
-        return Translated(key_across(wanted.ref, record.side, value, known) if value else None)
-    if record.side == ACCOUNTVIEW or ACCOUNTVIEW not in kind.changed:
-        return Translated(value)  # Crafter's fields are wider than AccountView's
-    return fitted(kind.table, wanted, wanted.accountview, value, known)
+def translate(kind: Kind, record: Record, known: Known) -> dict[str, Translated | Refuse | WaitFor]:
+    """Every merged field in the terms of the side across, or why it cannot go there."""
+    made: dict[str, Translated | Refuse | WaitFor] = {}
+    to_crafter = record.side == ACCOUNTVIEW
+    for one in kind.fields:
+        if not one.merged:
+            continue
+        value, own = record.fields.get(one.name), one.to_crafter if to_crafter else one.to_accountview
+        try:
+            if own is not None:
+                made[one.name] = own(value, record, known)
+            elif one.ref and value is None and to_crafter and one.empty:
+                raise Refuse(one.empty)
+            elif one.ref:
+                made[one.name] = Translated(key_across(one.ref, record.side, value, known) if value else None)
+            elif to_crafter or ACCOUNTVIEW not in kind.changed:
+                made[one.name] = Translated(value)  # Crafter's fields are wider than AccountView's
+            else:
+                made[one.name] = fitted(kind.table, one, one.accountview, value, known)
+        except (Refuse, WaitFor) as no:
+            made[one.name] = no
+    return made
 
 
 def fitted(table: str, wanted: Field, column: str | None, value: Canonical, known: Known) -> Translated:
@@ -578,11 +539,8 @@ def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
         ours += named + [one for one in rivals if one.id != record.id]
     if ours:
         return Match(tuple(ours), "reference")
+    if kind.bears and record.side == CRAFTER and (kind.table, "reference") not in known.absent:
+        return Match()  # it would bear our mark
     if kind.match is not None:
         return kind.match(record, look, known)
     return Match(tuple(look(kind.name, across, "key", record.key)) if record.key else (), "number")
-
-
-def seen_as(record: Record, fingerprint: str) -> Record:
-    """The record with the fingerprint of the row it came from."""
-    return replace(record, fingerprint=fingerprint)

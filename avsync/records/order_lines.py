@@ -30,9 +30,9 @@ from avsync.records.kind import (
     Row,
     Stored,
     Write,
-    read_record,
 )
-from avsync.records.orders import made_on
+from avsync.records.orders import MADE_ON
+from avsync.records.rows import read_record
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record, Side, code, quantity, required, text
 
 FLOW = "invoice"
@@ -76,9 +76,9 @@ def _read(kind: Kind, side: Side, row: Row, policy: Policy) -> list[Record]:
         raise Malformed("lines", type(lines).__name__)
     record = read_record(kind, side, row, policy)
     found = dict(_read_line(raw, position) for position, raw in enumerate(lines))
-    hidden = ("number", "own_number", "description")
+    hidden = ("number", "own_number", "description", "made_at")
     kept = {name: value for name, value in record.fields.items() if name not in hidden}
-    return [replace(record, fields={**found, **kept}, mark="")]
+    return [replace(record, fields={**found, **kept}, mark="", reference="")]
 
 
 def _read_line(raw: object, position: int) -> tuple[str, str]:
@@ -347,8 +347,9 @@ ORDER_LINE = Kind(
         Field("number", "code", accountview=None, crafter="order_number", merged=False),
         Field("own_number", accountview=None, crafter="number", merged=False),
         Field("description", accountview=None, merged=False),
+        Field("made_at", "moment", accountview=None, crafter="created_at", merged=False),
     ),
-    title=lambda side, fields: fields["description"] or fields["own_number"] or "", day=made_on, read=_read,
+    title=lambda side, fields: fields["description"] or fields["own_number"] or "", day=MADE_ON, read=_read,
     fate=_fate, asks=_asks, plan=_plan, saved=_saved, look_up=_look_up, split=_split, shown=_shown, details_of="order",
     lists=("article",),
 )  # fmt: skip

@@ -19,7 +19,6 @@ from avsync.records.kind import (
     Policy,
     Refuse,
     Remark,
-    Row,
     Translated,
     Value,
     WaitFor,
@@ -33,24 +32,15 @@ from avsync.records.values import (
     Canonical,
     Record,
     Side,
-    amsterdam_day,
     other,
-    reference,
     required,
     squeeze,
     text,
-    utc_moment,
 )
 
 FLOW = "orders"
 CANCELLED = "cancelled"
-
-
-def made_on(side: Side, row: Row, fields: Mapping[str, Canonical]) -> str:
-    """The order date; in Crafter the day it was made, in the Netherlands (behaviour 26)."""
-    if side == ACCOUNTVIEW:
-        return fields["order_date"] or ""
-    return amsterdam_day(utc_moment(row.get("created_at"), "created_at"))
+MADE_ON: Mapping[Side, str] = {ACCOUNTVIEW: "order_date", CRAFTER: "made_at"}  # (behaviour 26)
 
 
 def _fate(record: Record, policy: Policy) -> Fate:
@@ -163,7 +153,6 @@ def _new(side: Side, record: Record, known: Known) -> dict[str, Value]:
     return {
         "invoice_customer": key_across("customer", CRAFTER, record.fields["customer"] or "", known),
         "order_date": date.fromisoformat(record.day),
-        "reference": reference("order", record.id),
     }
 
 
@@ -192,8 +181,9 @@ ORDER = Kind(
         Field("status", accountview=None, merged=False),
         Field("own_number", accountview=None, crafter="number", merged=False),
         Field("order_date", "date", crafter=None, merged=False),
+        Field("made_at", "moment", accountview=None, crafter="created_at", merged=False),
     ),
-    title=lambda side, fields: fields["description"] or fields["own_number"] or "", day=made_on,
+    title=lambda side, fields: fields["description"] or fields["own_number"] or "", day=MADE_ON, bears=True,
     fate=_fate, asks=_asks, match=_match, named=_named, protected=_protected, silent=_silent, new=_new,
     twin=_twin, same=_same,
 )  # fmt: skip

@@ -35,14 +35,10 @@ def project_code(crafter_id: str, known: Known) -> str:
         raise WaitFor("project", found.accountview, found.name)
     if found.state == "gone":
         raise Refuse("parent_gone", parent_kind="project", parent=found.accountview, parent_name=found.name)
-    raise Refuse("project_unknown", project=found.accountview or crafter_id, parent_name=found.name)
+    raise Refuse("project_unknown", parent=found.accountview or crafter_id, parent_name=found.name)
 
 
 # --- types
-
-
-def _type_fate(record: Record, policy: Policy) -> Fate:
-    return "plan" if record.side == ACCOUNTVIEW and policy.writes(FLOW, CRAFTER) else "keep"
 
 
 PROJECT_TYPE = Kind(
@@ -52,7 +48,7 @@ PROJECT_TYPE = Kind(
         Field("code", "code", owner=ACCOUNTVIEW, needed=(CRAFTER,)),
         Field("name", instead="code", needed=(CRAFTER,)),
     ),
-    title=lambda side, fields: fields["name"], fate=_type_fate,
+    title=lambda side, fields: fields["name"],
 )  # fmt: skip
 
 
@@ -137,6 +133,7 @@ PROJECT = Kind(
         Field("status", "code", crafter=None, merged=False),
     ),
     title=lambda side, fields: fields["name"], fate=_project_fate, asks=_asks, new=_new,
+    configured=lambda policy: [("status", "accountview.new_project_status", policy.new_project_status)],
 )  # fmt: skip
 
 USER = LookUp(

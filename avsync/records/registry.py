@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from functools import cache
 
 from avsync.records import customers, hours, order_lines, orders, projects
-from avsync.records.kind import Kind, LookUp, Policy, Row, read_records
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record, Side, code, local_moment, text, utc_moment
+from avsync.records.kind import Kind, LookUp, Policy
+from avsync.records.rows import Listing
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Side
 
 KINDS: dict[str, Kind] = {}
 LISTS: dict[str, LookUp] = {}
@@ -52,77 +49,14 @@ def children(name: str) -> list[Kind]:
     return [kind for kind in KINDS.values() if kind.belongs_to and kind.field(kind.belongs_to).ref == name]
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """One listing of one side. `kind` is the client's name of it, `makes` the kinds its rows become; `recent`: never read
-    further back than start_date, so it proves no absence."""
-
-    side: Side
-    kind: str
-    makes: tuple[Kind, ...]
-
-    @property
-    def name(self) -> str:
-        """As the watermark knows it."""
-        return f"{self.side}:{self.kind}"
-
-    @property
-    def key(self) -> str:
-        """The column that names a row."""
-        return self.makes[0].id if self.side == ACCOUNTVIEW else "id"
-
-    @property
-    def changed(self) -> str | None:
-        """The column with the moment of change."""
-        if self.side == CRAFTER:
-            return "updated_at"
-        return "changed_at" if self.makes[0].changed_at else None
-
-    @property
-    def recent(self) -> bool:
-        """Whether it is only read to recognise what is ours."""
-        return self.side == ACCOUNTVIEW and self.makes[0].recent
-
-    def identity(self, row: Row) -> str | None:
-        """The row's own id, None when even that cannot be read."""
-        try:
-            return code(row.get(self.key), self.key) if self.side == ACCOUNTVIEW else text(row.get(self.key), self.key)
-        except Malformed:
-            return None
-
-    def moment(self, row: Row) -> str:
-        """When it was changed, by its own side's clock; empty when unknown."""
-        if self.changed is None:
-            return ""
-        try:
-            return (local_moment if self.side == ACCOUNTVIEW else utc_moment)(row.get(self.changed), self.changed)
-        except Malformed:
-            return ""
-
-    def read(self, row: Row, policy: Policy, print_: str = "") -> list[Record]:
-        """What the row becomes in the flows that are on; the record it stands for first, which carries its fingerprint.
-        Raises Malformed."""
-        on = [kind for kind in self.makes if policy.flows[kind.flow] != "off"] or self.makes[:1]
-        found = [record for kind in on for record in read_records(kind, self.side, row, policy)]
-        return [replace(one, fingerprint=print_) if one.kind == self.makes[0].name else one for one in found]
-
-    def fingerprint(self, row: Row) -> str:
-        """Of everything in the row but its moment: equal means that nothing changed."""
-        skipped = (self.changed, "created_at")
-        try:
-            shown = repr([(name, row[name]) for name in sorted(row) if name not in skipped])
-        except RecursionError:
-            shown = f"nested too deep: {row.get(self.key)}"
-        return hashlib.blake2b(shown.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
 def listings() -> Iterator[Listing]:
     """Every listing, in the order in which it is read."""
     for flow in FLOWS:
         for side in (ACCOUNTVIEW, CRAFTER):
             for kind in kinds_of(flow):
-                if kind.listed.get(side, kind.name) == kind.name and not (kind.details_of and side == ACCOUNTVIEW):
-                    yield listing(side, kind)
+                found = listing(side, kind)
+                if found.makes[0] == kind and not (kind.details_of and side == ACCOUNTVIEW):
+                    yield found
 
 
 def listing(side: Side, kind: Kind) -> Listing:
@@ -154,56 +88,6 @@ def _reads(kind: Kind, on: Sequence[str], policy: Policy) -> bool:
 for _module in (customers, projects, orders, order_lines, hours):
     declare(*_module.KINDS, *getattr(_module, "LISTS", ()))
 FLOWS = tuple(dict.fromkeys(kind.flow for kind in KINDS.values()))  # what a flow needs stands before it
-
-
-PAGE = {ACCOUNTVIEW: 400, CRAFTER: 200}
-_LONGEST = timedelta(hours=26)
-_SECOND = timedelta(seconds=1)  # a service tells its clock in whole seconds, its rows in microseconds
-
-
-@dataclass(slots=True)
-class Reach:
-    """Where the next listing must start so that a late change is not missed, and a quiet run still needs one page.
-
-    It goes back as many rows as fit comfortably on a page, and at most a day and a bit: an overlap in rows, not in
-    minutes, because a bulk change puts a thousand rows into one minute and a quiet evening none.
-    """
-
-    side: Side
-    _newest: list[str] = field(default_factory=list)
-
-    def saw(self, moment: str) -> None:
-        """A row's moment."""
-        if not moment:
-            return
-        if len(self._newest) < PAGE[self.side]:
-            heapq.heappush(self._newest, moment)
-        elif moment > self._newest[0]:
-            heapq.heapreplace(self._newest, moment)
-
-    def marks(self, before_newest: str, before_since: str, cap: str) -> tuple[str, str]:
-        """(newest, since): never past `cap`, the start of the run by the service's own clock."""
-        newest = max([before_newest, *self._newest])
-        newest = min(newest, _moved(cap, _SECOND)) if cap and newest else newest
-        if not newest:
-            return before_newest, before_since
-        since = max(before_since, self._overlap(), _moved(newest, -_LONGEST))
-        return newest, min(since, newest)
-
-    def _overlap(self) -> str:
-        """The earliest moment whose rows all fit on three quarters of a page; the newest when that alone has more."""
-        rows, room = sorted(self._newest, reverse=True), PAGE[self.side] * 3 // 4
-        if len(rows) <= room:
-            return ""
-        fitting = [moment for moment in rows[:room] if moment > rows[room]]
-        return fitting[-1] if fitting else rows[0]
-
-
-def _moved(moment: str, by: timedelta) -> str:
-    moved = datetime.fromisoformat(moment) + by
-    if moved.tzinfo is None:
-        return moved.strftime("%Y-%m-%dT%H:%M:%S")
-    return moved.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 # --- what a flow needs of either side

@@ -132,7 +132,7 @@ def decimal_text(number: Decimal) -> str:
 
 
 def day(value: object, name: str) -> Canonical:
-    """A plain date `YYYY-MM-DD`. `""`, null and years before 1901 are no date (accountview.md, section 3).
+    """A plain date `YYYY-MM-DD`. `""`, null and years before 1901 are no date (AccountView contract 3).
 
     A moment with a zone becomes the day in Europe/Amsterdam; one without is already local time.
     """
@@ -152,7 +152,7 @@ def day(value: object, name: str) -> Canonical:
 
 
 def utc_moment(value: object, name: str) -> str:
-    """A Crafter moment as `YYYY-MM-DDTHH:MM:SS.ffffffZ`, which sorts as text (crafter.md, transport)."""
+    """A Crafter moment as `YYYY-MM-DDTHH:MM:SS.ffffffZ`, which sorts as text (Crafter contract, transport)."""
     if not isinstance(value, str):
         raise Malformed(name, short(value))
     try:
@@ -170,7 +170,7 @@ def format_utc(moment: datetime) -> str:
 
 
 def local_moment(value: object, name: str) -> str:
-    """An AccountView moment as naive local `YYYY-MM-DDTHH:MM:SS`, empty where there is none (accountview.md 3)."""
+    """An AccountView moment as naive local `YYYY-MM-DDTHH:MM:SS`, empty where there is none (AccountView contract 3)."""
     if value is None or value == "":
         return ""
     if not isinstance(value, str):

@@ -7,7 +7,7 @@ missing parent loses nothing and costs no second read; the watermark may move as
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -80,6 +80,14 @@ class Inbox:
     def by(self, column: str, kind: str, side: Side, value: str) -> list[Record]:
         """Candidates for a first meeting: `column` is key, alike, reference, mark or owner; nothing matches nothing."""
         return [entry.record for entry in self._where(column, kind, side, [value])] if value else []
+
+    def free(self, taken: Collection[tuple[Side, str]], kind: str, side: Side, column: str, value: str) -> list[Record]:
+        """Those of them that no link points at, and that are not taken by now."""
+        found = [entry.record for entry in self._where(column, kind, side, [value])] if value else []
+        sql = f"SELECT 1 FROM links WHERE kind = ? AND {side} = ?"
+        return [
+            one for one in found if (side, one.id) not in taken and not self.db.execute(sql, [kind, one.id]).fetchone()
+        ]
 
     def _where(self, column: str, kind: str, side: Side, values: Sequence[str]) -> list[Entry]:
         found: list[Entry] = []

@@ -153,11 +153,38 @@ class Store:
             found |= {row[0] for row in self.db.execute(sql, [*part, not_before])}
         return found
 
+    def note_absent(self, kind: str, side: str, keys: Iterable[str], now: str) -> None:
+        """These records were looked up and are not there."""
+        for key in keys:
+            self.cache(_absent(kind, side, key), True, now)
+
+    def absent(self, kind: str, side: str, keys: Iterable[str], since: str) -> set[str]:
+        """Which of these records are known not to be there, as looked up at or after a moment."""
+        names = {_absent(kind, side, key): key for key in keys}
+        return {names[name] for name in self.cached_keys(list(names), since)}
+
+    def some_absent(self, kind: str, side: str) -> bool:
+        """Whether any record of a kind is known not to be there."""
+        start = _absent(kind, side, "")
+        sql = "SELECT 1 FROM cache WHERE key >= ? AND key < ? LIMIT 1"
+        return self.db.execute(sql, [start, start + "\U0010ffff"]).fetchone() is not None
+
+    def not_absent(self, kind: str, side: str, keys: Iterable[str]) -> None:
+        """These records are there: a listing shows them, or we made them."""
+        self.db.conn.executemany("DELETE FROM cache WHERE key = ?", [(_absent(kind, side, key),) for key in keys])
+
+    def forget_absences(self, before: str) -> None:
+        """What was not asked again is no longer asked for."""
+        sql = "DELETE FROM cache WHERE key >= ? AND key < ? AND fetched_at < ?"
+        self.db.execute(sql, [_ABSENT, _ABSENT + "\U0010ffff", before])
+
     def uncache(self, key: str) -> None:
         """Forget a value."""
         self.db.execute("DELETE FROM cache WHERE key = ?", [key])
 
-    def uncache_old(self, prefix: str, before: str) -> None:
-        """Forget values under keys that begin so and were fetched before a moment."""
-        sql = "DELETE FROM cache WHERE key >= ? AND key < ? AND fetched_at < ?"
-        self.db.execute(sql, [prefix, prefix + "\U0010ffff", before])
+
+_ABSENT = "absent:"
+
+
+def _absent(kind: str, side: str, key: str) -> str:
+    return f"{_ABSENT}{kind}:{side}:{key}"

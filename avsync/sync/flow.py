@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from avsync.records.kind import BOTH, End, Kind, Known, Link, Match, Refuse, WaitFor, named_by_mark, recognise
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, other
 from avsync.state.inbox import Entry
 from avsync.sync.boundary import each
 from avsync.sync.plan import Action, Made, Meeting, Verb, plan
+from avsync.sync.problems import faulty
 from avsync.sync.recover import recover
 from avsync.sync.refs import PRETENDED
 from avsync.sync.session import PAGE, Session
 from avsync.sync.settle import settle
-from avsync.sync.problems import faulty
 from avsync.sync.write import Job, Writer, conclude, tally
 
 _ROUNDS = 4
@@ -31,8 +32,8 @@ def sync_kind(session: Session, kind: Kind) -> None:
         writer = Writer(session, kind)
         for one in Pass.all(session, kind, (planned_until, until)):
             with writer:
-                for jobs in one.pages():
-                    writer.carry_out(jobs)
+                for jobs in one.pages(writer.begin):
+                    writer.send_all(jobs)
         planned_until = until
         recover(session, writer.look_after())
         _find_unnamed(session, kind, writer)
@@ -56,15 +57,19 @@ def foresee(session: Session, kind: Kind, effects: bool) -> Iterator[Action]:
 
     `effects`: bring what needs no write into the state (a dry run's own copy of it).
     """
+
+    def begin(jobs: Sequence[Job]) -> None:
+        with session.store.transaction():
+            for job in jobs if effects else ():
+                if job.action.writes:
+                    tally(session, job.action)
+                else:
+                    conclude(session, job)
+
     for one in Pass.all(session, kind, (0, session.store.inbox.newest())):
-        for jobs in one.pages():
+        for jobs in one.pages(begin):
             for job in jobs:
                 _pretend(session, job.action)
-                if effects and not job.action.writes:
-                    with session.store.transaction():
-                        conclude(session, job)
-                elif effects:
-                    tally(session, job.action)
                 yield job.action
 
 
@@ -97,28 +102,44 @@ class Pass:
     def all(cls, session: Session, kind: Kind, span: Span) -> Iterator[Pass]:
         """AccountView's versions first: records that stand on both sides are handled with it."""
         taken: set[tuple[Side, str]] = set()
-        for late in (False, True):
+        for late in (False, True) if kind.late else (False,):
             for side in BOTH:
                 yield cls(session, kind, side, span, late, taken)
 
-    def pages(self) -> Iterator[list[Job]]:
-        """What to do, page by page."""
+    def pages(self, begin: Callable[[list[Job]], None]) -> Iterator[list[Job]]:
+        """What to do, page by page; `begin` brings it into the state as far as that is possible before anything is sent.
+
+        What our planning stumbles over gets a problem and is tried again in every run.
+        """
         store, (after, until) = self.session.store, self.span
         held = store.intents.held(self.kind.name)
         while entries := store.inbox.page(self.kind.name, self.side, after, until, PAGE):
             after = entries[-1].seq
-            mine = [one for one in entries if self.kind.late(one.record) == self.late]
+            late = self.kind.late
+            mine = [one for one in entries if late is None or late(one.record) == self.late]
             chosen = [one for one in mine if (self.side, one.record.id) not in held]
             self.session.count(self.kind.flow).unknown += len(mine) - len(chosen)
-            wanted = [one for one in chosen if self.session.wanted(one.record)]
+            wanted = chosen
+            if self.session.only is not None:
+                wanted = [one for one in chosen if self.session.wanted(one.record)]
             if wanted:
-                yield [job for jobs in each(wanted, self._page, self._failed) for job in jobs]
+                done = each(wanted, lambda some: self._page(some, begin), self._failed)
+                yield [job for jobs in done for job in jobs]
 
-    def _page(self, entries: Sequence[Entry]) -> list[Job]:
-        return _Page(self, list(entries)).jobs()
+    def _page(self, entries: Sequence[Entry], begin: Callable[[list[Job]], None]) -> list[Job]:
+        """Leaves nothing behind when it fails."""
+        session, flow = self.session, self.kind.flow
+        before = set(self.taken), set(session.users), replace(session.count(flow))
+        try:
+            jobs = _Page(self, list(entries)).jobs()
+            begin(jobs)
+            return jobs
+        except BaseException:
+            self.taken.intersection_update(before[0])
+            session.users, session.totals[flow] = before[1:]
+            raise
 
     def _failed(self, entry: Entry, error: Exception) -> None:
-        """What our planning stumbles over gets a problem and is tried again in every run."""
         faulty(self.session, self.kind, entry.record, error)
 
 
@@ -133,6 +154,7 @@ class _Page:
         across = [link.end[other(self.side)].id for link in self.links.values()]
         self.partners = self.store.inbox.get(self.kind.name, other(self.side), [one for one in across if one])
         self.held = self.store.intents.held_links(self.kind.name)
+        self.look = partial(self.store.inbox.free, of.taken)
         self.known = self._know()
         self.matches = self._meet()
 
@@ -148,7 +170,7 @@ class _Page:
         if self.kind.plan is not None:
             return {}
         free = [one.record for one in self.entries if not self._is_whole(self.links.get(one.record.id))]
-        found = {record.id: recognise(self.kind, record, self._look, self.known) for record in free}
+        found = {record.id: recognise(self.kind, record, self.look, self.known) for record in free}
         there = [one for match in found.values() for one in match.candidates]
         there += [one for record in free if (one := self._named(record))]
         met = Link(self.kind.name, {side: End() for side in BOTH}, self.side)  # as if linked: they are never created
@@ -162,23 +184,13 @@ class _Page:
 
     def _named(self, record: Record) -> Record | None:
         try:
-            return self.kind.named(record, self.known)
+            return self.kind.named(record, self.known) if self.kind.named else None
         except (Refuse, WaitFor):
             return None
 
-    def _look(self, kind: str, side: Side, column: str, value: str) -> list[Record]:
-        """Free records only."""
-        found = self.store.inbox.by(column, kind, side, value)
-        linked = self.store.links.by_side(kind, side, [record.id for record in found])
-        return [one for one in found if one.id not in linked and (side, one.id) not in self.of.taken]
-
     def jobs(self) -> list[Job]:
         """Decide every version."""
-        jobs: list[Job] = []
-        for entry in self.entries:
-            if not self._is_held(entry) and not self._was_planned(entry):
-                jobs += each([entry], self._job, self.of._failed)
-        return jobs
+        return [self._job(one) for one in self.entries if not self._is_held(one) and not self._was_planned(one)]
 
     def _is_held(self, entry: Entry) -> bool:
         """A write to the other end of its link may still be under way: nothing is sent before that is settled."""
@@ -198,8 +210,8 @@ class _Page:
             return False
         return self.session.wanted(half.record)
 
-    def _job(self, some: Sequence[Entry]) -> Job:
-        entry, link = some[0], self.links.get(some[0].record.id)
+    def _job(self, entry: Entry) -> Job:
+        link = self.links.get(entry.record.id)
         half = self.partners.get(link.end[other(self.side)].id) if link else None
         meeting = Meeting() if self._is_whole(link) else self._meeting(entry.record)
         action = plan(self.kind, entry.record, link, half.record if half else None, self.known, meeting)
@@ -212,12 +224,13 @@ class _Page:
     def _meeting(self, record: Record) -> Meeting:
         match = self.matches.get(record.id, Match())
         if match.candidates and any((one.side, one.id) in self.of.taken for one in match.candidates):
-            match = recognise(self.kind, record, self._look, self.known)
+            match = recognise(self.kind, record, self.look, self.known)
         question = self.session.questions.get((self.kind.name, record.id), "") if self.side == ACCOUNTVIEW else ""
         if question and not match.candidates:
             match = replace(match, question=question)
         made = self._made(record, match.candidates[0]) if len(match.candidates) == 1 else None
-        return Meeting(match, named_by_mark(self.kind, record, self.known), made)
+        deleted = named_by_mark(self.kind, record, self.known) if self.side == CRAFTER and record.reference else ""
+        return Meeting(match, deleted, made)
 
     def _made(self, record: Record, there: Record) -> Made | None:
         """The write of ours that made one of the two, found after its answer was lost."""

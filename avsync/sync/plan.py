@@ -93,7 +93,7 @@ def plan(
     kind: Kind, record: Record, link: Link | None, partner: Record | None, known: Known, meeting: Meeting
 ) -> Action:
     """Decide one version. Refusals and waits are actions too; nothing else is raised for what data does."""
-    record = kind.shown(record, known)
+    record = kind.shown(record, known) if kind.shown else record
     try:
         action = _decide(kind, record, link, partner, known, meeting)
     except Refuse as no:
@@ -117,15 +117,12 @@ def _pairs(kind: Kind, record: Record, known: Known) -> tuple[tuple[Record, Reco
 def _decide(
     kind: Kind, record: Record, link: Link | None, partner: Record | None, known: Known, meeting: Meeting
 ) -> Action:
-    unwanted = kind.fate(record, known.policy) != "plan"
-    if kind.plan is not None:
-        if unwanted:
-            return Action(Verb.SKIP, kind, record, "not_wanted", link)
-        return _own(kind, record, link, kind.plan(record, link, known))
-    if link is not None and link.crafter and link.accountview:
+    if kind.plan is None and link is not None and link.crafter and link.accountview:
         return replace(_linked(kind, link, record, partner, known), partner=partner)
-    if unwanted:
-        return Action(Verb.SKIP, kind, record, "not_wanted", replaces=link.id if link else 0)
+    if (kind.fate or kind.usual_fate)(record, known.policy) != "plan":
+        return Action(Verb.SKIP, kind, record, "not_wanted", replaces=link.id if link and kind.plan is None else 0)
+    if kind.plan is not None:
+        return _own(kind, record, link, kind.plan(record, link, known))
     if link is not None and link.gone:
         return Action(Verb.SKIP, kind, record, "gone", link)
     candidates = meeting.match.candidates
@@ -138,7 +135,7 @@ def _decide(
         gone = Link(kind.name, {ACCOUNTVIEW: End(meeting.deleted), CRAFTER: End(record.id, record.fields)}, ACCOUNTVIEW,
                     adopted=True, gone=True)  # fmt: skip
         return Action(Verb.SKIP, kind, record, "gone", gone)
-    named = kind.named(record, known)
+    named = kind.named(record, known) if kind.named else None
     if named is not None:
         return _adopt(kind, record, named, link, known, meeting.made)
     return _create(kind, record, known, link)
@@ -168,21 +165,22 @@ def _create(kind: Kind, record: Record, known: Known, link: Link | None) -> Acti
     remarks: list[Remark] = []
     unsettled: set[str] = set()
     there: dict[str, Canonical] = {}
-    for wanted in kind.fields:
-        if not wanted.merged:
-            continue
-        made = translate(kind, wanted, record, known)
+    for name, made in translate(kind, record, known).items():
+        if not isinstance(made, Translated):
+            raise made
         if made.remark:
             remarks.append(made.remark)
-            unsettled |= {wanted.name} if made.remark.again else set()
+            unsettled |= {name} if made.remark.again else set()
+        wanted = kind.field(name)
         column = wanted.crafter if target == CRAFTER else kind.column(wanted, "")
-        there[wanted.name] = None if made.leave else made.value
+        there[name] = None if made.leave else made.value
         if column and made.value is not None and not made.leave:
             values[column] = typed(wanted, made.value, target)
-    values |= kind.new(target, record, known)
+    values |= kind.new(target, record, known) if kind.new else {}
     if target == CRAFTER:
         values["external_ref"] = record.mark
     else:
+        values |= {"reference": record.mark} if kind.bears else {}
         values = {name: value for name, value in values.items() if (kind.table, name) not in known.absent}
     own = {name: value for name, value in record.fields.items() if name not in unsettled}
     write = Write(target, None, values, tuple(sorted(values)), {record.side: own, target: there})
@@ -199,19 +197,12 @@ def _adopt(kind: Kind, record: Record, there: Record, old: Link | None, known: K
     adopted = True
     if made is not None:
         told, adopted, leads = dict(made.told), bool(old and old.adopted), made.record_side
-    prints = {ACCOUNTVIEW: av.fingerprint, CRAFTER: cr.fingerprint if is_marked(kind, cr, av.mark) else ""}
+    marked = not kind.marked or cr.reference == av.mark  # until it is, its row must not count as known (behaviour 2)
+    prints = {ACCOUNTVIEW: av.fingerprint, CRAFTER: cr.fingerprint if marked else ""}
     ends = {one.side: End(one.id, told[one.side], prints[one.side]) for one in (av, cr)}
     link = Link(kind.name, ends, old.origin if old and made else leads, adopted=adopted)
     action = _pair(kind, link, av, cr, known)
     return replace(action, verb=Verb.ADOPT, reason="first_meeting", partner=there, replaces=old.id if old else 0)
-
-
-def is_marked(kind: Kind, record: Record, mark: str) -> bool:
-    """Whether a linked record in Crafter carries our reference, where it must (behaviour 2).
-
-    Until it does its row must not count as known: a run may die before it is marked.
-    """
-    return record.side == ACCOUNTVIEW or not kind.marked or record.reference == mark
 
 
 def _linked(kind: Kind, link: Link, record: Record, partner: Record | None, known: Known) -> Action:
@@ -219,7 +210,7 @@ def _linked(kind: Kind, link: Link, record: Record, partner: Record | None, know
     if link.gone:
         return Action(Verb.SKIP, kind, record, "gone", link)
     av, cr = (record, partner) if record.side == ACCOUNTVIEW else (partner, record)
-    remark = kind.silent(cr, link) if cr else None
+    remark = kind.silent(cr, link) if cr and kind.silent else None
     if remark:
         return Action(Verb.SKIP, kind, record, remark.code, link, remarks=(remark,))
     return _pair(kind, link, av, cr, known)
@@ -239,48 +230,57 @@ class _Pair:
             ACCOUNTVIEW: av or _remembered(kind, link, ACCOUNTVIEW, cr),
             CRAFTER: cr or _remembered(kind, link, CRAFTER, av),
         }
-        self.made: dict[tuple[Side, str], Translated] = {}
+        self.made = {side: translate(kind, self.now[side], known) for side in (CRAFTER, ACCOUNTVIEW)}
+        self.tried: dict[tuple[Side, str], Translated] = {}
+        self.used: dict[tuple[Side, str], Translated] = {}
+        self.may = {name: kind.may_write(kind.field(name), link, known.policy) for name in kind.names}
 
     def translated(self, name: str, from_side: Side) -> Translated:
-        """A field in the other side's terms, made once."""
-        key = (from_side, name)
-        if key not in self.made:
-            self.made[key] = translate(self.kind, self.kind.field(name), self.now[from_side], self.known)
-        return self.made[key]
+        """A field in the other side's terms; raises Refuse or WaitFor."""
+        made = self.made[from_side][name]
+        if not isinstance(made, Translated):
+            raise made
+        self.used[from_side, name] = made
+        return made
 
-    def same(self, name: str) -> bool:
-        """Whether both sides tell the same, as far as either can hold it."""
-        wanted = self.kind.field(name)
-        return any(self._can_compare(wanted, side) and self._matches(wanted, side) for side in (CRAFTER, ACCOUNTVIEW))
+    def _same(self) -> set[str]:
+        """The fields of which both sides tell the same, as far as either can hold it."""
+        return {
+            one.name
+            for one in self.kind.fields
+            if one.merged and any(self._compares(one, side) for side in (CRAFTER, ACCOUNTVIEW))
+        }
 
-    def _can_compare(self, wanted: Field, side: Side) -> bool:
-        """Whether a side's value can be put in the other's terms; a reference needs answers, asked for what is new."""
+    def _compares(self, wanted: Field, side: Side) -> bool:
+        """Whether a side's value, put in the other's terms, is what the other tells; a reference needs answers, which are
+        asked for what is new and may be written."""
         if wanted.ref or wanted.list:
-            return self.read[side] is not None and self.known.policy.writes(self.kind.flow, other(side))
-        return self.read[side] is not None or (wanted.crafter is not None and wanted.name in self.link.told(side))
-
-    def _matches(self, wanted: Field, from_side: Side) -> bool:
-        try:
-            made = self.translated(wanted.name, from_side)
-        except (Refuse, WaitFor):
+            can = self.read[side] is not None and self.known.policy.writes(self.kind.flow, other(side))
+        else:
+            can = self.read[side] is not None or (wanted.crafter is not None and wanted.name in self.link.told(side))
+        made = self.made[side][wanted.name]
+        if not can or not isinstance(made, Translated):
             return False
-        value = self.now[other(from_side)].fields.get(wanted.name)
+        self.tried[side, wanted.name] = made
+        value = self.now[other(side)].fields.get(wanted.name)
         if made.leave:
-            return from_side == ACCOUNTVIEW
+            return side == ACCOUNTVIEW
         if wanted.type == "code":
             return (made.value or "").upper() == (value or "").upper()
         return made.value == value
 
     def action(self) -> Action:
         """Merge and build the writes."""
-        kind, link, policy = self.kind, self.link, self.known.policy
+        kind, link = self.kind, self.link
         merged = merge(
             kind.names,
             Versions(self.now[ACCOUNTVIEW].fields, self._base_of_accountview()),
             Versions(self.now[CRAFTER].fields, link.end[CRAFTER].told),
-            self.same,
-            lambda name: kind.may_write(kind.field(name), link, policy),
+            self._same().__contains__,
+            self.may.__getitem__,
         )
+        edited = {*merged.settled, *merged.to_crafter, *merged.to_accountview}
+        self.used |= {key: made for key, made in self.tried.items() if key[1] in edited}
         writes = tuple(filter(None, (self._to_crafter(merged), self._to_accountview(merged))))
         settled = [name for name in merged.settled if not self._again(name)]
         facts = [one.name for one in kind.fields if not one.merged]
@@ -313,7 +313,7 @@ class _Pair:
                 told[CRAFTER].setdefault(name, self.now[CRAFTER].fields.get(name))
         read = self.read[CRAFTER]
         mark = crafter_reference(self.known.policy.company, self.kind.name, self.link.accountview)
-        if read is not None and not is_marked(self.kind, read, mark):
+        if read is not None and self.kind.marked and read.reference != mark:
             values["external_ref"] = mark
         return Write(CRAFTER, self.link.crafter, values, tuple(values), told) if values else None
 
@@ -327,7 +327,8 @@ class _Pair:
             if not owed:
                 told[CRAFTER][name] = self.now[CRAFTER].fields.get(name)
             there = self.now[ACCOUNTVIEW].fields.get(name)
-            if self.kind.protected(wanted, there, self.known) or made.leave or column is None:
+            protected = self.kind.protected is not None and self.kind.protected(wanted, there, self.known)
+            if protected or made.leave or column is None:
                 continue
             values[column] = typed(wanted, made.value, ACCOUNTVIEW)
             if not owed:
@@ -336,11 +337,11 @@ class _Pair:
 
     def _again(self, name: str) -> bool:
         return any(
-            made.remark is not None and made.remark.again for (_, field), made in self.made.items() if field == name
+            made.remark is not None and made.remark.again for (_, field), made in self.used.items() if field == name
         )
 
     def _remarks(self, merged: Merged) -> Iterable[Remark]:
-        yield from (made.remark for made in self.made.values() if made.remark and made.remark.again)
+        yield from (made.remark for made in self.used.values() if made.remark and made.remark.again)
         yield from self._cuts(merged)
         if self.known.policy.flows[self.kind.flow] == "both" and self.link.end[CRAFTER].told is not None:
             for one in merged.conflicts:
@@ -349,8 +350,7 @@ class _Pair:
     def _cuts(self, merged: Merged) -> Iterable[Remark]:
         """What AccountView cannot hold whole, said as long as it is so, whichever side told something new."""
         for one in self.kind.fields:
-            exported = one.merged and self.kind.may_write(one, self.link, self.known.policy)[0]
-            if one.type == "free" and exported and one.name not in merged.to_crafter:
+            if one.merged and one.type == "free" and self.may[one.name][0] and one.name not in merged.to_crafter:
                 remark = self.translated(one.name, CRAFTER).remark
                 if remark and not remark.again:
                     yield remark

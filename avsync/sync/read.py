@@ -6,14 +6,15 @@ A watermark moves only after a complete listing, and absence is concluded only f
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from avsync.records.kind import Kind, Link, Row
-from avsync.records.registry import KINDS, Listing, Reach, children
+from avsync.records.registry import KINDS, children
+from avsync.records.rows import Listing, Reach, Seen
 from avsync.records.values import (
     ACCOUNTVIEW,
     AMSTERDAM,
@@ -29,8 +30,6 @@ from avsync.records.values import (
 from avsync.state.problems import About, Cause
 from avsync.state.store import Store, Watermark
 from avsync.sync.boundary import ROW, cause_of, each
-from avsync.sync.plan import is_marked
-from avsync.sync.refs import forget_absence
 from avsync.sync.session import Session, seconds_between
 
 log = logging.getLogger(__name__)
@@ -107,6 +106,7 @@ class _Reader:
         self.cap = ""
         self.clock = ""
         self.trustworthy = True
+        self.absences = self.store.some_absent(self.kind.name, listing.side)
         self.forget = full and self.store.watermark(listing.name).signature != session.signature
 
     def page(self, rows: Sequence[Row], server_time: datetime | None) -> None:
@@ -115,62 +115,65 @@ class _Reader:
             self.cap = _cap(self.listing.side, server_time, self.session.started)
             self.clock = self.cap if server_time else ""
         self.taken.read += len(rows)
-        for row in rows:
-            self.reach.saw(self.listing.moment(row))
-        if rows:
-            each(rows, self._take_page, self._faulty)
+        seen = [self.listing.see(row) for row in rows]
+        self.reach.saw([one.moment for one in seen])
+        if seen:
+            each(seen, self._take_page, self._faulty)
 
-    def _take_page(self, rows: Sequence[Row]) -> None:
-        named = [(self.listing.identity(row), row) for row in rows]
+    def _take_page(self, seen: Sequence[Seen]) -> None:
         before = replace(self.taken, lost=list(self.taken.lost))
         try:
             with self.store.transaction():
                 if self.full:
-                    self.store.saw(identity for identity, _ in named if identity)
-                self._take_in([(identity, row) for identity, row in named if identity])
-                for _, row in (pair for pair in named if not pair[0]):
-                    self._nameless(row)
+                    self.store.saw(one.id for one in seen if one.id)
+                self._take_in([one for one in seen if one.id])
+                for one in seen:
+                    if not one.id:
+                        self._nameless(one)
         except BaseException:
             self.taken = before
             raise
 
-    def _faulty(self, row: Row, error: Exception) -> None:
+    def _faulty(self, one: Seen, error: Exception) -> None:
         """Our own reading of this row fails: it was seen, and it is read again by the next full pass."""
-        identity = self.listing.identity(row) or f"?{self.listing.fingerprint(row)}"
+        identity = one.id or f"?{one.fingerprint}"
         self.trustworthy = False
         cause = replace(cause_of(error, f"{self.listing.name} {identity}"), slot=ROW)
         with self.store.transaction():
             if self.full:
                 self.store.saw([identity])
-            self._unreadable(identity, row, cause)
+            self._unreadable(identity, one.row, cause)
 
-    def _take_in(self, named: Sequence[tuple[str, Row]]) -> None:
+    def _take_in(self, seen: Sequence[Seen]) -> None:
         kind, side = self.kind.name, self.listing.side
-        known = {} if self.forget else self.store.links.fingerprints(kind, side, [one for one, _ in named])
-        fresh: list[tuple[str, str]] = []
-        records: list[Record] = []
-        for identity, row in named:
-            print_ = self.listing.fingerprint(row)
-            if known.get(identity) == print_:
-                self.taken.unchanged += 1
-                continue
-            if row.get("deleted_at"):
-                self._deleted(identity)
-                continue
-            forget_absence(self.store, kind, side, identity)
-            found = self._read(identity, row, print_)
-            fresh.append((print_ if found else "", identity))  # what could not be read is looked at again
-            records += found
-        take_records(self.session, records, self.taken)
-        self.store.links.set_fingerprints(kind, side, fresh)
-        self._readable_again([identity for _, identity in fresh], {record.id for record in records})
+        known = {} if self.forget else self.store.links.fingerprints(kind, side, [one.id or "" for one in seen])
+        new = [one for one in seen if known.get(one.id or "") != one.fingerprint]
+        self.taken.unchanged += len(seen) - len(new)
+        for one in new:
+            if one.row.get("deleted_at"):
+                self._deleted(one.id or "")
+        fresh = [one for one in new if not one.row.get("deleted_at")]
+        if fresh:
+            self._take_fresh(kind, side, fresh)
 
-    def _read(self, identity: str, row: Row, print_: str) -> list[Record]:
-        try:
-            return self.listing.read(row, self.session.policy, print_)
-        except Malformed as fault:
-            self._unreadable(identity, row, Cause("unreadable", "error", {"field": fault.field, "found": fault.found}))
-            return []
+    def _take_fresh(self, kind: str, side: Side, fresh: Sequence[Seen]) -> None:
+        ids = [one.id or "" for one in fresh]
+        records: list[Record] = []
+        prints: list[tuple[str, str]] = []
+        for one, identity in zip(fresh, ids, strict=True):
+            try:
+                found = self.listing.read(one.row, self.session.policy, one.fingerprint)
+            except Malformed as fault:
+                cause = Cause("unreadable", "error", {"field": fault.field, "found": fault.found})
+                self._unreadable(identity, one.row, cause)
+                found = []
+            records += found
+            prints.append((one.fingerprint if found else "", identity))  # what could not be read is looked at again
+        take_records(self.session, records, self.taken)
+        if self.absences:
+            self.store.not_absent(kind, side, ids)
+        self.store.links.set_fingerprints(kind, side, prints)
+        self._readable_again(self.store.problems.records(kind, side, ids) & {record.id for record in records})
 
     def _unreadable(self, identity: str, row: Row, cause: Cause) -> None:
         about = self._in_its_timeline(_about(self.listing, identity, row))
@@ -189,19 +192,19 @@ class _Reader:
         known = link.told(ACCOUNTVIEW).get("name") or ""
         return replace(about, name=about.name or known, entity=self.kind.told_on, entity_id=item)
 
-    def _readable_again(self, ids: list[str], readable: set[str]) -> None:
+    def _readable_again(self, ids: Iterable[str]) -> None:
         """A row that could not be read before, and can be now: planning will say how it goes from here."""
         kind, side = self.kind, self.listing.side
-        for identity in self.store.problems.records(kind.name, side, ids) & readable:
+        for identity in ids:
             about = About(kind.flow, kind.name, side, identity, "", "")
             stale = [one.id for one in self.store.problems.of(about) if one.cause.code in ("unreadable", "unexpected")]
             self.store.problems.remove(stale)
 
-    def _nameless(self, row: Row) -> None:
+    def _nameless(self, one: Seen) -> None:
         """A row whose very key is unreadable: it stands for itself, and this listing proves no absence."""
         self.trustworthy = False
-        found = {"field": self.listing.key, "found": short(row.get(self.listing.key))}
-        self._unreadable(f"?{self.listing.fingerprint(row)}", row, Cause("unreadable", "error", found))
+        found = {"field": self.listing.key, "found": short(one.row.get(self.listing.key))}
+        self._unreadable(f"?{one.fingerprint}", one.row, Cause("unreadable", "error", found))
 
     def _deleted(self, identity: str) -> None:
         """A tombstone (behaviour 11)."""
@@ -291,8 +294,9 @@ def take_records(session: Session, records: Sequence[Record], taken: Taken) -> N
 def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken: Taken) -> None:
     store = session.store
     if link is None or kind.plan is not None:
-        record = _still_marked(store, kind, record)
-        fate = "drop" if record.absent else kind.fate(record, session.policy)
+        if record.side == ACCOUNTVIEW and not record.reference and kind.twin is not None:
+            record = _still_marked(store, record)
+        fate = "drop" if record.absent else (kind.fate or kind.usual_fate)(record, session.policy)
         if fate == "drop":
             store.inbox.remove(record.kind, record.side, record.id)
             taken.skipped += _is_too_old(session, kind, record)
@@ -305,18 +309,14 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken
     if link.gone and record.side == ACCOUNTVIEW:
         _reappeared(store, link)
     told = link.end[record.side].told
-    marked = is_marked(kind, record, link_mark(session, link))
+    mark = crafter_reference(session.policy.company, link.kind, link.accountview)
+    marked = record.side == ACCOUNTVIEW or not kind.marked or record.reference == mark
     same = told is not None and all(told.get(name, _NEVER) == value for name, value in record.fields.items())
     if same and marked and link.crafter:
         store.inbox.remove(record.kind, record.side, record.id)
         taken.unchanged += 1
     else:
         store.inbox.put(record, "plan")
-
-
-def link_mark(session: Session, link: Link) -> str:
-    """The reference that the Crafter half of a link carries."""
-    return crafter_reference(session.policy.company, link.kind, link.accountview)
 
 
 def _is_too_old(session: Session, kind: Kind, record: Record) -> bool:
@@ -326,10 +326,8 @@ def _is_too_old(session: Session, kind: Kind, record: Record) -> bool:
     return travels and bool(record.day) and record.day < session.policy.start_date
 
 
-def _still_marked(store: Store, kind: Kind, record: Record) -> Record:
+def _still_marked(store: Store, record: Record) -> Record:
     """Where AccountView has no reference column, the mark that a look-up has left on a row of ours exists only here."""
-    if record.side != ACCOUNTVIEW or record.reference or kind.twin is None:
-        return record
     before = store.inbox.one(record.kind, ACCOUNTVIEW, record.id)
     return replace(record, reference=before.reference, alike=before.alike) if before and before.reference else record
 

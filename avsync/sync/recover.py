@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from avsync.records.kind import End, Kind, Link
-from avsync.records.registry import KINDS, Listing, children, listing, referring
+from avsync.records.registry import KINDS, children, listing, referring
+from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record
 from avsync.state.lock import Holder
 from avsync.state.problems import About
@@ -193,7 +194,7 @@ def _follow(session: Session, kind: Kind, link: Link, number: str) -> None:
     hanging: list[Record] = []
     for child in _in_its_row(kind):
         field = child.field(child.belongs_to).crafter or ""
-        rows = session.crafter.find(child.name, {field: link.crafter})
+        rows = session.crafter.find(child.resource, {field: link.crafter})
         hanging += [one for row in rows if (one := _now(session, child, row))]
     with session.store.transaction():
         session.store.links.rename(link.id, number)

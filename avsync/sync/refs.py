@@ -15,16 +15,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from avsync.errors import Malformed
-from avsync.records.kind import MISSING, Answer, Ask, Kind, Known, Link, LookUp, What, asks_of, read_records
+from avsync.records.kind import MISSING, Answer, Ask, Kind, Known, Link, LookUp, What, asks_of
 from avsync.records.registry import KINDS, LISTS
+from avsync.records.rows import read_records
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, other, text
-from avsync.state.store import Store
 
 if TYPE_CHECKING:
     from avsync.sync.session import Session
 
 PRETENDED = "≈"  # what a made-up id begins with, of a record that a dry run would make
-_ABSENT = "absent:"
 _ROUNDS = 4  # an answer may lead to a further question
 
 Row = dict[str, Any]
@@ -49,12 +48,13 @@ class Refs:
         """Everything that planning these records may go by, looked up now; `before`: what was looked up already."""
         session = self.session
         known = before or Known(session.policy, {}, session.columns, frozenset(session.accountview.absent))
+        left = list(wanted)
         for _ in range(_ROUNDS):
-            asks = {ask for record, link in wanted for ask in asks_of(kind, record, link, known)}
-            new = asks - known.answers.keys()
-            if not new:
+            asked = [(one, set(asks_of(kind, *one, known)) - known.answers.keys()) for one in left]
+            left = [one for one, new in asked if new]
+            if not left:
                 break
-            known = replace(known, answers={**known.answers, **self.answer(new)})
+            known = replace(known, answers={**known.answers, **self.answer(set().union(*(new for _, new in asked)))})
         return known
 
     def answer(self, asks: Iterable[Ask]) -> dict[Ask, Answer]:
@@ -106,7 +106,7 @@ class Refs:
             if kind.awaited and on:
                 found[key] = _absent(side, key, record)
             elif brings:
-                comes = record is not None and kind.fate(record, self.session.policy) == "plan"
+                comes = record is not None and (kind.fate or kind.usual_fate)(record, self.session.policy) == "plan"
                 found[key] = _absent(side, key, record, "coming" if comes else "missing")
             else:
                 look.append((key, record))
@@ -145,7 +145,7 @@ class Refs:
             found = [row] if row else []
         else:
             field = kind.field(kind.known_by[0]).crafter or ""
-            found = self.session.crafter.find(kind.name, {field: number})
+            found = self.session.crafter.find(kind.resource, {field: number})
         return read_one(self.session, kind, other(side), found[0]) if len(found) == 1 else None
 
     # --- versions
@@ -176,8 +176,7 @@ class Refs:
     def _fetch(self, kind: Kind, side: Side, keys: Sequence[str]) -> Mapping[str, Found]:
         """As they stand there now, unless it is known that they do not."""
         listed = self.session.policy.flows[kind.flow] != "off"
-        names = {_absence(kind.name, side, key): key for key in keys}
-        gone = {names[name] for name in self.store.cached_keys(list(names), self.since)} if listed else set()
+        gone = self.store.absent(kind.name, side, keys, self.since) if listed else set()
         asked = [key for key in keys if key not in gone and (kind.name, side, key) not in self._fetched]
 
         def get(key: str) -> Found:
@@ -198,19 +197,18 @@ class Refs:
         missing = [key for key in asked if self._fetched[kind.name, side, key] is None]
         if listed and missing:
             with self.store.transaction():
-                for key in missing:
-                    self.store.cache(_absence(kind.name, side, key), True, self.session.started)
+                self.store.note_absent(kind.name, side, missing, self.session.started)
         return {key: self._fetched[kind.name, side, key] for key in keys if key not in gone}
 
     def _children(self, kind: Kind, side: Side, owners: Sequence[str]) -> dict[str, Answer]:
         """Their listing has just been read, so most stand in the inbox; the others are asked for."""
         found = {owner: self.store.inbox.by("owner", kind.name, side, owner) for owner in owners}
-        rest = [owner for owner in owners if all(kind.late(one) for one in found[owner])]
+        rest = [owner for owner in owners if all(kind.late and kind.late(one) for one in found[owner])]
         field = kind.field(kind.belongs_to).crafter or ""
 
         def ask(owner: str) -> list[Record]:
             records = []
-            for row in self.session.crafter.find(kind.name, {field: owner}):
+            for row in self.session.crafter.find(kind.resource, {field: owner}):
                 try:
                     records += read_records(kind, side, row, self.session.policy)
                 except Malformed:
@@ -274,20 +272,6 @@ def told_by(link: Link, side: Side, like: Record | None = None) -> Record:
     fields = {one.name: told.get(one.name) for one in kind.fields}
     owner = told.get(kind.belongs_to) or (like.owner if like and like.side == side else "")
     return Record(link.kind, side, link.end[side].id, key, name, fields, owner=owner)
-
-
-def forget_absence(store: Store, kind: str, side: Side, key: str) -> None:
-    """The record is there: a listing shows it, or we made it."""
-    store.uncache(_absence(kind, side, key))
-
-
-def forget_old_absences(store: Store, before: str) -> None:
-    """What was not asked again is no longer asked for."""
-    store.uncache_old(_ABSENT, before)
-
-
-def _absence(kind: str, side: Side, key: str) -> str:
-    return f"{_ABSENT}{kind}:{side}:{key}"
 
 
 def _linked(link: Link) -> Answer:

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 from avsync.config.settings import Safety
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook
-from avsync.records.registry import KINDS, Listing, kinds_of, listing, wanted, writable
+from avsync.records.registry import KINDS, kinds_of, listing, wanted, writable
+from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.services.accountview.client import pick_company
 from avsync.state.store import Store
@@ -21,7 +22,6 @@ from avsync.sync.plan import Action, rows_of
 from avsync.sync.problems import close_stale, expire, flow_problem, tell_timelines, unknown_outcomes
 from avsync.sync.read import Taken, read_listing
 from avsync.sync.recover import follow_numbers, notice_strays, recover
-from avsync.sync.refs import forget_old_absences
 from avsync.sync.schema import check_codes, pass_gate
 from avsync.sync.session import Result, Session
 from avsync.sync.settle import settle
@@ -36,7 +36,7 @@ def run(session: Session) -> Result:
     """Do one run. What stops a flow ends in the result; what stops everything (login, safety) as well."""
     with session.store.transaction():
         session.run = session.store.start_run(session.command, session.started)
-        forget_old_absences(session.store, session.ago(days=1))
+        session.store.forget_absences(session.ago(days=1))
     session.begun(session.run)
     for flow in session.on():
         session.count(flow)

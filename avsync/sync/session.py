@@ -148,7 +148,7 @@ class Session:
     def fetch(self, kind: Kind, side: Side, identity: str) -> dict[str, Any] | None:
         """The row that holds a record, as it stands there now."""
         if side == CRAFTER:
-            return self.crafter.get(kind.listed.get(CRAFTER, kind.name), identity)
+            return self.crafter.get(kind.resource, identity)
         return self.accountview.by_key(kind.table, kind.row_key(identity))
 
 

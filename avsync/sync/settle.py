@@ -84,7 +84,7 @@ def _settle_create(session: Session, kind: Kind, intent: Intent) -> None:
 def _created(session: Session, kind: Kind, intent: Intent) -> list[Record]:
     """By our reference, else by the number that was sent, else by what the kind says is the same."""
     if intent.side == CRAFTER:
-        return _free(session, kind, intent, session.crafter.find(kind.name, {"external_ref": intent.reference}))
+        return _free(session, kind, intent, session.crafter.find(kind.resource, {"external_ref": intent.reference}))
     columns = session.accountview.schema[kind.table].columns
     if "reference" in columns and (kind.table, "reference") not in session.accountview.absent:
         rows = session.accountview.find(kind.table, {"reference": intent.reference})
@@ -96,7 +96,8 @@ def _created(session: Session, kind: Kind, intent: Intent) -> list[Record]:
     if kind.twin is None:
         return []
     found = _free(session, kind, intent, session.accountview.find(kind.table, dict(kind.twin(values))))
-    same = [one for one in found if kind.same(one, intent.detail["told"], values, intent.sent_at)]
+    told = intent.detail["told"]
+    same = [one for one in found if kind.same is None or kind.same(one, told, values, intent.sent_at)]
     return same if "reference" not in columns else _unclaimed(session, intent, same)
 
 

@@ -23,10 +23,10 @@ from avsync.state.inbox import Entry
 from avsync.state.intents import Intent
 from avsync.state.problems import Cause
 from avsync.sync.boundary import each
-from avsync.sync.plan import Action, Verb, is_marked
+from avsync.sync.plan import Action, Verb
 from avsync.sync.problems import causes_of, faulty, tell, told_about_user
 from avsync.sync.read import mark_gone
-from avsync.sync.refs import forget_absence, read_one
+from avsync.sync.refs import read_one
 from avsync.sync.schema import CACHE_KEY
 from avsync.sync.session import Session, seconds_between
 
@@ -148,10 +148,11 @@ def finish(session: Session, job: Job, more: Sequence[Cause] = ()) -> None:
     )  # our mark, its number
     if not action.again and not to_tell and not more:
         session.store.inbox.done(job.entries)
-    causes = [*causes_of(action), *more]
+    causes = [*(causes_of(action) if action.remarks else ()), *more]
     if action.kind.plan is not None:
         session.count(action.kind.flow).failed += sum(cause.severity == "error" for cause in causes)
-    tell(session, action, causes, job.link)
+    if causes or _troubled(session, job):
+        tell(session, action, causes, job.link)
 
 
 # --- what is written
@@ -184,27 +185,22 @@ class Writer:
         if kind is None and stopped:
             raise stopped[0]
 
-    def carry_out(self, jobs: Sequence[Job]) -> None:
-        """Bring the actions into the state, and send what has to be sent."""
-        sent: list[Sent] = []
+    def begin(self, jobs: Sequence[Job]) -> None:
+        """Bring actions into the state as far as nothing has to be sent for them."""
         with self.store.transaction():
             for job in jobs:
-                sent += [one for some in each([job], self._begin, self._stumbled_early) for one in some]
+                conclude(self.session, job)
+
+    def send_all(self, jobs: Sequence[Job]) -> None:
+        """Send what has to be sent. Of the parts of a record one write goes at a time."""
         for side in (ACCOUNTVIEW, CRAFTER):
-            mine = [one for one in sent if one.write.side == side]
-            if mine:
-                self.pipes.setdefault(side, _Pipe(self, side)).add(mine)
-
-    def _begin(self, some: Sequence[Job]) -> list[Sent]:
-        job = some[0]
-        with self.store.transaction():
-            conclude(self.session, job)
-        writes = job.action.writes if self.kind.plan is None else job.action.writes[:1]
-        job.open = len(writes)
-        return [Sent(job, write) for write in writes]
-
-    def _stumbled_early(self, job: Job, error: Exception) -> None:
-        faulty(self.session, self.kind, job.action.record, error)
+            sent: list[Sent] = []
+            for job in jobs:
+                writes = job.action.writes if self.kind.plan is None else job.action.writes[:1]
+                job.open = len(writes)
+                sent += [Sent(job, write) for write in writes if write.side == side]
+            if sent:
+                self.pipes.setdefault(side, _Pipe(self, side)).add(sent)
 
     # --- sending: in a pool thread
 
@@ -218,9 +214,9 @@ class Writer:
         if write.side == ACCOUNTVIEW:
             return self._named(write, session.accountview.create(kind.table, write.values))
         if write.id is not None:
-            return session.crafter.update(kind.name, write.id, write.values)
+            return session.crafter.update(kind.resource, write.id, write.values)
         mark = hashlib.sha256(one.mark.encode()).hexdigest()[:32]  # a number may hold what a header cannot
-        return session.crafter.create(kind.name, write.values, f"{mark}-{one.intent}")
+        return session.crafter.create(kind.resource, write.values, f"{mark}-{one.intent}")
 
     def _named(self, write: Write, outcome: Outcome) -> Outcome:
         """An answer without a body is read back where one look-up can tell the record (AccountView contract 4)."""
@@ -269,10 +265,9 @@ class Writer:
 
     def _save_one(self, some: Sequence[Sent]) -> None:
         with self.store.transaction():
-            one = some[0]
-            if one.fault is not None:
-                raise one.fault  # sending it went wrong already
-            self._save(one)
+            if some[0].fault is not None:
+                raise some[0].fault  # sending it went wrong already
+            self._save(some[0])
 
     def _stumbled(self, one: Sent, error: Exception) -> None:
         """Sent perhaps, and not saved: the intent stays open, so that a look-up finds what came of it."""
@@ -329,8 +324,8 @@ class Writer:
         if link is not None and (one.job.link is None or link.id != one.job.link.id):
             self._doubt(one, "stored under an id that is linked already")
             return False
-        self._link(one, own, listing(own.side, self.kind).fingerprint(outcome.row or {}))
-        forget_absence(self.store, own.kind, own.side, own.id)
+        self._link(one, own, listing(own.side, self.kind).see(outcome.row or {}).fingerprint)
+        self.store.not_absent(own.kind, own.side, [own.id])
         if session.only is not None:  # a number that was given still has to be told
             session.only |= {own.id.upper()}
         if own.side == ACCOUNTVIEW and self.kind.marked:
@@ -359,8 +354,7 @@ class Writer:
             return
         prints = (record.fingerprint, print_)
         if own.side == ACCOUNTVIEW:
-            mark = own.mark
-            prints = (record.fingerprint if is_marked(self.kind, record, mark) else "", "")
+            prints = (record.fingerprint if not self.kind.marked or record.reference == own.mark else "", "")
         ends = {record.side: End(record.id, told[record.side], prints[0]), own.side: End(own.id, stored, prints[1])}
         links.add(Link(own.kind, ends, record.side))
 
@@ -470,7 +464,7 @@ class Writer:
         if self.session.accountview.details(self.kind.name, key) is None:
             self._header_gone(job, key)
             return
-        parts = self.kind.split(replace_all(one.write, job.action.writes))
+        parts = self.kind.split(replace_all(one.write, job.action.writes)) if self.kind.split else []
         refused: list[tuple[Write, str]] = [] if parts else [(one.write, outcome.message)]
         for part in parts:
             sent = self._send_part(job, part)
@@ -506,7 +500,7 @@ class Writer:
         with self.store.transaction():
             if header is not None:
                 mark_gone(self.store, header)
-            tell(self.session, job.action, [Cause("order_closed", "error", {"order": key})], job.link)
+            tell(self.session, job.action, [Cause("order_closed", "error", _said(order=key))], job.link)
 
     def _refused_details(self, job: Job, refused: Sequence[tuple[Write, str]]) -> None:
         """Say what was refused, once for all lines of which AccountView says the same."""
@@ -516,10 +510,14 @@ class Writer:
         more = []
         for message, writes in words.items():
             articles = ", ".join(name for write in writes for name in write.fields)
-            params = {"order": writes[0].id or "", "message": message or "-", "articles": articles}
+            params = _said(order=writes[0].id or "", message=message or "-", articles=articles)
             more.append(Cause("lines_rejected", texts.severity("lines_rejected"), params, articles))
         with self.store.transaction():
             finish(self.session, job, more)
+
+
+def _said(**params: str) -> dict[str, str]:
+    return params
 
 
 def replace_all(write: Write, writes: Sequence[Write]) -> Write:
@@ -590,7 +588,7 @@ class _Pipe:
             self.flying[self.pool.submit(self._send, one)] = one
 
     def _send(self, one: Sent) -> Sent:
-        each([one], lambda some: self._attempts(some[0]), _stumbled)
+        self._attempts(one)
         self.session.checkpoint("answered")
         return one
 
@@ -611,8 +609,12 @@ class _Pipe:
     def _collect(self, finished: Iterable[Future[Sent]]) -> None:
         results = []
         for future in finished:
-            del self.flying[future]
-            results.append(future.result())
+            one, error = self.flying.pop(future), future.exception()
+            if isinstance(error, Exception):  # nobody knows whether it went before our own handling of it failed
+                one.outcome, one.fault = Unknown(f"unexpected: {type(error).__name__}"), error
+            elif error is not None:
+                raise error
+            results.append(one)
         for one in results:
             if one.error is not None:
                 self.stopped = self.stopped or one.error
@@ -634,8 +636,3 @@ class _Pipe:
         with self.session.store.transaction():
             self.session.store.intents.still_under_way([one.intent for one in self.flying.values()], now)
         self.stamped = now
-
-
-def _stumbled(one: Sent, error: Exception) -> None:
-    """Nobody knows whether it went before our own handling of it failed: a look-up will tell."""
-    one.outcome, one.fault = Unknown(f"unexpected: {type(error).__name__}"), error

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 from tabulate import tabulate
 
 import avsync
-from tests.harness import ALL_ON, Office, office
+from tests.support.office import ALL_ON, Office, office
 
 ROOT = Path(avsync.__file__).parent
 COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")

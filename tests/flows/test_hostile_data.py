@@ -23,7 +23,8 @@ from avsync.records import order_lines
 from avsync.records.fit import Column
 from avsync.records.kind import Answer as Told
 from avsync.records.kind import Known, Policy
-from avsync.records.registry import KINDS, LISTS, Listing, Reach, listing, listings
+from avsync.records.registry import KINDS, LISTS, listing, listings
+from avsync.records.rows import Listing, Reach
 from avsync.records.values import ACCOUNTVIEW, Record
 from avsync.sandbox import seed
 from avsync.services import http as http_module
@@ -149,10 +150,11 @@ def understands(source: Listing, store: Store, how: settings) -> None:
     @how
     @given(rows(source))
     def holds(row: dict[str, Any]) -> None:
-        identity = source.identity(row)
-        assert len(source.fingerprint(row)) == 16
+        seen = source.see(row)
+        identity = seen.id
+        assert len(seen.fingerprint) == 16
         reach = Reach(source.side)
-        reach.saw(source.moment(row))
+        reach.saw([seen.moment])
         newest, since = reach.marks("", "", "2026-06-01T00:00:00.000000Z")
         assert since <= newest <= "2026-06-01T00:00:01.000000Z", "no later than the clock, to the second"
         try:
@@ -341,8 +343,9 @@ def test_a_value_nested_too_deep_costs_that_value_and_no_more(depth: int) -> Non
     assert second == {"id": "2", "name": 'de [tweede]} " '}
     (page,) = Crafter(Canned(body.encode()), load_crafter_schema()).pages("customer")
     source = listing("crafter", KINDS["customer"])
-    assert [source.identity(row) for row in page.rows] == ["1", "2"]
-    assert source.fingerprint(page.rows[0]) != source.fingerprint(page.rows[1])
+    seen = [source.see(row) for row in page.rows]
+    assert [one.id for one in seen] == ["1", "2"]
+    assert seen[0].fingerprint != seen[1].fingerprint
 
 
 @pytest.mark.parametrize(
@@ -703,7 +706,7 @@ def flat(args: Any) -> Iterator[Any]:
 
 
 PLACES = {
-    "reading": "avsync.records.kind.required_code",
+    "reading": "avsync.records.rows.required_code",
     "taking in": "avsync.sync.read._take",
     "preparing": "avsync.sync.flow._Page._know",
     "planning": "avsync.sync.flow.plan",
