@@ -58,9 +58,8 @@ def _ten_minutes(stage: Stage) -> None:
         stage.run_killed(chance.randint(1, 40))
     else:
         told = stage.run(*(("--full",) if chance.random() < 0.02 else ()))
-        assert told.exit in ((0, 1, 3, 4) if _login_may_be_lost(stage) else (0, 1, 4)), stage.shown(
-            {"said": [str(told)]}
-        )
+        allowed = (0, 1, 3, 4) if _login_may_be_lost(stage) else (0, 1, 4)
+        assert told.exit in allowed, stage.shown({"a run said": [str(told)]})
     now = look(box)
     stage.ledger.glance(now)
     assert not (twice := stage.twice(now)), stage.shown({"twice": twice})
