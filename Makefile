@@ -8,7 +8,8 @@
 #   make trip            the way of one record through the code; TRIP=--show prints it call by call
 #   make kills N=1000    so many random kills, and whether both worlds still come in step
 #   make crash           a third of the crash matrix; CRASH=1 does all of it
-#   make long            the tests that take minutes
+#   make long            the tests that take long, and how long each took; RUNS=5000 makes the year in the life a tenth,
+#                        ARGS='-k year-17' plays one of its weeks
 #   make cassettes       record the clients' cassettes anew, against the sandbox
 #   make clean           remove everything that was made here
 
@@ -17,6 +18,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 N ?= 200
 CRASH ?= 3
+RUNS ?= 50000
 
 .PHONY: install demo test test-fast check format lint bench trip kills crash long cassettes clean
 
@@ -61,7 +63,7 @@ crash: $(READY)
 	$(PY) -m tests.crash.test_crash_matrix $(CRASH)
 
 long: $(READY)
-	$(PY) -m pytest -n auto -m long $(ARGS)
+	RUNS=$(RUNS) $(PY) -m pytest --durations=20 -n auto -m long $(ARGS)
 
 cassettes: $(READY)
 	$(PY) -m tests.services.record

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.bench import CUSTOMERS, HOURS, INVOICE, ORDERS
 from tests.support.world import TIMED, World, line
 
-CUSTOMERS = {"customers": "both"}
 Change = Callable[[World], None]
 
 
@@ -122,9 +122,6 @@ def _order_both(world: World) -> None:
     world.box.crafter.edit("work-orders", "wo-1", description="Ketel met spoed")
 
 
-ORDERS = CUSTOMERS | {"orders": "export"}
-INVOICE = ORDERS | {"invoice": "export"}
-HOURS = CUSTOMERS | {"hours": "export"}
 CHANGED = [line("l1", quantity="5"), line("l2", quantity="2"), line("l3"), line("l4")]
 NO_REFERENCE = {"ext_id": False}
 LINES = [line("l1"), line("l2"), line("l3", "PIPE-2", "12.5"), line("l4", "PIPE-2", "3", checked=False)]

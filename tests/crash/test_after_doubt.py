@@ -7,8 +7,19 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.bad_answers import CUSTOMERS, HOURS, INVOICE, ORDERS, bench, lose_answer, refuse_look_ups
-from tests.support.breaking import GRACE, Axe, Bench, Killed
+from tests.support.bench import (
+    CUSTOMERS,
+    GRACE,
+    HOURS,
+    INVOICE,
+    ORDERS,
+    Axe,
+    Bench,
+    Killed,
+    bench,
+    lose_answer,
+    refuse_look_ups,
+)
 from tests.support.world import line
 
 

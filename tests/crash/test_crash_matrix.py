@@ -11,19 +11,16 @@ from __future__ import annotations
 import os
 import random
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from tests.crash.rows import ROWS, Row
-from tests.support.breaking import GRACE, Axe, Bench, Picture, differences, dump
-from tests.support.folders import MEMORY
-from tests.support.office import office
+from tests.support.bench import Axe, Bench, bench
+from tests.support.pictures import Picture, changes, dump
 
 SERVICE_FAULTS = (
     "drop", "commit_drop", "commit_500", "429", "500", "html", "error_in_2xx", "cut", "hang", "commit_hang",
@@ -113,8 +110,8 @@ class Ground:
         try:
             self._calm()
         except AssertionError as error:
-            return [str(error)[:600], *differences(self.wanted, dump(bench.box))]
-        return differences(self.wanted, dump(bench.box))
+            return [str(error)[:600], *changes(self.wanted, dump(bench.box))]
+        return changes(self.wanted, dump(bench.box))
 
     def _act(self, cell: Cell) -> Callable[[], None] | None:
         acts = {"token_expired": self.bench.box.expire_tokens, "token_rotated": self.bench.rotate_token}
@@ -145,13 +142,10 @@ class Ground:
 @contextmanager
 def ground(row: Row) -> Iterator[Ground]:
     """A row on a bench of its own, its state in memory."""
-    with (
-        tempfile.TemporaryDirectory(dir=MEMORY) as folder,
-        office(Path(folder), None, row.flows, wire=True, **row.options) as one,
-    ):
-        one.config |= {"settle_grace": GRACE, "timeouts": {"connect": 2, "read": TIMEOUT}}
-        one.config["accountview"]["concurrency"] = one.config["crafter"]["concurrency"] = 1
-        yield Ground(Bench(one), row)
+    with bench(row.flows, {"timeouts": {"connect": 2, "read": TIMEOUT}}, **row.options) as one:
+        one.office.config["accountview"]["concurrency"] = one.office.config["crafter"]["concurrency"] = 1
+        one.configure()
+        yield Ground(one, row)
 
 
 def _report(row: Row, failures: dict[str, list[str]], count: int) -> None:

@@ -15,27 +15,12 @@ from tests.support.office import office
 
 ALL_BOTH = {"customers": "both", "projects": "import", "orders": "both", "invoice": "export", "hours": "export"}
 TO_THE_BOOKS = {"customers": "import", "projects": "export", "orders": "export", "invoice": "export", "hours": "export"}
-FROM_THE_BOOKS = {
-    "customers": "import",
-    "projects": "import",
-    "orders": "import",
-    "invoice": "export",
-    "hours": "export",
-}
-EVERYTHING_OUT = {
-    "customers": "export",
-    "projects": "export",
-    "orders": "export",
-    "invoice": "export",
-    "hours": "export",
-}
+FROM_THE_BOOKS = TO_THE_BOOKS | {"projects": "import", "orders": "import"}
+EVERYTHING_OUT = TO_THE_BOOKS | {"customers": "export"}
 EXAMPLE = {"customers": "both", "projects": "import", "orders": "export", "invoice": "export", "hours": "export"}
 VARIANTS: list[dict[str, Any]] = [
-    {},
-    {"contacts_module": False},
-    {"nest_details": True, "bare_single": True},
-    {"ext_id": False},
-]
+    {}, {"contacts_module": False}, {"nest_details": True, "bare_single": True}, {"ext_id": False},
+]  # fmt: skip
 SETUPS = {"both": ALL_BOTH, "out": TO_THE_BOOKS, "in": FROM_THE_BOOKS, "all out": EVERYTHING_OUT, "example": EXAMPLE}
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from avsync.records.values import reference
-from tests.support.bad_answers import CUSTOMERS, HOURS, INVOICE, ORDERS, bench, lose_answer, refuse_look_ups
-from tests.support.breaking import Bench
+from tests.support.bench import CUSTOMERS, HOURS, INVOICE, ORDERS, Bench, bench, lose_answer, refuse_look_ups
 from tests.support.office import Told
 from tests.support.world import line
 

@@ -21,7 +21,8 @@ from tests.support.office import office
 WEEK = 1_000  # runs in one world: a run every ten minutes
 WEEKS = -(-int(os.environ.get("RUNS", 50_000)) // WEEK)
 REST = 12  # runs between two rests, on average
-FAULTS = ("500", "429", "html", "error_in_2xx", "commit_500", "drop", "commit_drop", "cut")
+LOSING = ("commit_500", "commit_drop", "cut")
+FAULTS = ("500", "429", "html", "error_in_2xx", "drop", *LOSING)
 
 
 def _week(stage: Stage, runs: int) -> None:
@@ -33,6 +34,8 @@ def _week(stage: Stage, runs: int) -> None:
             _ten_minutes(stage)
         if chance.random() < 0.3:
             stage.life.mend(0.7)
+        if _login_may_be_lost(stage):
+            stage.one.log_in()
         stage.rest()
     stage.life.mend()
     stage.rest()
@@ -49,18 +52,22 @@ def _ten_minutes(stage: Stage) -> None:
         side = "accountview" if do == "error_in_2xx" else chance.choice(("accountview", "crafter"))
         method, nth, times = chance.choice(("GET", "POST", "PUT", "PATCH")), chance.randint(1, 4), chance.randint(1, 3)
         box.faults.add(side=side, method=method, nth=nth, times=times, do=do, seconds=0)
-    if chance.random() < 0.05:
-        box.faults.clear()
     if chance.random() < 0.03:
         box.expire_tokens()
     if chance.random() < 0.08:
         stage.run_killed(chance.randint(1, 40))
     else:
         told = stage.run(*(("--full",) if chance.random() < 0.02 else ()))
-        assert told.exit in (0, 1, 4), stage.shown({"a run said": [str(told)]})
+        allowed = (0, 1, 3, 4) if _login_may_be_lost(stage) else (0, 1, 4)
+        assert told.exit in allowed, stage.shown({"a run said": [str(told)]})
     now = look(box)
     stage.ledger.glance(now)
     assert not (twice := stage.twice(now)), stage.shown({"twice": twice})
+
+
+def _login_may_be_lost(stage: Stage) -> bool:
+    """AccountView gave a new token and its answer got lost: no client can help that."""
+    return any(rule.hits and rule.do in LOSING for rule in stage.box.faults.rules)
 
 
 def _round(folder: Path, patch: pytest.MonkeyPatch, number: int, runs: int) -> None:

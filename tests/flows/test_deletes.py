@@ -77,15 +77,9 @@ def sound(one: Office) -> None:
         assert one.box.crafter.record(RESOURCES[kind], crafter), f"{kind} {crafter} is not there"
 
 
-def klant(one: Office, number: str = "10001") -> dict[str, Any]:
-    found = [row for row in one.box.crafter.records("customers") if row["customer_number"] == number]
-    assert len(found) == 1, f"{len(found)} customers {number} in Crafter"
-    return found[0]
-
-
 def parts(one: Office, number: str = "10001") -> tuple[list[tuple[str, bool]], list[str]]:
     """Locations (street, main) and contacts (first name) of a customer in Crafter."""
-    owner = klant(one, number)["id"]
+    owner = one.klant(number)["id"]
     places = [row for row in one.box.crafter.records("work-locations") if row["customer_id"] == owner]
     people = [row for row in one.box.crafter.records("contacts") if row["customer_id"] == owner]
     return sorted((row["street"], row["is_main"]) for row in places), sorted(row["first_name"] for row in people)
@@ -112,12 +106,12 @@ def test_a_customer_deleted_only_in_crafter_is_back_with_the_next_run_with_locat
     tmp_path: Path, how: tuple[str, ...]
 ) -> None:
     with shop(tmp_path) as one:
-        before = klant(one)
+        before = one.klant()
         assert parts(one) == WHOLE
         one.box.crafter.remove("customers", before["id"])
         assert one.run(*how)["exit"] == 0
-        assert klant(one)["id"] != before["id"]
-        assert klant(one)["name"] == "Bakker BV"
+        assert one.klant()["id"] != before["id"]
+        assert one.klant()["name"] == "Bakker BV"
         assert parts(one) == WHOLE
         assert in_accountview(one) == []
         assert one.errors() == []
@@ -156,14 +150,14 @@ def test_a_customer_deleted_in_crafter_just_before_it_is_written_is_made_again_b
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with shop(tmp_path) as one:
-        before = klant(one)["id"]
+        before = one.klant()["id"]
         during(
             one, monkeypatch, lambda: one.box.crafter.remove("customers", before), method="PATCH", path="/customers/"
         )
         one.box.accountview.edit("CONTACT", "10001", TEL_BUS="020-1")
         assert one.run()["exit"] == 0, one.errors()
-        assert klant(one)["phone"] == "020-1"
-        assert klant(one)["id"] != before
+        assert one.klant()["phone"] == "020-1"
+        assert one.klant()["id"] != before
         assert parts(one) == WHOLE
         one.box.requests.clear()
         assert one.run("--full")["exit"] == 0
@@ -184,12 +178,12 @@ def test_a_contact_deleted_in_crafter_just_before_it_is_written_is_made_again_by
 
 def test_a_customer_deleted_in_crafter_and_typed_in_again_is_adopted_and_not_doubled(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        one.box.crafter.remove("customers", klant(one)["id"])
+        one.box.crafter.remove("customers", one.klant()["id"])
         made = one.box.crafter.add("customers", name="Bakker (nieuw)", customer_number="10001")
         one.box.crafter.add("work-locations", customer_id=made, street="Ergens 1", is_main=True)
         assert one.run()["exit"] == 0, one.errors()
-        assert klant(one)["id"] == made
-        assert klant(one)["name"] == "Bakker BV"
+        assert one.klant()["id"] == made
+        assert one.klant()["name"] == "Bakker BV"
         assert parts(one) == WHOLE
         assert one.box.accountview.row("CONTACT", "10001")["ACCT_NAME"] == "Bakker BV"
 
@@ -198,11 +192,11 @@ def test_what_a_customer_deleted_in_crafter_had_hanging_on_it_is_hung_on_the_new
     with shop(tmp_path, {"customers": "both", "projects": "import", "orders": "import"}) as one:
         one.box.accountview.add("PROJECTS", PROJ_CODE="P1", PROJ_DESC="Een", SUB_NR="10001", PRO_TYPE="INST")
         assert one.run()["exit"] == 0
-        one.box.crafter.remove("customers", klant(one)["id"])
+        one.box.crafter.remove("customers", one.klant()["id"])
         one.box.crafter.remove("project-types", one.box.crafter.records("project-types")[0]["id"])
         assert one.run()["exit"] == 0
         (project,) = one.box.crafter.records("projects")
-        assert project["customer_id"] == klant(one)["id"]
+        assert project["customer_id"] == one.klant()["id"]
         assert [row["id"] for row in one.box.crafter.records("project-types")] == [project["project_type_id"]]
 
 
@@ -221,13 +215,13 @@ def test_a_project_deleted_in_crafter_comes_back_under_its_work_orders(tmp_path:
 def test_a_customer_deleted_in_accountview_is_left_alone_in_crafter_and_never_sent_again(tmp_path: Path) -> None:
     with shop(tmp_path, apart={"10001"}) as one:
         one.box.accountview.remove("CONTACT", "10001")
-        before = klant(one)
+        before = one.klant()
         assert one.run("--full")["exit"] == 0
         one.box.crafter.edit("customers", before["id"], name="Anders", phone="1")
         for options in ((), ("--full",), ()):
             assert one.run(*options)["exit"] == 0
             assert one.errors() == []
-        assert klant(one)["name"] == "Anders"
+        assert one.klant()["name"] == "Anders"
         assert parts(one) == WHOLE
         assert one.writes() == []
         assert one.box.accountview.row("CONTACT", "10001") is None
@@ -236,12 +230,12 @@ def test_a_customer_deleted_in_accountview_is_left_alone_in_crafter_and_never_se
 def test_a_customer_deleted_in_accountview_is_found_out_by_the_write_that_is_refused(tmp_path: Path) -> None:
     with shop(tmp_path, apart={"10001"}) as one:
         one.box.accountview.remove("CONTACT", "10001")
-        one.box.crafter.edit("customers", klant(one)["id"], phone="1")
+        one.box.crafter.edit("customers", one.klant()["id"], phone="1")
         assert one.run()["exit"] == 0
         assert one.errors() == []
         assert len(in_accountview(one)) == 1
         one.box.requests.clear()
-        one.box.crafter.edit("customers", klant(one)["id"], phone="2")
+        one.box.crafter.edit("customers", one.klant()["id"], phone="2")
         street = next(row for row in one.box.crafter.records("work-locations") if row["street"] == "Dam 1")
         one.box.crafter.edit("work-locations", street["id"], city="Elders")
         assert one.run()["exit"] == 0
@@ -256,7 +250,7 @@ def test_a_customer_deleted_on_both_sides_is_gone_for_good(tmp_path: Path, how: 
         for code in ("A1", "B1"):
             one.box.accountview.remove("CNT_PERS", code)
         assert one.run("--full")["exit"] == 0
-        one.box.crafter.remove("customers", klant(one)["id"])
+        one.box.crafter.remove("customers", one.klant()["id"])
         for options in (how, (), ("--full",)):
             assert one.run(*options)["exit"] == 0
             assert one.errors() == []
@@ -270,7 +264,7 @@ def test_a_customer_deleted_on_both_sides_between_two_runs_is_gone_for_good(tmp_
     with shop(tmp_path) as one:
         for table, key in (("CNT_PERS", "A1"), ("CNT_PERS", "B1"), ("CONTACT", "10001")):
             one.box.accountview.remove(table, key)
-        one.box.crafter.remove("customers", klant(one)["id"])
+        one.box.crafter.remove("customers", one.klant()["id"])
         for options in ((), ("--full",), ()):
             assert one.run(*options)["exit"] == 0, one.errors()
         assert [row["customer_number"] for row in one.box.crafter.records("customers")] == ["10002"]
@@ -312,13 +306,13 @@ def test_a_customer_that_reappears_in_accountview_is_in_step_again_and_no_edit_i
         row = one.box.accountview.row("CONTACT", "10001")
         one.box.accountview.remove("CONTACT", "10001")
         assert one.run("--full")["exit"] == 0
-        one.box.crafter.edit("customers", klant(one)["id"], phone="020-2")
+        one.box.crafter.edit("customers", one.klant()["id"], phone="020-2")
         assert one.run()["exit"] == 0
         kept = {name: value for name, value in row.items() if name not in ("EXT_KEY", "CNG_DATE", "INP_DATE")}
         one.box.accountview.add("CONTACT", **{**kept, "ACCT_NAME": "Bakker en Zonen"})
         assert one.run()["exit"] == 0, one.errors()
-        assert klant(one)["name"] == "Bakker en Zonen"
-        assert klant(one)["phone"] == "020-2"
+        assert one.klant()["name"] == "Bakker en Zonen"
+        assert one.klant()["phone"] == "020-2"
         assert one.box.accountview.row("CONTACT", "10001")["TEL_BUS"] == "020-2"
         assert parts(one) == WHOLE
         one.box.requests.clear()
@@ -329,18 +323,18 @@ def test_a_customer_that_reappears_in_accountview_is_in_step_again_and_no_edit_i
 def test_a_number_that_is_used_again_after_both_were_deleted_makes_a_new_customer(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
         one.box.accountview.remove("CONTACT", "10002")
-        one.box.crafter.remove("customers", klant(one, "10002")["id"])
+        one.box.crafter.remove("customers", one.klant("10002")["id"])
         assert one.run("--full")["exit"] == 0
         one.box.accountview.add("CONTACT", SUB_NR="10002", ACCT_NAME="Heel anders", SRC_CODE="X", ACCT_NR="1300")
         assert one.run()["exit"] == 0
-        assert klant(one, "10002")["name"] == "Heel anders"
+        assert one.klant("10002")["name"] == "Heel anders"
 
 
 def test_something_new_for_a_customer_deleted_in_accountview_is_a_problem_that_names_it(tmp_path: Path) -> None:
     with shop(tmp_path, {"customers": "both", "orders": "export"}, {"10001", "wo"}) as one:
         one.box.accountview.remove("CONTACT", "10001")
         assert one.run("--full")["exit"] == 0
-        one.box.crafter.add("work-orders", id="wo", customer_id=klant(one)["id"], description="Lekkage")
+        one.box.crafter.add("work-orders", id="wo", customer_id=one.klant()["id"], description="Lekkage")
         assert one.run()["exit"] == 1
         (problem,) = one.errors()
         assert problem["code"] == "parent_gone"
@@ -353,7 +347,7 @@ def test_a_work_order_deleted_in_crafter_comes_back_only_where_orders_are_import
     tmp_path: Path, direction: str
 ) -> None:
     with shop(tmp_path, {"customers": "both", "orders": direction}) as one:
-        made = one.box.crafter.add("work-orders", customer_id=klant(one)["id"], description="Lekkage")
+        made = one.box.crafter.add("work-orders", customer_id=one.klant()["id"], description="Lekkage")
         assert one.run()["exit"] == 0
         (order,) = one.box.accountview.rows("SO_HDR")
         one.box.crafter.remove("work-orders", made)
@@ -366,7 +360,7 @@ def test_a_work_order_deleted_in_crafter_comes_back_only_where_orders_are_import
 
 def test_an_order_deleted_in_accountview_is_not_sent_again_and_its_work_order_stays(tmp_path: Path) -> None:
     with shop(tmp_path, {"customers": "both", "orders": "both"}, {"wo"}) as one:
-        made = one.box.crafter.add("work-orders", id="wo", customer_id=klant(one)["id"], description="Lekkage")
+        made = one.box.crafter.add("work-orders", id="wo", customer_id=one.klant()["id"], description="Lekkage")
         assert one.run()["exit"] == 0
         one.box.accountview.remove("SO_HDR", one.box.accountview.rows("SO_HDR")[0]["ORD_NR"])
         one.box.requests.clear()
@@ -446,7 +440,7 @@ def test_a_listing_that_breaks_off_proves_nothing_and_moves_no_watermark(tmp_pat
         assert one.run()["exit"] == 0
         before = marks(one)
         one.box.accountview.remove("CONTACT", "20410")
-        one.box.crafter.remove("customers", klant(one, "20409")["id"])
+        one.box.crafter.remove("customers", one.klant("20409")["id"])
         path = "LastKey=" if side == "accountview" else "/customers?limit=200&cursor="
         one.box.faults.add(side=side, method="GET", path=path, times=0, do="html")
         result = one.avsync("run-all", "--full")
@@ -458,7 +452,7 @@ def test_a_listing_that_breaks_off_proves_nothing_and_moves_no_watermark(tmp_pat
         one.box.faults.clear()
         assert one.run("--full")["exit"] == 0
         assert gone(one) == 1
-        assert klant(one, "20409")["name"] == "Klant 20409"
+        assert one.klant("20409")["name"] == "Klant 20409"
         assert len(one.box.crafter.records("customers")) == 410
 
 
@@ -497,7 +491,7 @@ def test_a_full_pass_comes_by_itself_once_a_day_and_finds_what_was_deleted(
 
 def test_a_customer_deleted_in_crafter_while_accountview_is_down_is_back_once_it_answers(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        one.box.crafter.remove("customers", klant(one)["id"])
+        one.box.crafter.remove("customers", one.klant()["id"])
         one.box.faults.add(side="accountview", method="GET", path="FilterOperator1=Equal", times=0, do="html")
         assert one.run()["exit"] == 4
         one.box.faults.clear()
@@ -507,10 +501,10 @@ def test_a_customer_deleted_in_crafter_while_accountview_is_down_is_back_once_it
 
 def test_a_customer_deleted_in_crafter_and_edited_in_accountview_is_back_with_the_new_values(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        one.box.crafter.remove("customers", klant(one)["id"])
+        one.box.crafter.remove("customers", one.klant()["id"])
         one.box.accountview.edit("CONTACT", "10001", ACCT_NAME="Bakker en Zonen", CITY="Utrecht")
         assert one.run()["exit"] == 0
-        assert klant(one)["name"] == "Bakker en Zonen"
+        assert one.klant()["name"] == "Bakker en Zonen"
         assert "Utrecht" in {row["city"] for row in one.box.crafter.records("work-locations")}
 
 
@@ -535,7 +529,7 @@ def test_a_project_deleted_in_accountview_is_left_alone_and_gone_once_deleted_in
 
 def test_a_copy_of_a_customer_in_crafter_does_not_share_its_link(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        mark = klant(one)["external_ref"]
+        mark = one.klant()["external_ref"]
         copy = one.box.crafter.add("customers", name="Bakker BV kopie", external_ref=mark)
         for options in ((), ("--full",)):
             assert one.run(*options)["exit"] == 0, one.errors()

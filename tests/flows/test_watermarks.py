@@ -5,34 +5,31 @@ Everywhere the proof is the same: after the runs a full pass finds nothing new t
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from avsync.state.store import Watermark
-from tests.support.breaking import Bench
-from tests.support.folders import MEMORY
-from tests.support.office import ALL_ON, office
+from tests.support.bench import CUSTOMERS, HOURS, Bench
+from tests.support.bench import bench as any_bench
+from tests.support.office import ALL_ON
 
-CUSTOMERS = {"customers": "both"}
-HOURS = CUSTOMERS | {"hours": "export"}
+PATIENT = {
+    "full_every": 0,
+    "settle_grace": 0,
+    "safety": {"max_new": 100000, "max_share": 1.0},
+    "timeouts": {"connect": 3, "read": 10},
+}
 
 
 @contextmanager
-def bench(flows: dict[str, str], **options: Any) -> Iterator[Bench]:
-    with tempfile.TemporaryDirectory(dir=MEMORY) as folder, office(Path(folder), None, flows, **options) as one:
-        one.config |= {
-            "full_every": 0,
-            "safety": {"max_new": 100000, "max_share": 1.0},
-            "timeouts": {"connect": 3, "read": 10},
-        }
-        yield Bench(one)
+def bench(flows: dict[str, str], wire: bool = False, **options: Any) -> Iterator[Bench]:
+    with any_bench(flows, PATIENT, wire=wire, **options) as one:
+        yield one
 
 
 def a_full_pass_finds_nothing_new(one: Bench) -> None:

@@ -13,7 +13,7 @@ import pytest
 from avsync.state import db
 from avsync.state.store import Store
 from avsync.sync.session import Session
-from tests.support.breaking import GRACE, Axe, Killed, wait_for_the_dying
+from tests.support.bench import GRACE, Axe, Killed, wait_for_the_dying
 from tests.support.comparison import Snapshot, differences, look
 from tests.support.explanations import Ledger, Open, excused, judged_here, not_said, without_cause
 from tests.support.office import Office, Told

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.support.breaking import Axe
+from tests.support.bench import Axe
 
 
 class Forks:
