@@ -28,19 +28,18 @@ from avsync.records.kind import (
     fitted,
     key_across,
 )
-from avsync.records.rows import read_record
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other, required_code, squeeze, text
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other, squeeze, text
 
 FLOW = "customers"
 VISITING, POSTAL = "visiting", "postal"
 _ADDRESS = {
-    VISITING: {"street": "street", "postal_code": "postal_code", "city": "city", "country": "country"},
     POSTAL: {
         "street": "postal_street",
         "postal_code": "postal_postal_code",
         "city": "postal_city",
         "country": "country",
     },
+    VISITING: {"street": "street", "postal_code": "postal_code", "city": "city", "country": "country"},
 }
 
 
@@ -148,21 +147,16 @@ CUSTOMER = Kind(
 # --- its addresses
 
 
-def _read_locations(kind: Kind, side: Side, row: Row, policy: Policy) -> list[Record]:
-    """A werklocatie; or the two addresses in a row of AR1, of which one that is not there is `absent`."""
+def _of_the_row(found: list[Record], side: Side, row: Row) -> list[Record]:
+    """Of the two addresses in a row of AR1 one may not be there; the postal one is the main one, if it is."""
     if side == CRAFTER:
-        return [read_record(kind, side, row, policy)]
-    found = [_address(kind, which, row, policy) for which in (POSTAL, VISITING)]
-    main = found[0] if not found[0].absent else found[1]
-    return [replace(one, fields={**one.fields, "main": "true" if one is main else "false"}) for one in found]
-
-
-def _address(kind: Kind, which: str, row: Row, policy: Policy) -> Record:
-    number = required_code(row.get("number"), "number")
-    named = {**row, **{name: row.get(column) for name, column in _ADDRESS[which].items()}}
-    found = read_record(kind, ACCOUNTVIEW, named, policy, f"{number}:{which}")
-    there = any(found.fields[name] for name in ("street", "postal_code", "city"))
-    return replace(found, name=text(row.get("name"), "name") or "", absent=not there)
+        return found
+    there = [any(one.fields[name] for name in ("street", "postal_code", "city")) for one in found]
+    main, name = 0 if there[0] else 1, text(row.get("name"), "name") or ""
+    return [
+        replace(one, name=name, absent=not there[place], fields={**one.fields, "main": str(place == main).lower()})
+        for place, one in enumerate(found)
+    ]
 
 
 def _location_fate(record: Record, policy: Policy) -> Fate:
@@ -197,10 +191,6 @@ def _main_to_crafter(value: Canonical, record: Record, known: Known) -> Translat
     return Translated(value, leave=value != "true")
 
 
-def _columns(identity: str) -> Mapping[str, str]:
-    return _ADDRESS[identity.rpartition(":")[2]]
-
-
 def _new_location(side: Side, record: Record, known: Known) -> dict[str, Value]:
     return {
         "customer_id": key_across("customer", ACCOUNTVIEW, record.owner, known),
@@ -224,19 +214,13 @@ LOCATION = Kind(
         Field("country", "code"),
         Field("label", accountview=None, crafter="name", merged=False),
     ),
-    title=lambda side, fields: fields["label"] or fields["street"] or "", alike=_place, read=_read_locations,
-    fate=_location_fate, match=_match_location, columns=_columns, new=_new_location,
+    title=lambda side, fields: fields["label"] or fields["street"] or "", alike=_place, read=_of_the_row,
+    fate=_location_fate, match=_match_location, within=_ADDRESS, new=_new_location,
     late=lambda record: record.fields["main"] == "false",
 )  # fmt: skip
 
 
 # --- its people
-
-
-def _read_contact(kind: Kind, side: Side, row: Row, policy: Policy) -> list[Record]:
-    """Without a customer it is nobody's contact, and absent here."""
-    found = read_record(kind, side, row, policy)
-    return [replace(found, absent=not found.owner)]
 
 
 def _match_contact(record: Record, look: Look, known: Known) -> Match:
@@ -268,7 +252,7 @@ CONTACT = Kind(
         Field("mobile"),
     ),
     title=_person, alike=lambda side, fields: f"{squeeze(fields['first_name'])}|{squeeze(fields['last_name'])}",
-    read=_read_contact, fate=_location_fate, match=_match_contact,
+    fate=_location_fate, match=_match_contact,
 )  # fmt: skip
 
 KINDS = (CUSTOMER, LOCATION, CONTACT)

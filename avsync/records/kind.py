@@ -199,7 +199,7 @@ class Translated:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One request: `values` in the target's neutral names; `id` None creates. `told` holds once it is done.
+    """One request: `values` in the target's neutral names; `id` (in AccountView the row's key) None creates. `told` holds once it is done.
 
     `lines`: what a look-up needs afterwards where the record's details are written, not the record itself.
     """
@@ -296,7 +296,9 @@ class Kind:
     """One kind of record. All functions are pure.
 
     `id`: AccountView's key column. `known_by`: the fields people know a Crafter record by, the first that is filled (`id`:
-    its id). `listed`: the listing whose rows hold it, per side. `made`: sides it may be created on, `changed`: on which it
+    its id). `listed`: the listing whose rows hold it, per side; `within`: one of
+    AccountView's rows holds several, each under a name of its own (field: column); `read`: what else is to be said of the
+    records of a row. `made`: sides it may be created on, `changed`: on which it
     may be changed. `belongs_to`: the field that names its owner. `told_on`: whose tijdlijn its problems belong in, itself
     or its owner. `marked`: in Crafter it carries our reference, `bears`: in AccountView too, where there is a column. `day`: the field
     that start_date is compared with, per side. `awaited`: its flow brings every one of them, so a missing
@@ -329,7 +331,7 @@ class Kind:
     details_of: str = ""
     alike: Callable[[Side, Mapping[str, Canonical]], str] | None = None
     day: Mapping[Side, str] = field(default_factory=dict)
-    read: Callable[[Kind, Side, Row, Policy], list[Record]] | None = None
+    read: Callable[[list[Record], Side, Row], list[Record]] | None = None
     fate: Callable[[Record, Policy], Fate] | None = None
     late: Callable[[Record], bool] | None = None
     asks: Callable[[Record, Link | None, Known], Iterable[Ask]] | None = None
@@ -338,7 +340,7 @@ class Kind:
     shown: Callable[[Record, Known], Record] | None = None
     silent: Callable[[Record, Link], Remark | None] | None = None
     protected: Callable[[Field, Canonical, Known], bool] | None = None
-    columns: Callable[[str], Mapping[str, str]] | None = None
+    within: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     configured: Callable[[Policy], Iterable[tuple[str, str, str]]] | None = None
     new: Callable[[Side, Record, Known], dict[str, Value]] | None = None
     twin: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None
@@ -373,8 +375,8 @@ class Kind:
         return any(one.name == name for one in self.fields)
 
     def column(self, wanted: Field, identity: str) -> str | None:
-        """The neutral AccountView column of a field; for some kinds that depends on which record it is."""
-        return self.columns(identity).get(wanted.name) if self.columns else wanted.accountview
+        """The neutral AccountView column of a field; where a row holds several, that depends on which it is."""
+        return self.within[identity.rpartition(":")[2]].get(wanted.name) if self.within else wanted.accountview
 
     def usual_fate(self, record: Record, policy: Policy) -> Fate:
         """A record without a link is made across where the flow may do that, else kept to be met."""

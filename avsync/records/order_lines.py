@@ -32,7 +32,6 @@ from avsync.records.kind import (
     Write,
 )
 from avsync.records.orders import MADE_ON
-from avsync.records.rows import read_record
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record, Side, code, quantity, required, text
 
 FLOW = "invoice"
@@ -69,16 +68,16 @@ def _line(identity: str, told: str | None) -> Line:
 # --- reading
 
 
-def _read(kind: Kind, side: Side, row: Row, policy: Policy) -> list[Record]:
+def _of_the_row(found: list[Record], side: Side, row: Row) -> list[Record]:
     """The lines of a work order. Only what is ticked is judged, because the rest goes nowhere."""
     lines = row.get("lines") or []
     if not isinstance(lines, list):
         raise Malformed("lines", type(lines).__name__)
-    record = read_record(kind, side, row, policy)
-    found = dict(_read_line(raw, position) for position, raw in enumerate(lines))
+    record = found[0]
+    read = dict(_read_line(raw, position) for position, raw in enumerate(lines))
     hidden = ("number", "own_number", "description", "made_at")
     kept = {name: value for name, value in record.fields.items() if name not in hidden}
-    return [replace(record, fields={**found, **kept}, mark="", reference="")]
+    return [replace(record, fields={**read, **kept}, mark="", reference="")]
 
 
 def _read_line(raw: object, position: int) -> tuple[str, str]:
@@ -349,7 +348,7 @@ ORDER_LINE = Kind(
         Field("description", accountview=None, merged=False),
         Field("made_at", "moment", accountview=None, crafter="created_at", merged=False),
     ),
-    title=lambda side, fields: fields["description"] or fields["own_number"] or "", day=MADE_ON, read=_read,
+    title=lambda side, fields: fields["description"] or fields["own_number"] or "", day=MADE_ON, read=_of_the_row,
     fate=_fate, asks=_asks, plan=_plan, saved=_saved, look_up=_look_up, split=_split, shown=_shown, details_of="order",
     lists=("article",),
 )  # fmt: skip

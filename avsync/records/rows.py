@@ -44,40 +44,25 @@ READ: Mapping[tuple[Side, FieldType], Callable[[object, str], Canonical]] = {
 
 def read_records(kind: Kind, side: Side, row: Row, policy: Policy) -> list[Record]:
     """What a row tells of this kind. Raises Malformed for a row that cannot be understood."""
-    return kind.read(kind, side, row, policy) if kind.read else [read_record(kind, side, row, policy)]
+    several = kind.within if side == ACCOUNTVIEW and kind.within else _ONE
+    found = [_read(kind, side, row, policy, which, columns) for which, columns in several.items()]
+    return kind.read(found, side, row) if kind.read else found
 
 
-def read_record(kind: Kind, side: Side, row: Row, policy: Policy, identity: str = "") -> Record:
-    """The one record of this kind that a row holds; `identity` where that is not the row's own key."""
+def _read(kind: Kind, side: Side, row: Row, policy: Policy, which: str, columns: Mapping[str, str]) -> Record:
+    """One record; `which` of those that the row holds, and the columns it has there."""
     if side == ACCOUNTVIEW:
-        identity = identity or required_code(row.get(kind.id), kind.id)
+        own = required_code(row.get(kind.id), kind.id)
+        identity = f"{own}:{which}" if which else own
         mark = crafter_reference(policy.company, kind.name, identity)
         bears, moment = text(row.get("reference"), "reference"), local_moment(row.get("changed_at"), "changed_at")
     else:
-        identity = required(row.get("id"), "id")
+        own = identity = required(row.get("id"), "id")
         mark = reference(kind.name, identity)
         bears, moment = text(row.get("external_ref"), "external_ref"), utc_moment(row.get("updated_at"), "updated_at")
-    fields = _fields(kind, side, row, identity)
-    known_by = (identity if name == "id" else (fields[name] or "").upper() for name in kind.known_by)
-    key = kind.row_key(identity) if side == ACCOUNTVIEW else next(filter(None, known_by), "")
-    return Record(
-        kind.name, side, identity, key, kind.title(side, fields) or key, fields, reference=bears or "", mark=mark,
-        owner=fields.get(kind.belongs_to) or "",
-        alike=kind.alike(side, fields) if kind.alike and "reference" not in row else "",
-        changed_at=moment, day=_day(fields.get(kind.day.get(side, ""))),
-    )  # fmt: skip
-
-
-def _day(value: Canonical) -> str:
-    """A day, or that on which a moment falls in the Netherlands (behaviour 26)."""
-    return value or "" if len(value or "") <= 10 else amsterdam_day(value or "")
-
-
-def _fields(kind: Kind, side: Side, row: Row, identity: str) -> dict[str, Canonical]:
-    """Every field in its canonical text."""
     fields: dict[str, Canonical] = {}
     for one in kind.fields:
-        name, value = one.on(side), None
+        name, value = columns.get(one.name) or one.on(side), None
         if name is not None:
             sort: FieldType = "code" if (one.ref or one.list) and one.type == "line" else one.type
             value = READ[side, sort](row.get(name), name)
@@ -91,7 +76,18 @@ def _fields(kind: Kind, side: Side, row: Row, identity: str) -> dict[str, Canoni
         if value is None and side in one.needed:
             raise Malformed(name or one.name, "-")
         fields[one.name] = value
-    return fields
+    known_by = (identity if name == "id" else (fields[name] or "").upper() for name in kind.known_by)
+    key = own if side == ACCOUNTVIEW else next(filter(None, known_by), "")
+    owner, made = fields.get(kind.belongs_to) or "", fields.get(kind.day.get(side, "")) or ""
+    return Record(
+        kind.name, side, identity, key, kind.title(side, fields) or key, fields, bears or "", mark, owner,
+        alike=kind.alike(side, fields) if kind.alike and "reference" not in row else "", changed_at=moment,
+        day=amsterdam_day(made) if len(made) > len("YYYY-MM-DD") else made,  # of a moment, that in the Netherlands
+        absent=bool(kind.belongs_to and not owner),
+    )  # fmt: skip
+
+
+_ONE: Mapping[str, Mapping[str, str]] = {"": {}}
 
 
 @dataclass(frozen=True, slots=True)

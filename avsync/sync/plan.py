@@ -333,7 +333,8 @@ class _Pair:
             values[column] = typed(wanted, made.value, ACCOUNTVIEW)
             if not owed:
                 told[ACCOUNTVIEW][name] = made.value
-        return Write(ACCOUNTVIEW, self.link.accountview, values, tuple(values), told) if values else None
+        row = self.kind.row_key(self.link.accountview)
+        return Write(ACCOUNTVIEW, row, values, tuple(values), told) if values else None
 
     def _again(self, name: str) -> bool:
         return any(

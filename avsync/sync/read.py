@@ -309,14 +309,18 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken
     if link.gone and record.side == ACCOUNTVIEW:
         _reappeared(store, link)
     told = link.end[record.side].told
-    mark = crafter_reference(session.policy.company, link.kind, link.accountview)
-    marked = record.side == ACCOUNTVIEW or not kind.marked or record.reference == mark
+    marked = record.side == ACCOUNTVIEW or not kind.marked or record.reference == _mark(session, link)
     same = told is not None and all(told.get(name, _NEVER) == value for name, value in record.fields.items())
     if same and marked and link.crafter:
         store.inbox.remove(record.kind, record.side, record.id)
         taken.unchanged += 1
     else:
         store.inbox.put(record, "plan")
+
+
+def _mark(session: Session, link: Link) -> str:
+    """The reference that the Crafter half of a link carries once it is in step."""
+    return crafter_reference(session.policy.company, link.kind, link.accountview)
 
 
 def _is_too_old(session: Session, kind: Kind, record: Record) -> bool:

@@ -130,17 +130,18 @@ def _settle_update(session: Session, kind: Kind, intent: Intent) -> None:
 
     A field that shows as we wrote it is no edit of a person's there, whatever has been edited on our side since.
     """
-    identity, told, own = intent.detail["id"], intent.detail["told"], intent.detail["own"]
+    told, own, store = intent.detail["told"], intent.detail["own"], session.store
+    link = store.links.by_id(intent.link) if intent.link is not None else None
+    identity = link.end[intent.side].id if link else intent.detail["id"]
     now = _readable(session, kind, intent, session.fetch(kind, intent.side, identity), identity)
     shows = [name for name, value in told.items() if now is not None and now.fields.get(name) == value]
     if now is not None and len(shows) < len(told) and not session.old_enough(intent.sent_at):
         return
-    store = session.store
     with store.transaction():
-        link = store.links.by_id(intent.link) if intent.link is not None else None
         if link is not None:
-            written = (kind.table, kind.row_key(identity)) if intent.side == ACCOUNTVIEW else (kind.name, identity)
-            store.links.written(written[0], intent.side, written[1])
+            store.links.written(
+                kind.table if intent.side == ACCOUNTVIEW else kind.name, intent.side, intent.detail["id"]
+            )
             sides = {intent.side: told, other(intent.side): own}
             store.links.tell(link.id, {side: {name: values[name] for name in shows if name in values}
                                        for side, values in sides.items()})  # fmt: skip

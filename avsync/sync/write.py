@@ -17,7 +17,7 @@ from avsync.errors import AvsyncError, Malformed, TryLater
 from avsync.messages import texts
 from avsync.records.kind import End, Kind, Link, Write
 from avsync.records.registry import listing
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other, reference
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other
 from avsync.services.outcome import Done, NotSent, Outcome, Rejected, Unknown
 from avsync.state.inbox import Entry
 from avsync.state.intents import Intent
@@ -210,7 +210,7 @@ class Writer:
         if write.lines is not None:
             return self._send_details(write)
         if write.side == ACCOUNTVIEW and write.id is not None:
-            return session.accountview.update(kind.table, kind.row_key(write.id), write.values)
+            return session.accountview.update(kind.table, write.id, write.values)
         if write.side == ACCOUNTVIEW:
             return self._named(write, session.accountview.create(kind.table, write.values))
         if write.id is not None:
@@ -247,12 +247,11 @@ class Writer:
         """What is written down before a write is sent; `detail` holds what a look-up needs to recognise it afterwards."""
         write, record = one.write, one.job.action.record
         values = {} if write.lines is not None else {name: shown(value) for name, value in write.values.items()}
-        bearing = values.get("external_ref") or values.get("reference") or reference(record.kind, record.id)
         told = {"told": write.told.get(write.side, {}), "own": write.told.get(other(write.side), {})}
         detail = {"id": write.id or "", "values": values, "lines": write.lines, **told}
         return Intent(
             self.kind.name, write.side, "update" if write.id else "create", record.side, record.id, record.key,
-            record.name, str(bearing), detail, one.job.link.id if one.job.link else None, self.session.now(),
+            record.name, record.mark or write.id or "", detail, one.job.link.id if one.job.link else None, self.session.now(),
         )  # fmt: skip
 
     # --- outcomes: in the caller's thread
@@ -277,8 +276,8 @@ class Writer:
     def _save(self, one: Sent) -> None:
         write, outcome, link = one.write, one.outcome, one.job.link
         if link is not None and write.id is not None and write.lines is None:
-            row = (self.kind.table, self.kind.row_key(write.id)) if write.side == ACCOUNTVIEW else (link.kind, write.id)
-            self.store.links.written(row[0], write.side, row[1])
+            kind = self.kind.table if write.side == ACCOUNTVIEW else link.kind
+            self.store.links.written(kind, write.side, write.id)
         if isinstance(outcome, Unknown):
             self._doubt(one, outcome.reason)
         elif isinstance(outcome, Done):

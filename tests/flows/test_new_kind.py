@@ -10,7 +10,7 @@ import pytest
 from avsync.records import registry
 from avsync.records.kind import Field, Kind
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
-from tests.support.breaking import Bench
+from tests.support.bench import Bench
 from tests.support.office import office
 
 TOY = Kind(
