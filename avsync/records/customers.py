@@ -117,8 +117,8 @@ def _customer_twin(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _same_customer(record: Record, told: Mapping[str, Any], values: Mapping[str, Any], since: str) -> bool:
-    """A row that may be ours by its postal code and the moment it was entered (behaviour 3); with a day of play, because
-    the clocks are not the same."""
+    """A row that may be ours by its postal code and the moment it was entered (behaviour 3); with a day of play,
+    because the clocks are not the same."""
     wanted = {squeeze(values["postal_code"])} if values.get("postal_code") else set()
     day = (datetime.fromisoformat(since) - timedelta(days=1)).date().isoformat()
     there = _postal_codes(record)

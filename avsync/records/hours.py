@@ -18,10 +18,11 @@ from avsync.records.kind import (
     Translated,
     WaitFor,
     fitted,
+    key_in,
     translate,
 )
 from avsync.records.projects import project_code
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, code
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side
 
 FLOW = "hours"
 DESCRIPTIONS = {"work": "werktijd", "travel": "reistijd"}
@@ -108,7 +109,8 @@ HOUR = Kind(
     fields=(
         Field("date", "date", needed=(CRAFTER,)),
         Field("time_code", "code", crafter="kind", only=_WORDS, needed=(CRAFTER,), to_accountview=_time_code),
-        Field("employee", crafter="user_id", list="user", against="employee", needed=(CRAFTER,), to_accountview=_employee),
+        Field("employee", crafter="user_id", list="user", against="employee", needed=(CRAFTER,),
+              to_accountview=_employee),
         Field("project", crafter="project_id", ref="project", over=("order", "work_order_id"), to_accountview=_project),
         Field("description", "free", crafter="kind", needed=(CRAFTER,), to_accountview=_description),
         Field("quantity", "quantity", crafter="hours", needed=(CRAFTER,)),
@@ -118,13 +120,9 @@ HOUR = Kind(
     fate=_fate, match=_match, twin=_twin, same=_same,
 )  # fmt: skip
 
-EMPLOYEE = LookUp(
-    "employee", ACCOUNTVIEW, whole=True, optional=True, keys={ACCOUNTVIEW: lambda row: code(row.get("number"), "number")},
-    number=lambda row: code(row.get("number"), "number"),
-)  # fmt: skip
+EMPLOYEE = LookUp("employee", ACCOUNTVIEW, key_in("number"), {ACCOUNTVIEW: key_in("number")}, optional=True)
 TIME_CODE = LookUp(
-    "time_code", ACCOUNTVIEW, whole=False, optional=True, keys={ACCOUNTVIEW: lambda row: code(row.get("code"), "code")},
-    number=lambda row: code(row.get("code"), "code"),
+    "time_code", ACCOUNTVIEW, key_in("code"), {ACCOUNTVIEW: key_in("code")}, whole=False, optional=True
 )  # fmt: skip
 
 KINDS = (HOUR,)

@@ -21,6 +21,7 @@ from avsync.records.values import (
     Malformed,
     Record,
     Side,
+    code,
     crafter_reference,
     other,
     text,
@@ -63,8 +64,9 @@ What = Literal["ref", "link", "record", "children", "row", "details"]
 class Ask(NamedTuple):
     """A question that planning cannot answer itself; `key` is the side's own id or key.
 
-    `ref`: what a record is on the other side; `link`: as far as our own state knows. `record`: its newest version on its own side. `children`: what belongs to
-    it. `row`: a row of a list that is looked up and never linked. `details`: the detail rows that stand under it.
+    `ref`: what a record is on the other side; `link`: as far as our own state knows. `record`: its newest version on
+    its own side. `children`: what belongs to it. `row`: a row of a list that is looked up and never linked. `details`:
+    the detail rows that stand under it.
     """
 
     what: What
@@ -134,7 +136,8 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Which record here is which record there. `id` 0: not written down yet. `origin`: the side it was made on first."""
+    """Which record here is which record there. `id` 0: not written down yet. `origin`: the side it was made on
+    first."""
 
     kind: str
     end: Mapping[Side, End]
@@ -171,7 +174,8 @@ class Remark:
 
 
 class Refuse(Exception):  # noqa: N818 - an outcome of planning, not a failure of the program
-    """This record cannot go as it stands; `code` is a row of problems.yaml, `lost` a link that turned out to be gone."""
+    """This record cannot go as it stands; `code` is a row of problems.yaml, `lost` a link that turned out to be
+    gone."""
 
     def __init__(self, code: str, lost: Link | None = None, **params: Any) -> None:
         super().__init__(code)
@@ -199,7 +203,8 @@ class Translated:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One request: `values` in the target's neutral names; `id` (in AccountView the row's key) None creates. `told` holds once it is done.
+    """One request: `values` in the target's neutral names; `id` (in AccountView the row's key) None creates. `told`
+    holds once it is done.
 
     `lines`: what a look-up needs afterwards where the record's details are written, not the record itself.
     """
@@ -215,8 +220,9 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What a kind with a plan of its own decided. `told` holds at once; `link`: the one it is written under; `counts`: how
-    many things it makes, changes and adopts. Of several writes one goes at a time, and then the record is planned again."""
+    """What a kind with a plan of its own decided. `told` holds at once; `link`: the one it is written under;
+    `counts`: how many things it makes, changes and adopts. Of several writes one goes at a time, and then the record
+    is planned again."""
 
     writes: tuple[Write, ...] = ()
     told: Mapping[Side, Mapping[str, Canonical]] = field(default_factory=dict)
@@ -243,6 +249,7 @@ class Match:
     question: str = ""
 
 
+Versions = Mapping[Side, Record]  # both halves, as read or as last told
 Look = Callable[[str, Side, str, str], list[Record]]  # kind, side, column, value: free records of that side
 Translate = Callable[[Canonical, Record, Known], Translated]
 
@@ -252,32 +259,27 @@ Translate = Callable[[Canonical, Record, Known], Translated]
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a kind: its neutral name on each side (None: that side has no such field) and its type.
+    """One field of a kind: its neutral name on each side (None: there is no such field there), its type, what it is.
 
-    `line` and `name` must fit or are refused, `free` may be cut; a `line` that refers to something is a key. `ref` names the kind it refers to, `list` a list that is only
-    looked up. `owner`: the side whose value is always handed on, whatever the flow's direction. `needed`: sides on which
-    a row without it cannot be read; `instead`: the field that stands in for it where AccountView's is empty. `merged`
-    False: read, but never written. `only`: Crafter's words for it. `over`: (kind, Crafter's field) of what it is taken
-    from where Crafter's is empty. `fixed`: given on creation, never changed. `empty`: the problem when there is nothing
-    to send to Crafter. `against`: AccountView's list that what was looked up must be in. `writes` and the two translations: where this field decides otherwise than its type does.
+    `line` and `name` must fit or are refused, `free` may be cut; a `line` that refers to something is a key.
     """
 
     name: str
     type: FieldType = "line"
     accountview: str | None = SAME
     crafter: str | None = SAME
-    ref: str = ""
-    list: str = ""
-    owner: Side | None = None
-    needed: tuple[Side, ...] = ()
-    instead: str = ""
-    merged: bool = True
-    only: tuple[str, ...] = ()
-    over: tuple[str, str] = ("", "")
-    fixed: bool = False
-    empty: str = ""
-    against: str = ""
-    writes: Callable[[Link, Policy], tuple[bool, bool]] | None = None
+    ref: str = ""  # the kind it refers to
+    list: str = ""  # the list it is looked up in
+    against: str = ""  # AccountView's list that what was looked up must be in
+    over: tuple[str, str] = ("", "")  # (kind, Crafter's field): what it is taken from where Crafter's is empty
+    owner: Side | None = None  # the side whose value is always handed on, whatever the flow's direction
+    needed: tuple[Side, ...] = ()  # sides on which a row without it cannot be read
+    instead: str = ""  # the field that stands in for it where AccountView's is empty
+    only: tuple[str, ...] = ()  # Crafter's words for it
+    merged: bool = True  # else it is read, but never written
+    fixed: bool = False  # given on creation, never changed
+    empty: str = ""  # the problem when there is nothing to send to Crafter
+    writes: Callable[[Link, Policy], tuple[bool, bool]] | None = None  # who may be written, where it decides for itself
     to_accountview: Translate | None = None
     to_crafter: Translate | None = None
 
@@ -293,59 +295,53 @@ class Field:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of record. All functions are pure.
-
-    `id`: AccountView's key column. `known_by`: the fields people know a Crafter record by, the first that is filled (`id`:
-    its id). `listed`: the listing whose rows hold it, per side; `within`: one of
-    AccountView's rows holds several, each under a name of its own (field: column); `read`: what else is to be said of the
-    records of a row. `made`: sides it may be created on, `changed`: on which it
-    may be changed. `belongs_to`: the field that names its owner. `told_on`: whose tijdlijn its problems belong in, itself
-    or its owner. `marked`: in Crafter it carries our reference, `bears`: in AccountView too, where there is a column. `day`: the field
-    that start_date is compared with, per side. `awaited`: its flow brings every one of them, so a missing
-    one is waited for. `optional`: AccountView may lack the module. `lists`: what it looks up besides its fields.
-    `recent`: AccountView keeps them for ever, and they are read only to recognise our own. `details_of`: the kind whose
-    detail rows they are in AccountView. `late`: it is written after the others. `moved`: whether a record under another number is
-    this one, by where both are; None: numbers are not followed. `configured`: AccountView's columns that are filled from the config: (column, the key there, the
-    value). `twin` and `same`: how a row that we made is found and
-    recognised where it bears no reference.
-    """
+    """One kind of record: what it is made of, where it stands, and the few decisions that are its own. All pure."""
 
     name: str
     flow: str
     fields: tuple[Field, ...]
-    title: Callable[[Side, Mapping[str, Canonical]], Canonical]
-    id: str = "number"
-    known_by: tuple[str, ...] = ()
-    listed: Mapping[Side, str] = field(default_factory=dict)
-    changed_at: bool = True
-    made: frozenset[Side] = frozenset(BOTH)
-    changed: frozenset[Side] = frozenset(BOTH)
-    belongs_to: str = ""
-    told_on: str = ""
-    marked: bool = True
-    bears: bool = False
-    awaited: bool = False
-    optional: bool = False
-    lists: tuple[str, ...] = ()
-    recent: bool = False
-    details_of: str = ""
-    alike: Callable[[Side, Mapping[str, Canonical]], str] | None = None
-    day: Mapping[Side, str] = field(default_factory=dict)
-    read: Callable[[list[Record], Side, Row], list[Record]] | None = None
-    fate: Callable[[Record, Policy], Fate] | None = None
-    late: Callable[[Record], bool] | None = None
-    asks: Callable[[Record, Link | None, Known], Iterable[Ask]] | None = None
-    match: Callable[[Record, Look, Known], Match] | None = None
-    named: Callable[[Record, Known], Record | None] | None = None
-    shown: Callable[[Record, Known], Record] | None = None
-    silent: Callable[[Record, Link], Remark | None] | None = None
-    protected: Callable[[Field, Canonical, Known], bool] | None = None
-    within: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    configured: Callable[[Policy], Iterable[tuple[str, str, str]]] | None = None
-    new: Callable[[Side, Record, Known], dict[str, Value]] | None = None
-    twin: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None
-    same: Callable[[Record, Mapping[str, Any], Mapping[str, Any], str], bool] | None = None
-    moved: Callable[[Record, Iterable[Record]], bool] | None = None
+    title: Callable[[Side, Mapping[str, Canonical]], Canonical]  # what people call it
+
+    # where it stands
+    id: str = "number"  # AccountView's key column
+    known_by: tuple[str, ...] = ()  # what people know a Crafter record by: the first field that is filled, `id` its id
+    listed: Mapping[Side, str] = field(default_factory=dict)  # the listing whose rows hold it, where not its own
+    within: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # one row of AccountView's holds several
+    details_of: str = ""  # the kind whose detail rows they are in AccountView
+    belongs_to: str = ""  # the field that names its owner
+    told_on: str = ""  # whose tijdlijn its problems belong in: its own, or its owner's
+    changed_at: bool = True  # AccountView tells when it was changed
+    recent: bool = False  # AccountView keeps them for ever: read only to recognise what is ours
+    optional: bool = False  # AccountView may lack the module
+    awaited: bool = False  # its flow brings every one of them, so a missing one is waited for
+    lists: tuple[str, ...] = ()  # what it looks up besides its fields
+
+    # what may be done with it
+    made: frozenset[Side] = frozenset(BOTH)  # sides it may be created on
+    changed: frozenset[Side] = frozenset(BOTH)  # sides it may be changed on
+    marked: bool = True  # in Crafter it carries our reference
+    bears: bool = False  # and in AccountView, where there is a column
+    day: Mapping[Side, str] = field(default_factory=dict)  # the field that start_date is compared with
+    configured: Callable[[Policy], Iterable[tuple[str, str, str]]] | None = None  # (column, key of the config, value)
+
+    # its own decisions
+    alike: Callable[[Side, Mapping[str, Canonical]], str] | None = None  # by which two are alike without mark and key
+    read: Callable[[list[Record], Side, Row], list[Record]] | None = None  # what else a row says of its records
+    fate: Callable[[Record, Policy], Fate] | None = None  # of a record without a link
+    late: Callable[[Record], bool] | None = None  # written after the others
+    asks: Callable[[Record, Link | None, Known], Iterable[Ask]] | None = None  # besides what its fields refer to
+    match: Callable[[Record, Look, Known], Match] | None = None  # a first meeting, where not by key
+    named: Callable[[Record, Known], Record | None] | None = None  # the one across that a person named
+    shown: Callable[[Record, Known], Record] | None = None  # as people know it by now
+    silent: Callable[[Record, Link], Remark | None] | None = None  # why nothing more is sent for it
+    apart: Callable[[Versions, Known], Refuse | None] | None = None  # why its two halves are not one record
+    protected: Callable[[Field, Canonical, Known], bool] | None = None  # AccountView's value is left as it is
+    new: Callable[[Side, Record, Known], dict[str, Value]] | None = None  # what else goes along on creation
+    moved: Callable[[Record, Iterable[Record]], bool] | None = None  # under another number, is it where it was?
+    twin: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None  # how one that we made is looked for
+    same: Callable[[Record, Mapping[str, Any], Mapping[str, Any], str], bool] | None = None  # and recognised
+
+    # of a kind whose records are written as details of another
     plan: Callable[[Record, Link | None, Known], Planned] | None = None
     saved: Callable[[Write, Sequence[Row]], Stored] | None = None
     look_up: Callable[[Mapping[str, Any], Sequence[Row], Link | None], Stored] | None = None
@@ -404,21 +400,24 @@ class Kind:
         return identity if self.table == self.name else identity.partition(":")[0]
 
 
+def key_in(column: str) -> Callable[[Row], Canonical]:
+    """How a key is read from a row."""
+    return lambda row: code(row.get(column), column)
+
+
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """A list that is read and never linked. `whole`: read once a run, else asked by key. `keys`: how a row is known on a
-    side, None where it cannot be; `number`: what AccountView calls it; `unique`: two rows under one key are as good as
-    none. A row that cannot be read is not there."""
+    """A list that is read and never linked. A row that cannot be read is not there."""
 
     name: str
     side: Side
-    whole: bool
-    keys: Mapping[Side, Callable[[Row], Canonical]]
-    number: Callable[[Row], Canonical]
-    title: Callable[[Row], Canonical] = field(default=lambda row: text(row.get("name"), "name"))
+    number: Callable[[Row], Canonical]  # what AccountView calls it
+    keys: Mapping[Side, Callable[[Row], Canonical]]  # how a row is known on a side, None where it cannot be
+    whole: bool = True  # read once a run, else asked by key
+    unique: bool = True  # two rows under one key are as good as none
+    optional: bool = False  # AccountView may lack it
     alike: Callable[[str], str] = field(default=lambda key: key)
-    unique: bool = True
-    optional: bool = False
+    title: Callable[[Row], Canonical] = field(default=lambda row: text(row.get("name"), "name"))
 
 
 # --- references

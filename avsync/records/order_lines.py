@@ -1,9 +1,9 @@
 """The ticked lines of checked work orders, onto the linked sales order. A doubled line is a double invoice.
 
-A record is all lines of one work order, one field for each. Its link joins them with the lines of the
-sales order: what Crafter told is what was sent, what AccountView told is the REC_ID of each. AccountView's lines have no
-reference, so those that stand on an order are read before any are added, and their ids kept with the write: after an
-unclear outcome only lines outside that set count as ours (behaviour 4).
+A record is all lines of one work order, one field for each. Its link joins them with the lines of the sales order: what
+Crafter told is what was sent, what AccountView told is the REC_ID of each. AccountView's lines have no reference, so
+those that stand on an order are read before any are added, and their ids kept with the write: after an unclear outcome
+only lines outside that set count as ours (behaviour 4).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from avsync.records import fit
 from avsync.records.kind import (
+    Answer,
     Ask,
     End,
     Fate,
@@ -30,8 +31,9 @@ from avsync.records.kind import (
     Row,
     Stored,
     Write,
+    key_in,
 )
-from avsync.records.orders import MADE_ON
+from avsync.records.orders import MADE_ON, customers_apart
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record, Side, code, quantity, required, text
 
 FLOW = "invoice"
@@ -81,7 +83,8 @@ def _of_the_row(found: list[Record], side: Side, row: Row) -> list[Record]:
 
 
 def _read_line(raw: object, position: int) -> tuple[str, str]:
-    """The line's id, and what it says: of one that is ticked and cannot be read the fault, of one not ticked nothing."""
+    """The line's id, and what it says: of one that is ticked and cannot be read the fault, of one not ticked
+    nothing."""
     if not isinstance(raw, dict):
         return f"#{position}", f"{_FAULT}?"
     name = str(raw.get("id") or f"#{position}")
@@ -123,6 +126,18 @@ def _asks(record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
         yield from (Ask("row", "article", ACCOUNTVIEW, article) for article in lines.articles())
         if lines.differs() and order.known:
             yield Ask("details", "order_line", ACCOUNTVIEW, order.accountview)
+            yield Ask("record", "order", ACCOUNTVIEW, order.accountview)
+            yield Ask("record", "order", CRAFTER, record.id)
+            for side, half in _halves(order, known).items():
+                if customer := half.fields.get("customer"):
+                    yield Ask("ref", "customer", side, customer)
+
+
+def _halves(order: Answer, known: Known) -> dict[Side, Record]:
+    """The order on both sides, as far as it is known."""
+    ids: list[tuple[Side, str]] = [(ACCOUNTVIEW, order.accountview), (CRAFTER, order.crafter)]
+    found = [(side, known.of("record", "order", side, key).here) for side, key in ids]
+    return {side: one for side, one in found if one is not None}
 
 
 def _plan(record: Record, link: Link | None, known: Known) -> Planned:
@@ -142,6 +157,10 @@ def _plan(record: Record, link: Link | None, known: Known) -> Planned:
     if found.fault is not None:
         raise Refuse("unreadable", field=found.fault.field, found=found.fault.found)
     standing = [read_standing(row) for row in found.rows] if found.known else None
+    halves = _halves(order, known)
+    apart = customers_apart(order.accountview, halves, known) if len(halves) == 2 else None
+    if apart is not None:
+        raise apart
     planned = _Lines(record, order.link, link, known).plan(order.accountview, standing or [])
     if planned.writes and standing is None:  # there is something to write, and no order to write it on
         raise Refuse("order_closed", lost=None if order.state == "gone" else order.link, order=order.accountview)
@@ -353,10 +372,7 @@ ORDER_LINE = Kind(
     lists=("article",),
 )  # fmt: skip
 
-ARTICLE = LookUp(
-    "article", ACCOUNTVIEW, whole=False, keys={ACCOUNTVIEW: lambda row: code(row.get("number"), "number")},
-    number=lambda row: code(row.get("number"), "number"),
-)  # fmt: skip
+ARTICLE = LookUp("article", ACCOUNTVIEW, key_in("number"), {ACCOUNTVIEW: key_in("number")}, whole=False)
 
 KINDS = (ORDER_LINE,)
 LISTS = (ARTICLE,)

@@ -21,6 +21,7 @@ from avsync.records.kind import (
     Remark,
     Translated,
     Value,
+    Versions,
     WaitFor,
     fitted,
     key_across,
@@ -60,11 +61,18 @@ def _asks(record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
     comment = (record.fields if record.side == ACCOUNTVIEW else there).get("work_type")
     if comment:
         yield Ask("row", "work_type", ACCOUNTVIEW, comment)
+    for side, customer in ((record.side, record.fields["customer"]), *_told_customers(link)):
+        if customer and link is not None:
+            yield Ask("ref", "customer", side, customer)
     if record.side == CRAFTER and link is None:
-        # asked of every new one, so that a list that is switched off shows before some work order needs it (behaviour 30)
+        # of every new one, so that a list that is switched off shows before one needs it (behaviour 30)
         yield Ask("row", "work_type", CRAFTER, record.fields["work_type"] or "-")
         if record.fields["number"]:
             yield Ask("record", "order", ACCOUNTVIEW, (record.fields["number"] or "").upper())
+
+
+def _told_customers(link: Link | None) -> list[tuple[Side, Canonical]]:
+    return [(side, link.told(side).get("customer")) for side in link.end] if link else []
 
 
 def _match(record: Record, look: Look, known: Known) -> Match:
@@ -140,6 +148,25 @@ def _protected(wanted: Field, value: Canonical, known: Known) -> bool:
     )
 
 
+def customers_apart(number: str, versions: Versions, known: Known) -> Refuse | None:
+    """A link joins two orders of one customer; until they agree nothing is written on either (behaviour 37).
+
+    What AccountView told earlier may be a number that its customer no longer has; what was read just now may not.
+    """
+    there, here = versions[ACCOUNTVIEW].fields.get("customer"), versions[CRAFTER].fields.get("customer")
+    theirs, ours = known.ref("customer", ACCOUNTVIEW, there), known.ref("customer", CRAFTER, here)
+    other_link = theirs.known and bool(here) and theirs.crafter != here
+    other_number = bool(versions[ACCOUNTVIEW].changed_at) and ours.known and bool(there) and ours.accountview != there
+    if not other_link and not other_number:
+        return None
+    named = f"{ours.accountview or here} {ours.name}".strip()
+    return Refuse("order_customers_differ", order=number, accountview=f"{there} {theirs.name}".strip(), crafter=named)
+
+
+def _apart(versions: Versions, known: Known) -> Refuse | None:
+    return customers_apart(versions[ACCOUNTVIEW].id, versions, known)
+
+
 def _silent(record: Record, link: Link) -> Remark | None:
     """A linked work order that is cancelled is said, and nothing more travels until it is open again (behaviour 20)."""
     if record.side == CRAFTER and record.fields.get("status") == CANCELLED:
@@ -184,17 +211,16 @@ ORDER = Kind(
         Field("made_at", "moment", accountview=None, crafter="created_at", merged=False),
     ),
     title=lambda side, fields: fields["description"] or fields["own_number"] or "", day=MADE_ON, bears=True,
-    fate=_fate, asks=_asks, match=_match, named=_named, protected=_protected, silent=_silent, new=_new,
+    fate=_fate, asks=_asks, match=_match, named=_named, protected=_protected, silent=_silent, apart=_apart, new=_new,
     twin=_twin, same=_same,
 )  # fmt: skip
 
 WORK_TYPE = LookUp(
-    "work_type", CRAFTER, whole=True, alike=squeeze, unique=False,
+    "work_type", CRAFTER, lambda row: text(row.get("name"), "name"), unique=False, alike=squeeze,
     keys={
         CRAFTER: lambda row: required(row.get("id"), "id"),
         ACCOUNTVIEW: lambda row: text(row.get("name"), "name"),
     },
-    number=lambda row: text(row.get("name"), "name"),
 )  # fmt: skip
 
 KINDS = (ORDER,)

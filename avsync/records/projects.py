@@ -20,8 +20,9 @@ from avsync.records.kind import (
     Value,
     WaitFor,
     key_across,
+    key_in,
 )
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, code, required
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, required
 
 FLOW = "projects"
 
@@ -137,13 +138,12 @@ PROJECT = Kind(
 )  # fmt: skip
 
 USER = LookUp(
-    "user", CRAFTER, whole=True,
-    keys={
+    "user", CRAFTER, key_in("unique_code"),
+    {
         CRAFTER: lambda row: required(row.get("id"), "id"),
-        # AccountView's employee number; who has left is nobody's responsible employee any more
-        ACCOUNTVIEW: lambda row: code(row.get("unique_code"), "unique_code") if row.get("active") is not False else None,
+        # who has left is nobody's responsible employee any more
+        ACCOUNTVIEW: lambda row: key_in("unique_code")(row) if row.get("active") is not False else None,
     },
-    number=lambda row: code(row.get("unique_code"), "unique_code"),
 )  # fmt: skip
 
 KINDS = (PROJECT_TYPE, PROJECT)

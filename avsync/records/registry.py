@@ -79,8 +79,8 @@ def wanted(policy: Policy, flows: Collection[str]) -> list[Listing]:
 
 
 def _reads(kind: Kind, on: Sequence[str], policy: Policy) -> bool:
-    """A kind that may only be made and changed in Crafter is of no use to a flow that does not write there; one that hangs
-    on another's rows still tells where those are."""
+    """A kind that may only be made and changed in Crafter is of no use to a flow that does not write there; one that
+    hangs on another's rows still tells where those are."""
     useful = ACCOUNTVIEW in kind.changed or policy.writes(kind.flow, CRAFTER) or not kind.belongs_to
     return kind.flow in on and useful
 

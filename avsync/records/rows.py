@@ -128,7 +128,8 @@ class Listing:
 
     @property
     def recent(self) -> bool:
-        """Whether it is read only to recognise what is ours: never further back than start_date, so it proves no absence."""
+        """Whether it is read only to recognise what is ours: never further back than start_date, so it proves no
+        absence."""
         return self.side == ACCOUNTVIEW and self.makes[0].recent
 
     def see(self, row: Row) -> Seen:

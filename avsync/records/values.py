@@ -40,10 +40,11 @@ def other(side: Side) -> Side:
 class Record:
     """One thing as one side tells it. References in `fields` hold that side's own key of what is referred to.
 
-    `id` is the AccountView key or the Crafter id; `key` is what people know it by (upper case, may be empty); `reference`
-    the mark of ours that it bears, `mark` the one that its counterpart bears; `owner` the id of the record it belongs
-    to; `alike` the text by which its counterpart is recognised when neither mark nor key tells; `day` what start_date
-    is compared with; `absent`: it stands in a row, but is nothing; `fingerprint` that of its row, empty when unknown.
+    `id` is the AccountView key or the Crafter id; `key` is what people know it by (upper case, may be empty);
+    `reference` the mark of ours that it bears, `mark` the one that its counterpart bears; `owner` the id of the record
+    it belongs to; `alike` the text by which its counterpart is recognised when neither mark nor key tells; `day` what
+    start_date is compared with; `absent`: it stands in a row, but is nothing; `fingerprint` that of its row, empty when
+    unknown.
     """
 
     kind: str
@@ -170,7 +171,8 @@ def format_utc(moment: datetime) -> str:
 
 
 def local_moment(value: object, name: str) -> str:
-    """An AccountView moment as naive local `YYYY-MM-DDTHH:MM:SS`, empty where there is none (AccountView contract 3)."""
+    """An AccountView moment as naive local `YYYY-MM-DDTHH:MM:SS`, empty where there is none (AccountView contract
+    3)."""
     if value is None or value == "":
         return ""
     if not isinstance(value, str):

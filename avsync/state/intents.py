@@ -34,8 +34,9 @@ class Intent:
 
 
 class Intents:
-    """Reads and writes the table `intents`. A verb of `found` is a write that a look-up has found, kept until its record
-    is linked: a run may die in between, and a record of ours that nothing here knew would look like a lost state."""
+    """Reads and writes the table `intents`. A verb of `found` is a write that a look-up has found, kept until its
+    record is linked: a run may die in between, and a record of ours that nothing here knew would look like a lost
+    state."""
 
     def __init__(self, db: Database) -> None:
         self.db = db

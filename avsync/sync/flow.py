@@ -1,4 +1,5 @@
-"""One kind through: pages of versions with their links and answers, a plan, and off to `write`, until nothing new comes."""
+"""One kind through: pages of versions with their links and answers, a plan, and off to `write`, until nothing new
+comes."""
 
 from __future__ import annotations
 
@@ -53,7 +54,8 @@ def _find_unnamed(session: Session, kind: Kind, writer: Writer) -> None:
 
 
 def foresee(session: Session, kind: Kind, effects: bool) -> Iterator[Action]:
-    """The same plan without a write: what is made or adopted counts as linked, so that what refers to it can be planned.
+    """The same plan without a write: what is made or adopted counts as linked, so that what refers to it can be
+    planned.
 
     `effects`: bring what needs no write into the state (a dry run's own copy of it).
     """
@@ -107,7 +109,8 @@ class Pass:
                 yield cls(session, kind, side, span, late, taken)
 
     def pages(self, begin: Callable[[list[Job]], None]) -> Iterator[list[Job]]:
-        """What to do, page by page; `begin` brings it into the state as far as that is possible before anything is sent.
+        """What to do, page by page; `begin` brings it into the state as far as that is possible before anything is
+        sent.
 
         What our planning stumbles over gets a problem and is tried again in every run.
         """
@@ -166,7 +169,8 @@ class _Page:
         return self.session.refs.know(self.kind, wanted)
 
     def _meet(self) -> dict[str, Match]:
-        """The counterparts of what is free, and what they refer to in turn: there is no network inside a transaction."""
+        """The counterparts of what is free, and what they refer to in turn: there is no network inside a
+        transaction."""
         if self.kind.plan is not None:
             return {}
         free = [one.record for one in self.entries if not self._is_whole(self.links.get(one.record.id))]

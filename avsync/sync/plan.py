@@ -45,9 +45,9 @@ class Verb(StrEnum):
 class Action:
     """What to do with one record, and why (`reason` is a word of the report, or the problem's code).
 
-    `link`: the one it goes under; with id 0 it is still to be written down, in place of `replaces`. `told` holds at once,
-    what the writes tell holds once they are done. `pairs`: records it refers to that were found on both sides, and are
-    linked with it. `lost`: a link that turned out to be gone.
+    `link`: the one it goes under; with id 0 it is still to be written down, in place of `replaces`. `told` holds at
+    once, what the writes tell holds once they are done. `pairs`: records it refers to that were found on both sides,
+    and are linked with it. `lost`: a link that turned out to be gone.
     """
 
     verb: Verb
@@ -97,6 +97,8 @@ def plan(
     try:
         action = _decide(kind, record, link, partner, known, meeting)
     except Refuse as no:
+        if kind.apart is not None and partner is not None and partner.side == CRAFTER:
+            record, partner = partner, record  # told where people work with it
         return Action(Verb.REJECT, kind, record, no.code, link, params=no.params, partner=partner, lost=no.lost)
     except WaitFor as wait:
         return Action(Verb.WAIT, kind, record, "waiting_for_parent", link, params=wait.params, partner=partner)
@@ -188,8 +190,8 @@ def _create(kind: Kind, record: Record, known: Known, link: Link | None) -> Acti
 
 
 def _adopt(kind: Kind, record: Record, there: Record, old: Link | None, known: Known, made: Made | None) -> Action:
-    """Link the two. The leading side then counts as edited in every field, so its values win (behaviour 6); unless a write
-    of ours made one of them, and only its answer was lost: then they do not meet for the first time."""
+    """Link the two. The leading side then counts as edited in every field, so its values win (behaviour 6); unless a
+    write of ours made one of them, and only its answer was lost: then they do not meet for the first time."""
     leads: Side = CRAFTER if known.policy.flows[kind.flow] == "export" else ACCOUNTVIEW
     av, cr = (record, there) if record.side == ACCOUNTVIEW else (there, record)
     told: dict[Side, Mapping[str, Canonical] | None] = {ACCOUNTVIEW: None, CRAFTER: None}
@@ -217,7 +219,11 @@ def _linked(kind: Kind, link: Link, record: Record, partner: Record | None, know
 
 
 def _pair(kind: Kind, link: Link, av: Record | None, cr: Record | None, known: Known) -> Action:
-    return _Pair(kind, link, av, cr, known).action()
+    pair = _Pair(kind, link, av, cr, known)
+    apart = kind.apart(pair.now, known) if kind.apart else None
+    if apart is not None:
+        raise apart
+    return pair.action()
 
 
 class _Pair:
@@ -252,8 +258,8 @@ class _Pair:
         }
 
     def _compares(self, wanted: Field, side: Side) -> bool:
-        """Whether a side's value, put in the other's terms, is what the other tells; a reference needs answers, which are
-        asked for what is new and may be written."""
+        """Whether a side's value, put in the other's terms, is what the other tells; a reference needs answers,
+        which are asked for what is new and may be written."""
         if wanted.ref or wanted.list:
             can = self.read[side] is not None and self.known.policy.writes(self.kind.flow, other(side))
         else:

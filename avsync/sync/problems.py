@@ -1,4 +1,5 @@
-"""The list of problems and the tijdlijn: what a record's problems are now, what is over, and telling it where people look.
+"""The list of problems and the tijdlijn: what a record's problems are now, what is over, and telling it where people
+look.
 
 A problem is told once in its item's tijdlijn, updated when it changes and resolved when it is over (behaviour 28).
 """

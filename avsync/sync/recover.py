@@ -134,9 +134,9 @@ def follow_numbers(session: Session, kind: Kind, after: int) -> None:
     """Follow records that got another number in AccountView, so that they keep their identity in Crafter.
 
     A row knows nothing of the number it had. What shows it: a record without a link that bears the name and the postal
-    code of a linked one whose own number AccountView no longer has. Then the link takes the new number; the planning that
-    follows tells Crafter. Two that could be meant are a question for a person. `after`: the inbox's newest number before
-    this run read anything.
+    code of a linked one whose own number AccountView no longer has. Then the link takes the new number; the planning
+    that follows tells Crafter. Two that could be meant are a question for a person. `after`: the inbox's newest number
+    before this run read anything.
     """
     found = _vanished(session, kind, after)
     claims = Counter(link.id for links in found.values() for link in links)
@@ -187,7 +187,8 @@ def _pointed_out(session: Session, kind: Kind, number: str, links: list[Link]) -
 
 
 def _follow(session: Session, kind: Kind, link: Link, number: str) -> None:
-    """The links of the record and of what stands in its row get the new number; planning then brings Crafter up to date."""
+    """The links of the record and of what stands in its row get the new number; planning then brings Crafter up to
+    date."""
     record = _now(session, kind, session.fetch(kind, CRAFTER, link.crafter))
     if record is None:
         return

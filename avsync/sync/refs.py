@@ -2,8 +2,8 @@
 
 What comes from a service is remembered for the run; what comes from the links is asked each time, because links grow.
 What a service did not have is remembered for a day, so that a backlog of waiting records costs no reads in every run;
-only of kinds whose listing is read anyway: a listing that shows such a record ends its absence. One record's run, a full
-pass and the next day ask again.
+only of kinds whose listing is read anyway: a listing that shows such a record ends its absence. One record's run, a
+full pass and the next day ask again.
 """
 
 from __future__ import annotations

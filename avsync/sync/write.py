@@ -1,4 +1,5 @@
-"""Carries out actions, with every effect there is: intent, send, outcome, then link, problem and inbox in one transaction.
+"""Carries out actions, with every effect there is: intent, send, outcome, then link, problem and inbox in one
+transaction.
 
 Writes run in a small pool for each side; everything that touches SQLite happens in the caller's thread. Intents are
 committed a batch at a time before the batch is sent, and outcomes a batch at a time as they come in (law 1).
@@ -233,7 +234,8 @@ class Writer:
         return outcome
 
     def _send_details(self, write: Write) -> Outcome:
-        """One PUT with all of them. An answer without them is read back: their ids are the only way to know them again."""
+        """One PUT with all of them. An answer without them is read back: their ids are the only way to know them
+        again."""
         key, accountview = write.id or "", self.session.accountview
         outcome = accountview.put_details(self.kind.name, key, write.values["lines"])
         if isinstance(outcome, Done) and not (outcome.row or {}).get("lines"):
@@ -244,14 +246,16 @@ class Writer:
         return outcome
 
     def intent(self, one: Sent) -> Intent:
-        """What is written down before a write is sent; `detail` holds what a look-up needs to recognise it afterwards."""
+        """What is written down before a write is sent; `detail` holds what a look-up needs to recognise it
+        afterwards."""
         write, record = one.write, one.job.action.record
         values = {} if write.lines is not None else {name: shown(value) for name, value in write.values.items()}
         told = {"told": write.told.get(write.side, {}), "own": write.told.get(other(write.side), {})}
         detail = {"id": write.id or "", "values": values, "lines": write.lines, **told}
         return Intent(
             self.kind.name, write.side, "update" if write.id else "create", record.side, record.id, record.key,
-            record.name, record.mark or write.id or "", detail, one.job.link.id if one.job.link else None, self.session.now(),
+            record.name, record.mark or write.id or "", detail, one.job.link.id if one.job.link else None,
+            self.session.now(),
         )  # fmt: skip
 
     # --- outcomes: in the caller's thread
@@ -441,7 +445,8 @@ class Writer:
         return True
 
     def _exists(self, one: Sent, outcome: Rejected) -> bool:
-        """Crafter has the natural key already: that record is a candidate when it is free and plausible (behaviour 6)."""
+        """Crafter has the natural key already: that record is a candidate when it is free and plausible (behaviour
+        6)."""
         if not outcome.existing_id or one.write.side != CRAFTER or one.write.id is not None:
             return False
         record = one.job.action.record

@@ -215,7 +215,7 @@ def test_an_address_deleted_in_crafter_comes_back_though_its_customer_was_renumb
     small: Stage, how: tuple[str, ...]
 ) -> None:
     place = next(one for one in small.box.crafter.records("work-locations") if one["external_ref"].endswith("visiting"))
-    number = place["external_ref"].split(":")[2]
+    number = place["external_ref"].split(":")[3]
     small.box.crafter.remove("work-locations", place["id"])
     small.box.accountview.edit("CONTACT", number, SUB_NR="80001")
     small.clock.forward(minutes=1)

@@ -97,14 +97,14 @@ def _lay_hands_on_oneself(step: int, counted: Path) -> None:
             os.write(counting, b".")
         act(where)
 
-    save, tools = TokenFile.save, launch.Tools
+    save, session = TokenFile.save, launch.Session
 
     def guarded(self: TokenFile, token: Any) -> None:
         save(self, token)
         at("token")
 
     TokenFile.save = guarded  # type: ignore[method-assign]
-    launch.Tools = lambda *given, **named: tools(*given, **{**named, "checkpoint": at})  # type: ignore[assignment, misc]
+    launch.Session = lambda *given, **named: session(*given, **{**named, "checkpoint": at})  # type: ignore[assignment, misc]
 
 
 if __name__ == "__main__":

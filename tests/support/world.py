@@ -188,7 +188,9 @@ class World:
 
     def contact(self, code: str = "C1") -> Row:
         """The one live contactpersoon that this contact became."""
-        found = [one for one in self.box.crafter.records("contacts") if one["external_ref"] == f"av:DEMO:contact:{code}"]
+        found = [
+            one for one in self.box.crafter.records("contacts") if one["external_ref"] == f"av:DEMO:contact:{code}"
+        ]
         assert len(found) == 1, found
         return dict(found[0])
 

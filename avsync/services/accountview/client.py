@@ -129,8 +129,8 @@ class AccountView:
     def put_details(self, kind: str, key: str, lines: Sequence[Mapping[str, Value]]) -> Outcome:
         """Change the detail rows with an `id`, add those without; what is not mentioned stays (AccountView contract 4).
 
-        All must name the same columns (`id` aside), because the format is positional. Done.row is `{"lines": [...]}` with
-        what the answer told of the header's details, or None.
+        All must name the same columns (`id` aside), because the format is positional. Done.row is `{"lines": [...]}`
+        with what the answer told of the header's details, or None.
         """
         line = self.schema[kind]
         head = self.schema[line.parent or ""]
