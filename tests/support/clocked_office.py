@@ -14,7 +14,7 @@ from avsync.state import db
 from avsync.state.store import Store
 from avsync.sync.session import Session
 from tests.support.bench import GRACE, Axe, Killed, wait_for_the_dying
-from tests.support.comparison import Snapshot, differences, look
+from tests.support.comparison import Snapshot, about_hours, differences, look, reference
 from tests.support.explanations import Ledger, Open, excused, judged_here, not_said, without_cause
 from tests.support.office import Office, Told
 from tests.support.people import Life
@@ -139,16 +139,15 @@ class Stage:
 
     def _hours(self, now: Snapshot, but: set[str]) -> list[str]:
         """The hours add up, over the lines that are in step."""
-        from tests.support.comparison import reference
-
-        lines = [
-            one for one in now.records("hours")
-            if not {one["id"], one["user_id"], one["work_order_id"], one["project_id"]} & but
+        booked = {row["EXT_ID"]: row for row in now.rows("HRS_LINE")}
+        lines = {reference("hour", one["id"]): one for one in now.records("hours")}
+        lines = {
+            mark: one for mark, one in lines.items()
+            if but.isdisjoint((*about_hours(now, one), booked.get(mark, {}).get("REC_ID", "")))
             and one["date"] >= str(self.one.config["start_date"])
-        ]  # fmt: skip
-        marks = {reference("hour", one["id"]) for one in lines}
-        here = sum((Decimal(one["hours"]) for one in lines), Decimal(0))
-        there = sum((row["HRS_QTY"] for row in now.rows("HRS_LINE") if row["EXT_ID"] in marks), Decimal(0))
+        }  # fmt: skip
+        here = sum((Decimal(one["hours"]) for one in lines.values()), Decimal(0))
+        there = sum((booked[mark]["HRS_QTY"] for mark in lines if mark in booked), Decimal(0))
         if not self.box.options.ext_id:
             sent, made = len(now.rows("HRS_LINE")), len(now.plan["hours"]) + len(now.buried["hours"])
             return [f"{made} lines in Crafter became {sent} in AccountView"] if sent > made else []

@@ -541,7 +541,7 @@ def _hours(now: Snapshot, promise: Promise, before: Snapshot | None) -> Iterator
         return
     ours = {row["EXT_ID"]: row for row in now.rows("HRS_LINE") if row["EXT_ID"].startswith("avs")}
     for record in now.records("hours"):
-        about, row = _about(now, record), ours.get(reference("hour", record["id"]))
+        about, row = about_hours(now, record), ours.get(reference("hour", record["id"]))
         if record["date"] < promise.start_date:
             if row:
                 yield Finding(f"hour {record['id']}: was older than the start date", about)
@@ -556,7 +556,8 @@ def _hours(now: Snapshot, promise: Promise, before: Snapshot | None) -> Iterator
             yield Finding(f"hour {row['REC_ID']}: was made without a reference", (row["REC_ID"],))
 
 
-def _about(now: Snapshot, record: Row) -> tuple[str, ...]:
+def about_hours(now: Snapshot, record: Row) -> tuple[str, ...]:
+    """A line, and all that it waits for: its user, its project, its work order and the project of that."""
     order = now.plan["work-orders"].get(record["work_order_id"] or "", {})
     parents = (record["user_id"], record["project_id"], record["work_order_id"], order.get("project_id"))
     return (record["id"], *(one for one in parents if one))
