@@ -328,6 +328,7 @@ class Kind:
     alike: Callable[[Side, Mapping[str, Canonical]], str] | None = None  # by which two are alike without mark and key
     read: Callable[[list[Record], Side, Row], list[Record]] | None = None  # what else a row says of its records
     fate: Callable[[Record, Policy], Fate] | None = None  # of a record without a link
+    makeable: Callable[[Record, Policy], bool] | None = None  # whether it may be made across, and not only met there
     late: Callable[[Record], bool] | None = None  # written after the others
     asks: Callable[[Record, Link | None, Known], Iterable[Ask]] | None = None  # besides what its fields refer to
     match: Callable[[Record, Look, Known], Match] | None = None  # a first meeting, where not by key
@@ -373,6 +374,11 @@ class Kind:
     def column(self, wanted: Field, identity: str) -> str | None:
         """The neutral AccountView column of a field; where a row holds several, that depends on which it is."""
         return self.within[identity.rpartition(":")[2]].get(wanted.name) if self.within else wanted.accountview
+
+    def comes(self, record: Record, policy: Policy) -> bool:
+        """Whether its flow will make it across."""
+        fate = (self.fate or self.usual_fate)(record, policy)
+        return fate == "plan" and (self.makeable is None or self.makeable(record, policy))
 
     def usual_fate(self, record: Record, policy: Policy) -> Fate:
         """A record without a link is made across where the flow may do that, else kept to be met."""

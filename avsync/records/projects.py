@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from avsync.records.kind import (
     Answer,
     Ask,
-    Fate,
     Field,
     Kind,
     Known,
@@ -63,13 +62,9 @@ def is_open(project: Record, policy: Policy) -> bool:
     return project.fields["end_date"] is None or (project.fields["end_date"] or "") >= policy.today
 
 
-def _project_fate(record: Record, policy: Policy) -> Fate:
-    """A closed one that is not linked stays where it is (behaviour 12)."""
-    if record.side == CRAFTER:
-        return "plan" if policy.writes(FLOW, ACCOUNTVIEW) else "keep"
-    if policy.writes(FLOW, CRAFTER):
-        return "plan" if is_open(record, policy) else "drop"
-    return "keep"
+def _makeable(record: Record, policy: Policy) -> bool:
+    """A closed one that is not linked stays where it is (behaviour 12), unless ours is in Crafter: then its end travels."""
+    return record.side == CRAFTER or is_open(record, policy)
 
 
 def _asks(record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
@@ -133,7 +128,7 @@ PROJECT = Kind(
               to_crafter=_employee_to_crafter, to_accountview=_employee_to_accountview),
         Field("status", "code", crafter=None, merged=False),
     ),
-    title=lambda side, fields: fields["name"], fate=_project_fate, asks=_asks, new=_new,
+    title=lambda side, fields: fields["name"], makeable=_makeable, asks=_asks, new=_new,
     configured=lambda policy: [("status", "accountview.new_project_status", policy.new_project_status)],
 )  # fmt: skip
 

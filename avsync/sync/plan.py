@@ -97,8 +97,9 @@ def plan(
     try:
         action = _decide(kind, record, link, partner, known, meeting)
     except Refuse as no:
-        if kind.apart is not None and partner is not None and partner.side == CRAFTER:
-            record, partner = partner, record  # told where people work with it
+        half = partner or next(iter(meeting.match.candidates), None)
+        if kind.apart is not None and half is not None and half.side == CRAFTER:
+            record, partner = half, record  # told where people work with it
         return Action(Verb.REJECT, kind, record, no.code, link, params=no.params, partner=partner, lost=no.lost)
     except WaitFor as wait:
         return Action(Verb.WAIT, kind, record, "waiting_for_parent", link, params=wait.params, partner=partner)
@@ -127,6 +128,8 @@ def _decide(
         return _own(kind, record, link, kind.plan(record, link, known))
     if link is not None and link.gone:
         return Action(Verb.SKIP, kind, record, "gone", link)
+    if meeting.match.by != "reference" and kind.makeable is not None and not kind.makeable(record, known.policy):
+        return Action(Verb.SKIP, kind, record, "not_wanted", replaces=link.id if link else 0)
     candidates = meeting.match.candidates
     if len(candidates) == 1 and not meeting.match.question:
         return _adopt(kind, record, candidates[0], link, known, meeting.made)

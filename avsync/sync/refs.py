@@ -106,7 +106,7 @@ class Refs:
             if kind.awaited and on:
                 found[key] = _absent(side, key, record)
             elif brings:
-                comes = record is not None and (kind.fate or kind.usual_fate)(record, self.session.policy) == "plan"
+                comes = record is not None and kind.comes(record, self.session.policy)
                 found[key] = _absent(side, key, record, "coming" if comes else "missing")
             else:
                 look.append((key, record))

@@ -188,7 +188,6 @@ def test_a_contact_that_moves_while_the_state_is_lost_is_found_again(small: Stag
     small.check()
 
 
-@pytest.mark.xfail(reason="a closed project is not read where no link knows it, though its mark stands in Crafter")
 def test_a_project_that_closes_while_the_state_is_lost_is_found_again(small: Stage) -> None:
     code = small.life.linked_projects()[0]["project_code"]
     for file in small.one.state.glob("state.db*"):

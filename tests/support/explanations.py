@@ -49,6 +49,7 @@ def excused(found: list[Open], now: Snapshot, life: Life) -> set[str]:
     for one in (*now.records("customers"), *now.records("projects")):  # what is not in AccountView has no number there
         if one["id"] in ids:
             ids.add(one.get("customer_number") or one.get("project_code") or one["id"])
+    ids |= {one["order_number"] for one in now.records("work-orders") if one["id"] in ids and one["order_number"]}
     users = {one["user_id"] for one in now.records("hours") if one["id"] in ids} | ids
     return ids | {one["unique_code"] for one in now.records("users") if one["id"] in users and one["unique_code"]}
 
@@ -106,6 +107,13 @@ def _refused(one: Open, now: Snapshot, life: Life) -> bool:
     return False
 
 
+def _of_two_customers(one: Open, now: Snapshot, life: Life) -> bool:
+    record = _record(one, now, "work-orders")
+    klant = now.plan["customers"].get(record.get("customer_id") or "", {})
+    there = now.books["SO_HDR"].get(held(record.get("order_number"), upper=True), {})
+    return there.get("RPL_DEL") != held(klant.get("customer_number"), upper=True)
+
+
 def _lines_refused(one: Open, now: Snapshot, life: Life) -> bool:
     number = held(_record(one, now, "work-orders").get("order_number"), upper=True)
     return number not in now.books["SO_HDR"] or bool(now.books["SO_HDR"][number]["CLOSED"])
@@ -140,6 +148,8 @@ _CAUSES: dict[str, Cause] = {
     "foreign_characters": _slip,
     "too_long": _slip,
     "project_without_type": _slip,
+    "order_customers_differ": _of_two_customers,
+    "order_number_other_customer": _of_two_customers,
     "order_number_unknown": lambda one, now, life: (
         held(_record(one, now, "work-orders").get("order_number"), upper=True) not in now.books["SO_HDR"]
     ),
