@@ -63,7 +63,7 @@ def is_open(project: Record, policy: Policy) -> bool:
 
 
 def _makeable(record: Record, policy: Policy) -> bool:
-    """A closed one that is not linked stays where it is (behaviour 12), unless ours is in Crafter: then its end travels."""
+    """A closed one that is not linked stays where it is (behaviour 12), unless ours is in Crafter."""
     return record.side == CRAFTER or is_open(record, policy)
 
 
