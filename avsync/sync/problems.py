@@ -170,11 +170,6 @@ def expire(session: Session) -> None:
     session.store.problems.expire("conflict", session.ago(days=7))
 
 
-def entity_of(kind: str) -> str:
-    """Whose tijdlijn the problems of a kind belong in."""
-    return KINDS[kind].told_on
-
-
 # --- the tijdlijn
 
 

@@ -80,14 +80,13 @@ def _add_links(office: Office, number: int) -> None:
     base = json.dumps({"number": "1", "name": "Installatiebedrijf Jansén & Zn", "phone": "038-1234567", "email": None})
     kinds = ("customer", "location", "contact", "project", "order", "hour", "hour", "hour")
     rows = (
-        (kinds[one % 8], f"X{one}", f"x-{one}", base, base, f"{one:016x}", f"{one:016x}", "accountview", "")
+        (kinds[one % 8], f"X{one}", f"x-{one}", base, base, f"{one:016x}", f"{one:016x}", "accountview", 0, 0)
         for one in range(have, number)
     )
-    columns = (
-        "kind, accountview, crafter, accountview_base, crafter_base, accountview_hash, crafter_hash, origin, parent"
-    )
+    ends = ("", "_told", "_print")
+    columns = ", ".join(["kind", *(side + end for end in ends for side in ("accountview", "crafter")), "origin"])
     with db:
-        db.executemany(f"INSERT INTO links ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        db.executemany(f"INSERT INTO links ({columns}, adopted, gone) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     db.close()
 
 
