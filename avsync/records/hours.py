@@ -15,8 +15,8 @@ from avsync.records.kind import (
     Match,
     Policy,
     Refuse,
+    Remark,
     Translated,
-    WaitFor,
     fitted,
     key_in,
     translate,
@@ -52,16 +52,16 @@ def _employee(value: Canonical, record: Record, known: Known) -> Translated:
 
 def _project(value: Canonical, record: Record, known: Known) -> Translated:
     """Its own project, else its work order's, else none: a problem where the column is mandatory (behaviour 24)."""
+    gone: Remark | None = None
     if value and value.startswith(_ORDER):
         order = known.of("record", "order", CRAFTER, value.removeprefix(_ORDER)).here
-        if order is None:
-            raise WaitFor("order", "", value.removeprefix(_ORDER))
-        value = order.fields["project"]
+        value = order.fields["project"] if order else None
+        gone = Remark("hour_order_gone") if order is None else None
     if value:
         return Translated(project_code(value, known))
     if known.columns("hour", "project").mandatory:
         raise Refuse("hour_without_project")
-    return Translated(None)
+    return Translated(None, gone)
 
 
 def _time_code(value: Canonical, record: Record, known: Known) -> Translated:

@@ -313,6 +313,7 @@ class Kind:
     changed_at: bool = True  # AccountView tells when it was changed
     recent: bool = False  # AccountView keeps them for ever: read only to recognise what is ours
     optional: bool = False  # AccountView may lack the module
+    findable: bool = True  # Crafter can be asked for one by its key
     awaited: bool = False  # its flow brings every one of them, so a missing one is waited for
     lists: tuple[str, ...] = ()  # what it looks up besides its fields
 

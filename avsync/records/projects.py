@@ -42,7 +42,7 @@ def project_code(crafter_id: str, known: Known) -> str:
 
 
 PROJECT_TYPE = Kind(
-    name="project_type", flow=FLOW, id="code", known_by=("code",), changed_at=False,
+    name="project_type", flow=FLOW, id="code", known_by=("code",), changed_at=False, findable=False,
     made=frozenset({CRAFTER}), changed=frozenset({CRAFTER}),
     fields=(
         Field("code", "code", owner=ACCOUNTVIEW, needed=(CRAFTER,)),

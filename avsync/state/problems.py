@@ -11,6 +11,7 @@ from sqlite_utils import Database
 
 from avsync.state.db import ONE_STATEMENT
 
+TOLD_ONCE = ("conflict", "cut_text_edited", "values_replaced")  # codes that no later planning takes back
 _COLUMNS = (
     "id, flow, kind, side, record, code, slot, key, name, params, severity, entity, entity_id, version, first_seen,"
     " last_seen, attempts, ignored"
@@ -74,7 +75,7 @@ class Problems:
         self.db = db
 
     def replace(self, about: About, causes: Sequence[Cause], now: str) -> bool:
-        """The record now has exactly these problems (conflicts stay); says whether anything came or went.
+        """The record now has exactly these problems (what is told once stays); says whether anything came or went.
 
         An ignored problem stays ignored until the record's version changes (behaviour 29).
         """
@@ -85,7 +86,7 @@ class Problems:
                 self._insert(about, cause, now)
             else:
                 self._refresh(before, about, cause, now)
-        gone = [one.id for one in known.values() if one.cause.code != "conflict"]
+        gone = [one.id for one in known.values() if one.cause.code not in TOLD_ONCE]
         self.remove(gone)
         return bool(gone) or any((cause.code, cause.slot) not in known for cause in causes)
 
@@ -152,7 +153,7 @@ class Problems:
 
     def planned(self, about: About) -> None:
         """A record was planned together with its other half, which tells from here on; what reading it found stays."""
-        self.remove([one.id for one in self.of(about) if one.cause.code not in ("conflict", "unreadable")])
+        self.remove([one.id for one in self.of(about) if one.cause.code not in (*TOLD_ONCE, "unreadable")])
 
     def ignore(self, identity: int) -> bool:
         """Take a problem out of the list until its record changes; False when there is none with this id."""

@@ -242,13 +242,17 @@ class _Pair:
         self.made = {side: translate(kind, self.now[side], known) for side in (CRAFTER, ACCOUNTVIEW)}
         self.tried: dict[tuple[Side, str], Translated] = {}
         self.used: dict[tuple[Side, str], Translated] = {}
+        self.stopped: list[Refuse | WaitFor] = []
+        self.edited_cuts: list[Remark] = []
+        self.quiet: dict[Side, dict[str, Canonical]] = {ACCOUNTVIEW: {}, CRAFTER: {}}  # told without a write
         self.may = {name: kind.may_write(kind.field(name), link, known.policy) for name in kind.names}
 
-    def translated(self, name: str, from_side: Side) -> Translated:
-        """A field in the other side's terms; raises Refuse or WaitFor."""
+    def translated(self, name: str, from_side: Side) -> Translated | None:
+        """A field in the other side's terms; None when it cannot go, which stops that field alone (behaviour 43)."""
         made = self.made[from_side][name]
         if not isinstance(made, Translated):
-            raise made
+            self.stopped.append(made)
+            return None
         self.used[from_side, name] = made
         return made
 
@@ -291,10 +295,13 @@ class _Pair:
         edited = {*merged.settled, *merged.to_crafter, *merged.to_accountview}
         self.used |= {key: made for key, made in self.tried.items() if key[1] in edited}
         writes = tuple(filter(None, (self._to_crafter(merged), self._to_accountview(merged))))
+        if self.stopped and not writes:
+            raise self.stopped[0]
         settled = [name for name in merged.settled if not self._again(name)]
         facts = [one.name for one in kind.fields if not one.merged]
         told = {
             side: {name: record.fields.get(name) for name in settled + (facts if self.read[side] else [])}
+            | self.quiet[side]
             for side, record in self.now.items()
         }
         record = self.read[ACCOUNTVIEW] or self.now[CRAFTER]
@@ -314,17 +321,31 @@ class _Pair:
         told: dict[Side, dict[str, Canonical]] = {ACCOUNTVIEW: {}, CRAFTER: {}}
         for name in merged.to_crafter:
             made, wanted = self.translated(name, ACCOUNTVIEW), self.kind.field(name)
-            if not made.leave and wanted.crafter:
+            if made is None or (made.remark and made.remark.again):
+                continue  # owed, not edited: nothing is emptied for it (behaviour 15)
+            if not made.leave and wanted.crafter and not self._is_cut(name):
                 values[wanted.crafter] = typed(wanted, made.value, CRAFTER)
                 told[CRAFTER][name] = made.value
-            if not (made.remark and made.remark.again):
-                told[ACCOUNTVIEW][name] = self.now[ACCOUNTVIEW].fields.get(name)
-                told[CRAFTER].setdefault(name, self.now[CRAFTER].fields.get(name))
+            told[ACCOUNTVIEW][name] = self.now[ACCOUNTVIEW].fields.get(name)
+            told[CRAFTER].setdefault(name, self.now[CRAFTER].fields.get(name))
         read = self.read[CRAFTER]
         mark = crafter_reference(self.known.policy.company, self.kind.name, self.link.accountview)
         if read is not None and self.kind.marked and read.reference != mark:
             values["external_ref"] = mark
+        for side, values_told in told.items() if not values else ():
+            self.quiet[side] |= values_told
         return Write(CRAFTER, self.link.crafter, values, tuple(values), told) if values else None
+
+    def _is_cut(self, name: str) -> bool:
+        """An edit of what AccountView holds cut: Crafter keeps its whole text, and the edit is told (behaviour 13)."""
+        whole = self.made[CRAFTER][name]
+        cut = isinstance(whole, Translated) and whole.remark is not None and whole.remark.code == "cut"
+        there = self.link.told(ACCOUNTVIEW).get(name)
+        if cut and isinstance(whole, Translated) and there is not None and there == whole.value:
+            texts = {"kept": self.now[CRAFTER].fields.get(name), "lost": self.now[ACCOUNTVIEW].fields.get(name)}
+            self.edited_cuts.append(Remark("cut_text_edited", {"field": name, **texts}))
+            return True
+        return False
 
     def _to_accountview(self, merged: Merged) -> Write | None:
         values: dict[str, Value] = {}
@@ -332,16 +353,15 @@ class _Pair:
         for name in merged.to_accountview:
             wanted = self.kind.field(name)
             made, column = self.translated(name, CRAFTER), self.kind.column(wanted, self.link.accountview)
-            owed = made.remark is not None and made.remark.again
-            if not owed:
-                told[CRAFTER][name] = self.now[CRAFTER].fields.get(name)
+            if made is None or (made.remark and made.remark.again):
+                continue
+            told[CRAFTER][name] = self.now[CRAFTER].fields.get(name)
             there = self.now[ACCOUNTVIEW].fields.get(name)
             protected = self.kind.protected is not None and self.kind.protected(wanted, there, self.known)
             if protected or made.leave or column is None:
                 continue
             values[column] = typed(wanted, made.value, ACCOUNTVIEW)
-            if not owed:
-                told[ACCOUNTVIEW][name] = made.value
+            told[ACCOUNTVIEW][name] = made.value
         row = self.kind.row_key(self.link.accountview)
         return Write(ACCOUNTVIEW, row, values, tuple(values), told) if values else None
 
@@ -353,6 +373,10 @@ class _Pair:
     def _remarks(self, merged: Merged) -> Iterable[Remark]:
         yield from (made.remark for made in self.used.values() if made.remark and made.remark.again)
         yield from self._cuts(merged)
+        yield from self.edited_cuts
+        for no in self.stopped:
+            code = no.code if isinstance(no, Refuse) else "waiting_for_parent"
+            yield Remark(code, no.params, again=True)
         if self.known.policy.flows[self.kind.flow] == "both" and self.link.end[CRAFTER].told is not None:
             for one in merged.conflicts:
                 yield Remark("conflict", {"field": one.field, "kept": one.kept, "lost": one.lost})
@@ -361,9 +385,9 @@ class _Pair:
         """What AccountView cannot hold whole, said as long as it is so, whichever side told something new."""
         for one in self.kind.fields:
             if one.merged and one.type == "free" and self.may[one.name][0] and one.name not in merged.to_crafter:
-                remark = self.translated(one.name, CRAFTER).remark
-                if remark and not remark.again:
-                    yield remark
+                made = self.made[CRAFTER][one.name]
+                if isinstance(made, Translated) and made.remark and not made.remark.again:
+                    yield made.remark
 
 
 def _remembered(kind: Kind, link: Link, side: Side, like: Record | None) -> Record:

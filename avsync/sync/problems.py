@@ -20,7 +20,7 @@ from avsync.records.registry import KINDS, kinds_of
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, other
 from avsync.services.outcome import Done, NotSent, Outcome, Rejected, Unknown
 from avsync.state.intents import Intent
-from avsync.state.problems import About, Cause, Problem, TimelineEntry
+from avsync.state.problems import TOLD_ONCE, About, Cause, Problem, TimelineEntry
 from avsync.state.store import Store
 from avsync.sync.boundary import ROW, cause_of
 from avsync.sync.plan import Action
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 _LONGEST = 2000  # characters (Crafter contract, resources)
 _OUTCOMES = ("outcome_unknown", "outcome_not_found_out")
 _SERVICES = {ACCOUNTVIEW: "AccountView", CRAFTER: "Crafter"}
-_FOUND_ON_READING = ("unreadable", "conflict")  # the first ends when the row is read again, the second with time
+_END_OTHERWISE = ("unreadable", *TOLD_ONCE)  # when the row is read again, or with time
 
 
 # --- of one record
@@ -147,7 +147,7 @@ def close_stale(session: Session, flow: str) -> None:
     for problem in store.problems.all(flow) + store.problems.all(flow, ignored=True):
         about, cause = problem.about, problem.cause
         if about.kind in names:
-            kept = cause.code in _FOUND_ON_READING or cause.slot == ROW or _has_reason(store, about, cause)
+            kept = cause.code in _END_OTHERWISE or cause.slot == ROW or _has_reason(store, about, cause)
         else:  # a user's, which every complete run tells anew
             kept = about.kind == "flow" or session.only is not None or about.record in session.users
         stale += [] if kept else [problem.id]
@@ -166,8 +166,9 @@ def _has_reason(store: Store, about: About, cause: Cause) -> bool:
 
 
 def expire(session: Session) -> None:
-    """A merge conflict's warning stays for seven days (behaviour 27)."""
-    session.store.problems.expire("conflict", session.ago(days=7))
+    """What is told once stays for seven days, or until it is ignored (behaviour 6, 13 and 27)."""
+    for code in TOLD_ONCE:
+        session.store.problems.expire(code, session.ago(days=7))
 
 
 # --- the tijdlijn

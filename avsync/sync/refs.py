@@ -105,9 +105,8 @@ class Refs:
             record = None if isinstance(version, Malformed) else version
             if kind.awaited and on:
                 found[key] = _absent(side, key, record)
-            elif brings:
-                comes = record is not None and kind.comes(record, self.session.policy)
-                found[key] = _absent(side, key, record, "coming" if comes else "missing")
+            elif brings and record is not None and kind.comes(record, self.session.policy):
+                found[key] = _absent(side, key, record, "coming")
             else:
                 look.append((key, record))
         for (key, _), answer in zip(look, self._look_across(kind, side, look), strict=True):
@@ -143,6 +142,8 @@ class Refs:
         if side == CRAFTER:
             row = self.session.accountview.by_key(kind.table, number)
             found = [row] if row else []
+        elif not kind.findable:
+            return None
         else:
             field = kind.field(kind.known_by[0]).crafter or ""
             found = self.session.crafter.find(kind.resource, {field: number})

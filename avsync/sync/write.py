@@ -150,8 +150,7 @@ def finish(session: Session, job: Job, more: Sequence[Cause] = ()) -> None:
     if not action.again and not to_tell and not more:
         session.store.inbox.done(job.entries)
     causes = [*(causes_of(action) if action.remarks else ()), *more]
-    if action.kind.plan is not None:
-        session.count(action.kind.flow).failed += sum(cause.severity == "error" for cause in causes)
+    session.count(action.kind.flow).failed += sum(cause.severity == "error" for cause in causes)
     if causes or _troubled(session, job):
         tell(session, action, causes, job.link)
 

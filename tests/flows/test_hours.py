@@ -280,16 +280,18 @@ def test_a_line_takes_the_project_that_its_work_order_has_now(tmp_path: Path) ->
         one.in_step()
 
 
-def test_a_line_of_a_work_order_that_is_gone_waits_and_names_it(tmp_path: Path) -> None:
+def test_a_line_of_a_work_order_that_is_gone_goes_without_a_project_and_says_so(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         one.hour("h1", work_order_id="weg")
         one.hour("h2")
-        assert one.run()["exit"] == 1
-        assert one.problem()["code"] == "waiting_for_parent"
-        assert "weg" in one.problem()["message"]
+        one.goes()
+        assert one.problem()["code"] == "hour_order_gone"
+        assert sorted(row[1] for row in one.booked()) == ["", ""]
+        one.rests()
         correct(one, "h1", work_order_id=None)
         one.goes()
         assert len(one.booked()) == 2
+        assert one.codes() == []
         one.in_step()
 
 

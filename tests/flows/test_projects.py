@@ -275,14 +275,14 @@ def test_an_inactive_or_doubled_employee_is_a_warning_and_nobody_is_set(tmp_path
         assert one.errors() == []
 
 
-def test_an_employee_that_goes_missing_later_clears_the_responsible_and_says_so(tmp_path: Path) -> None:
+def test_an_employee_that_crafter_does_not_know_empties_nothing_and_is_said(tmp_path: Path) -> None:
     with books(tmp_path) as one:
         one.box.accountview.add("EMPLOYEE", EMP_NR="008", EMP_NAME="Nieuw")
         project(one, "P1", EMP_NR="007")
         assert one.run()["exit"] == 0
         one.box.accountview.edit("PROJECTS", "P1", EMP_NR="008")
         assert one.run()["exit"] == 0
-        assert there(one, "P1")["responsible_user_id"] is None
+        assert there(one, "P1")["responsible_user_id"] == "u7", "owed, not emptied (behaviour 15)"
         assert [row["code"] for row in one.errors()] == ["employee_missing"]
         one.box.accountview.edit("PROJECTS", "P1", EMP_NR="")
         assert one.run()["exit"] == 0
