@@ -200,6 +200,13 @@ def crafter_reference(company: str, kind: str, accountview_key: str) -> str:
     return f"av:{company}:{kind}:{accountview_key}"
 
 
+def of_other_company(reference: str, company: str) -> str:
+    """The company whose mark this is, empty when it is ours or nobody's (behaviour 2)."""
+    head, _, rest = reference.partition(":")
+    name = rest.partition(":")[0]
+    return name if head == "av" and rest and name != company else ""
+
+
 def squeeze(value: Canonical) -> str:
     """For comparing names and postal codes: without case, spacing and width (first meeting)."""
     return "".join((value or "").casefold().split())

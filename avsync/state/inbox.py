@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from avsync.records.values import Record, Side
+from avsync.records.values import Record, Side, of_other_company
 from avsync.state.db import ONE_STATEMENT
 
 _NAMES = tuple(one.name for one in fields(Record))
@@ -24,9 +24,14 @@ _UNKNOWN = (
     " (SELECT 1 FROM links WHERE links.kind = {0}.kind AND links.accountview = {0}.id))"
     " AND NOT EXISTS (SELECT 1 FROM intents WHERE intents.kind = {0}.kind AND intents.reference = one.reference)"
 )
+_COPY = (  # it names a record that is linked to another living one (behaviour 40)
+    "EXISTS (SELECT 1 FROM links WHERE links.kind = one.kind AND links.accountview = substr(one.reference,"
+    " length(?) + length(one.kind) + 6) AND links.gone = 0 AND links.crafter IS NOT NULL)"
+)
 _STRAY = (
     "SELECT 1 FROM inbox AS one WHERE one.reference != ''"
-    f" AND {_UNKNOWN.format('one')} AND (one.side = 'crafter' AND one.fate = 'plan' AND one.reference LIKE 'av:%'"
+    f" AND {_UNKNOWN.format('one')} AND (one.side = 'crafter' AND one.fate = 'plan' AND one.reference LIKE 'av:' || ?"
+    f" || ':%' AND NOT {_COPY}"
     " OR EXISTS (SELECT 1 FROM inbox AS pair WHERE pair.kind = one.kind AND pair.side != one.side"
     f" AND pair.mark = one.reference AND pair.mark != '' AND {_UNKNOWN.format('pair')})) LIMIT 1"
 )
@@ -81,13 +86,14 @@ class Inbox:
         """Candidates for a first meeting: `column` is key, alike, reference, mark or owner; nothing matches nothing."""
         return [entry.record for entry in self._where(column, kind, side, [value])] if value else []
 
-    def free(self, taken: Collection[tuple[Side, str]], kind: str, side: Side, column: str, value: str) -> list[Record]:
-        """Those of them that no link points at, and that are not taken by now."""
+    def free(
+        self, taken: Collection[tuple[Side, str]], company: str, kind: str, side: Side, column: str, value: str
+    ) -> list[Record]:
+        """Those of them that no link points at, that are not taken by now, and that bear no other company's mark."""
         found = [entry.record for entry in self._where(column, kind, side, [value])] if value else []
         sql = f"SELECT 1 FROM links WHERE kind = ? AND {side} = ?"
-        return [
-            one for one in found if (side, one.id) not in taken and not self.db.execute(sql, [kind, one.id]).fetchone()
-        ]
+        mine = [one for one in found if (side, one.id) not in taken and not of_other_company(one.reference, company)]
+        return [one for one in mine if not self.db.execute(sql, [kind, one.id]).fetchone()]
 
     def _where(self, column: str, kind: str, side: Side, values: Sequence[str]) -> list[Entry]:
         found: list[Entry] = []
@@ -126,10 +132,10 @@ class Inbox:
         )
         return int(self.db.execute(sql, [kind, side]).fetchone()[0])
 
-    def strays(self) -> bool:
+    def strays(self, company: str) -> bool:
         """Whether a record that will be planned, or half of a pair that will be, bears our mark although nothing here
         knows it: no link, no intent."""
-        return self.db.execute(_STRAY).fetchone() is not None
+        return self.db.execute(_STRAY, [company, company]).fetchone() is not None
 
     def drop_unseen(self, kind: str, side: Side) -> None:
         """After a full listing: versions of records that it did not show are of records that are gone."""

@@ -157,7 +157,7 @@ class _Page:
         across = [link.end[other(self.side)].id for link in self.links.values()]
         self.partners = self.store.inbox.get(self.kind.name, other(self.side), [one for one in across if one])
         self.held = self.store.intents.held_links(self.kind.name)
-        self.look = partial(self.store.inbox.free, of.taken)
+        self.look = partial(self.store.inbox.free, of.taken, of.session.policy.company)
         self.known = self._know()
         self.matches = self._meet()
 

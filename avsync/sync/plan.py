@@ -24,7 +24,16 @@ from avsync.records.kind import (
     translate,
     typed,
 )
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, crafter_reference, other
+from avsync.records.values import (
+    ACCOUNTVIEW,
+    CRAFTER,
+    Canonical,
+    Record,
+    Side,
+    crafter_reference,
+    of_other_company,
+    other,
+)
 from avsync.sync.merge import Merged, Versions, merge
 
 Told = Mapping[Side, Mapping[str, Canonical]]
@@ -120,6 +129,10 @@ def _pairs(kind: Kind, record: Record, known: Known) -> tuple[tuple[Record, Reco
 def _decide(
     kind: Kind, record: Record, link: Link | None, partner: Record | None, known: Known, meeting: Meeting
 ) -> Action:
+    here = record if record.side == CRAFTER else partner
+    foreign = of_other_company(here.reference, known.policy.company) if here else ""
+    if foreign:
+        raise Refuse("of_other_administration", company=foreign)
     if kind.plan is None and link is not None and link.crafter and link.accountview:
         return replace(_linked(kind, link, record, partner, known), partner=partner)
     if (kind.fate or kind.usual_fate)(record, known.policy) != "plan":
@@ -243,6 +256,7 @@ class _Pair:
         self.tried: dict[tuple[Side, str], Translated] = {}
         self.used: dict[tuple[Side, str], Translated] = {}
         self.stopped: list[Refuse | WaitFor] = []
+        self.at: Side | None = None  # the side of the first of them
         self.edited_cuts: list[Remark] = []
         self.quiet: dict[Side, dict[str, Canonical]] = {ACCOUNTVIEW: {}, CRAFTER: {}}  # told without a write
         self.may = {name: kind.may_write(kind.field(name), link, known.policy) for name in kind.names}
@@ -252,6 +266,7 @@ class _Pair:
         made = self.made[from_side][name]
         if not isinstance(made, Translated):
             self.stopped.append(made)
+            self.at = self.at or from_side
             return None
         self.used[from_side, name] = made
         return made
@@ -304,7 +319,7 @@ class _Pair:
             | self.quiet[side]
             for side, record in self.now.items()
         }
-        record = self.read[ACCOUNTVIEW] or self.now[CRAFTER]
+        record = (self.read[self.at] if self.at else None) or self.read[ACCOUNTVIEW] or self.now[CRAFTER]
         first = any(end.told is None for end in link.end.values())
         verb = Verb.ADOPT if first else Verb.UPDATE if writes else Verb.SKIP
         reason = "first_meeting" if first else _reason(writes)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from avsync.errors import PersonMustLook
 from avsync.records.kind import Kind, Link, Row
 from avsync.records.registry import KINDS, children
 from avsync.records.rows import Listing, Reach, Seen
@@ -24,6 +25,7 @@ from avsync.records.values import (
     Side,
     crafter_reference,
     format_utc,
+    of_other_company,
     short,
     text,
 )
@@ -34,6 +36,7 @@ from avsync.sync.session import Session, seconds_between
 
 log = logging.getLogger(__name__)
 _NEVER = object()
+_MANY_FOREIGN = 5  # (behaviour 2)
 
 
 @dataclass(slots=True)
@@ -61,6 +64,9 @@ def read_listing(session: Session, listing: Listing) -> Taken:
         reader.page(page.rows, page.server_time)
         session.checkpoint("gathered")
     session.checkpoint("gather")
+    if not mark.since and len(reader.foreign) > _MANY_FOREIGN and not session.force:
+        company, count = next(iter(reader.foreign.values())), len(reader.foreign)
+        raise PersonMustLook("other_administration", company=company, count=count, own=session.policy.company)
     with session.store.transaction():
         reader.finish(mark)
     session.checkpoint("gathered")
@@ -106,6 +112,7 @@ class _Reader:
         self.cap = ""
         self.clock = ""
         self.trustworthy = True
+        self.foreign: dict[str, str] = {}  # what bears another company's mark, and which
         self.absences = self.store.some_absent(self.kind.name, listing.side)
         self.forget = full and self.store.watermark(listing.name).signature != session.signature
 
@@ -169,6 +176,9 @@ class _Reader:
                 found = []
             records += found
             prints.append((one.fingerprint if found else "", identity))  # what could not be read is looked at again
+        for record in records if side == CRAFTER else ():
+            if company := of_other_company(record.reference, self.session.policy.company):
+                self.foreign[record.id] = company
         take_records(self.session, records, self.taken)
         if self.absences:
             self.store.not_absent(kind, side, ids)
@@ -309,7 +319,7 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken
     if link.gone and record.side == ACCOUNTVIEW:
         _reappeared(store, link)
     told = link.end[record.side].told
-    marked = record.side == ACCOUNTVIEW or not kind.marked or record.reference == _mark(session, link)
+    marked = record.side == ACCOUNTVIEW or not kind.marked or record.reference == link_mark(session, link)
     same = told is not None and all(told.get(name, _NEVER) == value for name, value in record.fields.items())
     if same and marked and link.crafter:
         store.inbox.remove(record.kind, record.side, record.id)
@@ -318,7 +328,7 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken
         store.inbox.put(record, "plan")
 
 
-def _mark(session: Session, link: Link) -> str:
+def link_mark(session: Session, link: Link) -> str:
     """The reference that the Crafter half of a link carries once it is in step."""
     return crafter_reference(session.policy.company, link.kind, link.accountview)
 

@@ -17,8 +17,8 @@ from avsync.state.lock import Holder
 from avsync.state.problems import About
 from avsync.state.store import Store
 from avsync.sync.boundary import ROW, cause_of, each
-from avsync.sync.read import Taken, take_records
-from avsync.sync.refs import read_one
+from avsync.sync.read import Taken, link_mark, take_records
+from avsync.sync.refs import read_one, told_by
 from avsync.sync.session import Session
 
 log = logging.getLogger(__name__)
@@ -48,10 +48,7 @@ def _recover(session: Session, link: Link) -> None:
     kind = KINDS[link.kind]
     if link.gone or not _comes_back(session, kind):
         with session.store.transaction():
-            if link.gone:  # on both sides: forgotten
-                session.store.links.remove(link.id)
-            else:  # only in Crafter, where the flow does not import: left alone
-                session.store.links.set_gone(link.id, True)
+            _let_go(session, kind, link)
         return
     rows = _rows_of(session, kind, link)
     records = [record for where, row in rows for record in _readable(session, where, row)]
@@ -61,6 +58,16 @@ def _recover(session: Session, link: Link) -> None:
         take_records(session, records, Taken())
         for record, name in again:
             _point_again(session.store, record, name)
+
+
+def _let_go(session: Session, kind: Kind, link: Link) -> None:
+    """Gone for good in Crafter: AccountView's record is free, for a new one that names it (behaviour 38).
+
+    It is a candidate again, as it was told last; details that were sent under it count as sent from then on.
+    """
+    session.store.links.remove(link.id)
+    if not link.gone and link.end[ACCOUNTVIEW].told is not None:
+        session.store.inbox.put(replace(told_by(link, ACCOUNTVIEW), mark=link_mark(session, link)), "keep")
 
 
 def _comes_back(session: Session, kind: Kind) -> bool:
@@ -246,13 +253,13 @@ def look_back(store: Store, before: Holder, now: str) -> tuple[bool, Holder]:
     return older, replace(before, identity=mine, run=store.last_run_number())
 
 
-def notice_strays(store: Store) -> None:
+def notice_strays(store: Store, company: str) -> None:
     """After reading: records that bear our mark, but that no link and no intent knows, were made after this state.
 
     That shows even when the whole folder was put back. The old watermarks went back with it, so all that changed since
     has been read already.
     """
-    if any(store.links.some(name) for name in _with_details()) and store.inbox.strays():
+    if any(store.links.some(name) for name in _with_details()) and store.inbox.strays(company):
         log.warning("there are records of ours that state.db does not know: it was put back from a backup")
         with store.transaction():
             _adopt_details(store)

@@ -55,7 +55,7 @@ def _prepare(session: Session) -> None:
     session.accountview.company_id = _company(session)
     pass_gate(session)
     _read(session)
-    notice_strays(session.store)
+    notice_strays(session.store, session.policy.company)
     _settle(session, session.running())
     if not (session.force or session.dry) and session.running():
         _safety_stop(session)

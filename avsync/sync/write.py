@@ -79,7 +79,8 @@ def conclude(session: Session, job: Job) -> None:
         totals.failed += action.verb == Verb.REJECT
         totals.waiting += action.verb == Verb.WAIT
         told = told_about_user(session, action)
-        tell(session, action, [] if told else [Cause(action.reason, severity, action.params)], job.link)
+        cause = Cause(action.reason, severity, action.params, str(action.params.get("field") or ""))
+        tell(session, action, [] if told else [cause], job.link)
     elif action.verb == Verb.SKIP:
         totals.unchanged += 1
         if action.reason == "gone":
