@@ -12,11 +12,8 @@ from urllib.parse import quote
 
 from avsync.errors import FeatureOff, LoginNeeded, Malformed, TryLater
 from avsync.services import names_of
-from avsync.services.answer import Answer, Flaw
-from avsync.services.answer import Page as Page
-from avsync.services.http import Auth, Http
-from avsync.services.outcome import Done, NotSent, Outcome, Rejected, Unknown
-from avsync.services.wire import described, words
+from avsync.services.http import Answer, Auth, Done, Flaw, Http, NotSent, Outcome, Rejected, Unknown, described, words
+from avsync.services.http import Page as Page
 
 LIMIT = 200
 LONGEST_ID = 255  # the contract says 36
