@@ -106,12 +106,12 @@ class AccountView:
 
     def create(self, kind: str, values: Mapping[str, Value]) -> Outcome:
         """A new record. A None is left out: that leaves the column empty."""
-        given = {name: value for name, value in self._sendable(kind, values).items() if value is not None}
-        return self._write("POST", kind, Rows(self.schema[kind], self.types, [given]))
+        given = {name: value for name, value in values.items() if value is not None}
+        return self._write("POST", kind, self._sendable(kind, given))
 
     def update(self, kind: str, key: str, values: Mapping[str, Value]) -> Outcome:
         """Change what is named; None clears, a name that is not there stays as it is."""
-        return self._write("PUT", kind, Rows(self.schema[kind], self.types, [self._sendable(kind, values)]), key=key)
+        return self._write("PUT", kind, self._sendable(kind, values), key)
 
     def put_details(self, kind: str, key: str, lines: Sequence[Mapping[str, Value]]) -> Outcome:
         """Change the detail rows with an `id`, add those without; what is not mentioned stays (AccountView contract 4).
@@ -124,8 +124,7 @@ class AccountView:
         sent = [self._sendable(kind, one) for one in lines]
         if len({frozenset(one.keys() - {line.key}) for one in sent}) != 1:
             raise ValueError("lines with the same columns each")
-        header = Rows(head, self.types, [{head.key: key}])
-        return self._write("PUT", head.kind, header, Rows(line, self.types, sent), key=key)
+        return self._write("PUT", head.kind, {head.key: key}, key, kind, sent)
 
     def fetch(
         self, path: str, params: Mapping[str, str] | None, pick: Callable[[Any], T]
@@ -151,7 +150,8 @@ class AccountView:
     def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int) -> Iterator[Page]:
         """Keyset paging: ends with a page that is not full, or when LastKey does not move (AccountView contract 3)."""
         table, names = self.schema[kind], self._names[kind]
-        params = {**self._params(table, self._fields(kind), page_size), **conditions}
+        fields = [table.columns[name] for name in self._asked(kind)]
+        params = {**self._params(table, fields, page_size), **conditions}
         last: str | None = None
         passed: set[str] = set()
         while True:
@@ -177,9 +177,6 @@ class AccountView:
         others = [name for name in table.columns if name != table.key and (kind, name) not in self.absent]
         return [table.key, *others]
 
-    def _fields(self, kind: str) -> list[str]:
-        return [self.schema[kind].columns[name] for name in self._asked(kind)]
-
     def _type(self, kind: str, neutral: str) -> str:
         return self.types.get((kind, neutral)) or self.schema[kind].type(neutral)
 
@@ -187,18 +184,26 @@ class AccountView:
         return {name: value for name, value in values.items() if (kind, name) not in self.absent}
 
     def _write(
-        self, method: str, kind: str, header: Rows, lines: Rows | None = None, key: str | None = None
+        self,
+        method: str,
+        kind: str,
+        values: Mapping[str, Value],
+        key: str | None = None,
+        line: str | None = None,
+        lines: Sequence[Mapping[str, Value]] = (),
     ) -> Outcome:
-        table = self.schema[kind]
-        body = document(table, self._today(), header, lines, key)
+        """One record, with detail rows of the kind `line`, if any."""
+        table, details = self.schema[kind], None
+        stored = partial(wire.stored_row, table, self._names[kind])
+        if line:
+            stored = partial(wire.stored_lines, table, self.schema[line], self._names[line])
+            details = Rows(self.schema[line], self.types, lines)
+        body = document(table, self._today(), Rows(table, self.types, [values]), details, key)
         reply = self.http.send(method, DATA, body, headers={"x-company": self.company_id}, auth=self._auth)
         if isinstance(reply, (NotSent, Unknown)):
             return reply
         if reply.status == 401:
             raise LoginNeeded("login_needed")
-        stored = partial(wire.stored_row, table, self._names[kind])
-        if lines is not None:
-            stored = partial(wire.stored_lines, table, lines.schema, self._names[lines.schema.kind])
         return wire.outcome(reply, reply.status == 404 and method == "PUT", stored)
 
 
