@@ -104,11 +104,6 @@ def _short(value: object) -> str:
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
 
 
-def kind_word(language: str, kind: str) -> str:
-    """What people call a kind."""
-    return word(kind, language)
-
-
 def about(language: str, kind: str, key: str, name: str) -> str:
     """A record as a sentence starts with it: its kind, number and name."""
     named = f" ({name})" if name and name != key else ""
