@@ -52,10 +52,7 @@ class Store:
 
     def watermark(self, source: str) -> Watermark:
         """How far a source was read; empty when never."""
-        row = self.db.execute(
-            "SELECT newest, since, full_at, signature FROM watermarks WHERE source = ?", [source]
-        ).fetchone()
-        return Watermark(*row) if row else Watermark()
+        return self.watermarks().get(source, Watermark())
 
     def set_watermark(self, source: str, mark: Watermark) -> None:
         """Only after a complete listing."""

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from avsync.errors import ConfigError, LoginNeeded, Malformed, TryLater
 from avsync.services.accountview import wire
 from avsync.services.accountview.schema import TableSchema
-from avsync.services.accountview.wire import Names, Rows, Value, document
+from avsync.services.accountview.wire import Rows, Value, document
 from avsync.services.http import Answer, Auth, Flaw, Http, NotSent, Outcome, Unknown
 from avsync.services.http import Page as Page
 
@@ -50,7 +50,6 @@ class AccountView:
         self.types: dict[tuple[str, str], str] = {}
         self._auth = auth
         self._today = today
-        self._names = {kind: Names(table) for kind, table in schema.items()}
 
     def companies(self) -> list[dict[str, Any]]:
         """What the consenting user may enter: `Id` (for the header), `Code` (what people know), `Description`."""
@@ -101,7 +100,7 @@ class AccountView:
         letter = self._type(head.kind, head.key)
         params = self._params(head, fields, LOOK_UP_SIZE) | wire.equal(1, head.key, head.key_column, letter, key)
 
-        pick = partial(wire.details_of, head, line, self._names[kind], letter, key)
+        pick = partial(wire.details_of, head, line, letter, key)
         return self.fetch(DATA, params, pick)[0]
 
     def create(self, kind: str, values: Mapping[str, Value]) -> Outcome:
@@ -149,7 +148,7 @@ class AccountView:
 
     def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int) -> Iterator[Page]:
         """Keyset paging: ends with a page that is not full, or when LastKey does not move (AccountView contract 3)."""
-        table, names = self.schema[kind], self._names[kind]
+        table = self.schema[kind]
         fields = [table.columns[name] for name in self._asked(kind)]
         params = {**self._params(table, fields, page_size), **conditions}
         last: str | None = None
@@ -160,7 +159,7 @@ class AccountView:
             key = wire.last_key(found, table.key_column)
             moved = last is None or (bool(found) and key != last)
             if moved:
-                yield Page(wire.neutral_rows(found, names), when)
+                yield Page(wire.neutral_rows(found, table), when)
             if len(found) < page_size or not moved:
                 return
             if key is None or key in passed:
@@ -194,9 +193,9 @@ class AccountView:
     ) -> Outcome:
         """One record, with detail rows of the kind `line`, if any."""
         table, details = self.schema[kind], None
-        stored = partial(wire.stored_row, table, self._names[kind])
+        stored = partial(wire.stored_row, table)
         if line:
-            stored = partial(wire.stored_lines, table, self.schema[line], self._names[line])
+            stored = partial(wire.stored_lines, table, self.schema[line])
             details = Rows(self.schema[line], self.types, lines)
         body = document(table, self._today(), Rows(table, self.types, [values]), details, key)
         reply = self.http.send(method, DATA, body, headers={"x-company": self.company_id}, auth=self._auth)

@@ -97,18 +97,6 @@ def fits(row: Mapping[str, Any], conditions: Mapping[str, tuple[str, str]], any_
 # --- answers
 
 
-class Names(dict[str, str]):
-    """Column names as this service spells them -> neutral names, "" for columns nobody asked for; learns as it goes."""
-
-    def __init__(self, schema: TableSchema) -> None:
-        super().__init__()
-        self._neutral = schema.neutral
-
-    def __missing__(self, column: str) -> str:
-        neutral = self[column] = self._neutral.get(column.lower(), "")
-        return neutral
-
-
 def failure(data: Any) -> str | None:
     """The service's words when this is an AccountViewError, whatever the status it came with; they may be empty."""
     if not isinstance(data, dict) or field(data, "ErrorType") != "AccountViewError":
@@ -139,10 +127,11 @@ def table(data: Any, name: str) -> list[Any]:
     return as_list(field(data, name))
 
 
-def neutral_rows(rows: Sequence[Any], names: Names) -> list[Row]:
+def neutral_rows(rows: Sequence[Any], schema: TableSchema) -> list[Row]:
     """Rows under neutral names, values as they came; what is no row becomes `{"_broken": its text}`."""
+    names = schema.neutral
     return [
-        {neutral: value for column, value in row.items() if (neutral := names[column])}
+        {neutral: value for column, value in row.items() if (neutral := names.get(column.lower()))}
         if isinstance(row, dict)
         else {"_broken": described(row)}
         for row in rows
@@ -187,14 +176,12 @@ def details(data: Any, headers: Sequence[Any], header: Row, header_table: str, n
     ]
 
 
-def details_of(
-    head: TableSchema, line: TableSchema, names: Names, letter: str, key: str, data: Any
-) -> list[Row] | None:
+def details_of(head: TableSchema, line: TableSchema, letter: str, key: str, data: Any) -> list[Row] | None:
     """The detail rows of the header with this key, None when there is no such header."""
     headers = table(data, head.table)
     for header in headers:
         if isinstance(header, dict) and same(letter, field(header, head.key_column), key):
-            return neutral_rows(details(data, headers, header, head.table, line.table), names)
+            return neutral_rows(details(data, headers, header, head.table, line.table), line)
     return None
 
 
@@ -213,17 +200,17 @@ def outcome(answer: Answer, missing: bool, stored: Callable[[Any], Row | None]) 
         return Done(None)
 
 
-def stored_row(schema: TableSchema, names: Names, data: Any) -> Row | None:
+def stored_row(schema: TableSchema, data: Any) -> Row | None:
     """The record that the answer to a write tells of."""
     found = [row for row in table(data, schema.table) if isinstance(row, dict)]
-    return neutral_rows(found[:1], names)[0] if found else None
+    return neutral_rows(found[:1], schema)[0] if found else None
 
 
-def stored_lines(head: TableSchema, line: TableSchema, names: Names, data: Any) -> Row | None:
+def stored_lines(head: TableSchema, line: TableSchema, data: Any) -> Row | None:
     """Its detail rows, as `{"lines": [...]}`."""
     headers = [row for row in table(data, head.table) if isinstance(row, dict)]
     found = details(data, headers, headers[0], head.table, line.table) if headers else []
-    return {"lines": neutral_rows(found, names)} if found else None
+    return {"lines": neutral_rows(found, line)} if found else None
 
 
 # --- documents
