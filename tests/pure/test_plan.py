@@ -19,15 +19,8 @@ KNOWN = knows(EVERYTHING)
 MARK = "av:DEMO:customer:10001"  # of the usual customer
 
 
-def decide(
-    one: Record,
-    link: Link | None = None,
-    partner: Record | None = None,
-    known: Known = KNOWN,
-    *met: Record,
-    **more: Any,
-) -> Action:
-    return plan(KINDS[one.kind], one, link, partner, known, Meeting(**{"match": Match(met, "number"), **more}))
+def decide(one: Record, link: Any = None, half: Any = None, known: Known = KNOWN, *met: Record, **more: Any) -> Action:
+    return plan(KINDS[one.kind], one, link, half, known, Meeting(**{"match": Match(met, "number"), **more}))
 
 
 def writes(action: Action) -> dict[str, dict[str, Any]]:
@@ -50,21 +43,12 @@ def flows(**changed: str) -> Known:
 def test_a_customer_of_the_books_is_made_in_crafter_with_our_mark() -> None:
     action = decide(record("customer", AV))
     assert said(action) == ("create", "new_in_accountview")
-    assert writes(action) == {
-        CR: {
-            "customer_number": "10001",
-            "name": "Jansen BV",
-            "phone": "030-1",
-            "external_ref": "av:DEMO:customer:10001",
-        }
-    }
+    named = {"name": "Jansen BV", "phone": "030-1"}
+    assert writes(action) == {CR: {"customer_number": "10001", **named, "external_ref": MARK}}
     (write,) = action.writes
     assert write.id is None
     assert write.fields == ("customer_number", "external_ref", "name", "phone")
-    assert write.told == {
-        AV: record("customer", AV).fields,
-        CR: {"number": "10001", "name": "Jansen BV", "phone": "030-1", "email": None},
-    }
+    assert write.told == {AV: record("customer", AV).fields, CR: {"number": "10001", **named, "email": None}}
 
 
 def test_a_customer_of_crafter_is_made_in_the_books_with_its_main_location() -> None:

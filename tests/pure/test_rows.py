@@ -80,6 +80,11 @@ def test_a_record_is_known_by_what_its_row_tells(
     assert (one.kind, one.side, one.absent) == (kind, side, False)
 
 
+def test_what_has_no_name_in_the_books_goes_by_its_code_and_what_has_no_moment_has_none() -> None:
+    assert [record(kind, AV, name=" ").fields["name"] for kind in ("project", "project_type")] == ["P100", "OND"]
+    assert record("customer", AV, created_at="1899-12-30").fields["created_at"] is None
+
+
 def test_the_mark_that_a_row_bears_and_when_it_was_changed_go_along() -> None:
     assert record("order", AV, reference=" avs1 ").reference == "avs1"
     assert record("customer", CR, external_ref="av:DEMO:customer:1").reference == "av:DEMO:customer:1"
@@ -165,6 +170,7 @@ def test_a_line_is_ticked_or_not_or_says_what_is_wrong_with_it(raw: object, name
         ("project_type", CR, {"code": ""}, "code"),
         ("project", AV, {"start_date": "2026-02-31"}, "start_date"),
         ("project", CR, {"project_code": None}, "project_code"),
+        ("project", CR, {"name": None}, "name"),
         ("order", AV, {"changed_at": "2026-02-31T10:00:00"}, "changed_at"),
         ("order", CR, {"customer_id": None}, "customer_id"),
         ("order", CR, {"created_at": None}, "created_at"),
@@ -203,6 +209,7 @@ def test_a_row_is_seen_by_its_key_its_moment_and_a_print_of_all_else() -> None:
     assert later.fingerprint == one.fingerprint == CUSTOMERS.see(dict(reversed(one.row.items()))).fingerprint
     for column in set(one.row) - {"changed_at", "created_at"}:
         assert CUSTOMERS.see({**one.row, column: "x"}).fingerprint != one.fingerprint, column
+    assert ORDERS.see(row("order", CR)).id == "w1"
     assert ORDERS.see(row("order", CR)).moment == "2026-05-01T10:00:00.000000Z"
     assert listing(AV, KINDS["project_type"]).see(row("project_type", AV)).moment == ""
 
@@ -251,11 +258,17 @@ def test_the_next_listing_starts_a_day_and_a_bit_back_while_all_of_it_fits_on_a_
     assert marks(["", moment(5), moment(3)]) == (moment(5), "2026-04-30T08:00:05")
     assert marks([moment(5)], since=moment(1)) == (moment(5), moment(1))  # and never before it did last time
     assert marks([moment(3)], newest=moment(9))[0] == moment(9)
+    crafter = Reach(CRAFTER)
+    crafter.saw(["2026-05-01T10:00:00.500000Z"])
+    assert crafter.marks("", "", "")[1] == "2026-04-30T08:00:00.500000Z"
 
 
 def test_where_much_was_changed_it_goes_back_no_further_than_fits_on_three_quarters_of_a_page() -> None:
     room = PAGE[ACCOUNTVIEW] * 3 // 4
-    assert marks([moment(second) for second in range(room + 50)]) == (moment(room + 49), moment(50))
+    assert marks([moment(second) for second in range(room)])[1] == "2026-04-30T08:04:59"
+    many = [moment(second) for second in range(PAGE[ACCOUNTVIEW] + 50)]
+    for seen in (many, many[::-1]):
+        assert marks(seen) == (moment(PAGE[ACCOUNTVIEW] + 49), moment(PAGE[ACCOUNTVIEW] + 50 - room))
     bulk = [moment(1)] * 5 + [moment(2)] * PAGE[ACCOUNTVIEW]
     assert marks(bulk) == (moment(2), moment(2))
     assert marks([*bulk, moment(3)]) == (moment(3), moment(3))

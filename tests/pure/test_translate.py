@@ -9,47 +9,18 @@ from typing import Any
 
 import pytest
 
+from avsync.records import kind as kinds
 from avsync.records.fit import Column
-from avsync.records.kind import (
-    Answer,
-    Ask,
-    Field,
-    Known,
-    Link,
-    Match,
-    Refuse,
-    Remark,
-    Translated,
-    WaitFor,
-    asks_of,
-    fitted,
-    key_across,
-    named_by_mark,
-    recognise,
-    translate,
-    typed,
-)
+from avsync.records.kind import Answer, Ask, Field, Known, Link, Match, Refuse, Remark, Translated, WaitFor
 from avsync.records.registry import KINDS
 from avsync.records.values import Record, Side, other
-from tests.support.by_hand import (
-    AV,
-    CR,
-    CUSTOMER,
-    EVERYTHING,
-    PROJECT,
-    TYPE,
-    USER,
-    ask,
-    in_step,
-    knows,
-    policy,
-    record,
-)
+from tests.support import by_hand as by
+from tests.support.by_hand import AV, CR, EVERYTHING, ask, in_step, knows, policy, record
 
 
 def made(one: Record, known: Known) -> dict[str, Any]:
     """Each merged field: its value across, or the code of what keeps it here (`…` for what is waited for)."""
-    found = translate(KINDS[one.kind], one, known)
+    found = kinds.translate(KINDS[one.kind], one, known)
     words = {WaitFor: lambda no: "…" + no.params["parent_kind"], Refuse: lambda no: "!" + no.code}
     return {name: words.get(type(part), lambda done: done.value)(part) for name, part in found.items()}  # type: ignore
 
@@ -105,14 +76,14 @@ def test_what_is_missed_is_named_by_what_people_know_of_it() -> None:
         ask("ref", "customer", CR, "c2", "gone", name="De Wit"),
     )
     with pytest.raises(WaitFor) as wait:
-        key_across("customer", CR, "c1", known)
+        kinds.key_across("customer", CR, "c1", known)
     assert wait.value.params == {"parent_kind": "customer", "parent": "10001", "parent_name": "Jansen BV"}
     with pytest.raises(Refuse) as no:
-        key_across("customer", CR, "c2", known)
+        kinds.key_across("customer", CR, "c2", known)
     assert no.value.params == {"parent_kind": "customer", "parent": "c2", "parent_name": "De Wit"}
     for side, shown in ((AV, "10009"), (CR, "")):  # nobody knows a Crafter id by sight
         with pytest.raises(WaitFor) as wait:
-            key_across("customer", side, "10009", knows())
+            kinds.key_across("customer", side, "10009", knows())
         assert wait.value.params["parent"] == shown
 
 
@@ -183,14 +154,14 @@ def test_hours_of_a_work_order_go_on_its_project_and_those_without_are_refused_w
 def test_what_may_be_left_out_is_remarked_on_and_planned_again(
     kind: str, side: Side, field: str, answers: Mapping[Ask, Answer], remark: Remark
 ) -> None:
-    found = translate(KINDS[kind], record(kind, side), knows(CUSTOMER, TYPE, answers))[field]
+    found = kinds.translate(KINDS[kind], record(kind, side), knows(by.CUSTOMER, by.TYPE, answers))[field]
     assert isinstance(found, Translated)
     assert (found.value, found.remark) == (None, remark)
 
 
 def test_a_comment_that_names_no_work_type_and_being_main_no_longer_leave_the_other_side_as_it_is() -> None:
     def leaves(one: Record, field: str) -> bool:
-        found = translate(KINDS[one.kind], one, knows(EVERYTHING))[field]
+        found = kinds.translate(KINDS[one.kind], one, knows(EVERYTHING))[field]
         return isinstance(found, Translated) and found.leave
 
     assert leaves(record("order", AV, work_type="Bel eerst even"), "work_type")
@@ -208,9 +179,9 @@ def test_a_value_for_the_books_fits_its_column_and_one_for_crafter_needs_not() -
     narrow = {(kind, name): Column(width=4, upper=True) for kind in ("order", "customer", "project")
               for name in ("description", "name", "phone", "street")}  # fmt: skip
     known = knows(EVERYTHING, columns=narrow)
-    found = translate(KINDS["order"], record("order", CR), known)["description"]
+    found = kinds.translate(KINDS["order"], record("order", CR), known)["description"]
     assert found == Translated("STO…", Remark("cut", {"field": "description", "detail": "4"}))
-    no = translate(KINDS["customer"], record("customer", CR), known)["phone"]
+    no = kinds.translate(KINDS["customer"], record("customer", CR), known)["phone"]
     assert isinstance(no, Refuse)
     assert (no.code, no.params) == ("too_long", {"field": "phone", "value": "030-1", "detail": "4"})
     assert made(record("location", CR), known)["street"] == "!too_long"  # its columns are those of the customer
@@ -220,12 +191,12 @@ def test_a_value_for_the_books_fits_its_column_and_one_for_crafter_needs_not() -
 
 def test_quantities_are_rounded_dates_and_flags_are_not_looked_at() -> None:
     known = knows(columns={("hour", "q"): Column(width=1, decimals=1)})
-    assert fitted("hour", Field("q", "quantity"), "q", "7.55", known) == Translated(
+    assert kinds.fitted("hour", Field("q", "quantity"), "q", "7.55", known) == Translated(
         "7.6", Remark("rounded", {"field": "q", "detail": "1"})
     )
     for sort, value in (("date", "2026-01-01"), ("flag", "false"), ("line", None)):
-        assert fitted("hour", Field("q", sort), "q", value, known) == Translated(value)  # type: ignore[arg-type]
-    assert fitted("hour", Field("q"), None, "long", known) == Translated("long")
+        assert kinds.fitted("hour", Field("q", sort), "q", value, known) == Translated(value)  # type: ignore[arg-type]
+    assert kinds.fitted("hour", Field("q"), None, "long", known) == Translated("long")
 
 
 @pytest.mark.parametrize(
@@ -240,7 +211,7 @@ def test_quantities_are_rounded_dates_and_flags_are_not_looked_at() -> None:
     ],
 )
 def test_a_value_is_typed_as_the_client_of_its_side_takes_it(sort: Any, value: Any, books: Any, crafter: Any) -> None:
-    assert [typed(Field("f", sort), value, side) for side in (AV, CR)] == [books, crafter]
+    assert [kinds.typed(Field("f", sort), value, side) for side in (AV, CR)] == [books, crafter]
 
 
 # questions
@@ -249,7 +220,7 @@ def test_a_value_is_typed_as_the_client_of_its_side_takes_it(sort: Any, value: A
 def asks(one: Record, linked: bool = False, known: Known | None = None, **flows: str) -> set[tuple[str, str, str, str]]:
     halves = sorted((one, record(one.kind, other(one.side))), key=lambda half: half.side) if linked else ()
     link = in_step(*halves) if halves else None
-    return set(map(tuple, asks_of(KINDS[one.kind], one, link, known or knows(policy=policy(flows)))))  # type: ignore
+    return set(map(tuple, kinds.asks_of(KINDS[one.kind], one, link, known or knows(policy=policy(flows)))))  # type: ignore
 
 
 REF_C, REF_CR = ("ref", "customer", AV, "10001"), ("ref", "customer", CR, "c1")
@@ -295,7 +266,7 @@ def test_an_answer_leads_to_the_next_question() -> None:
     line = record("hour", CR, project_id=None)
     assert ("record", "order", CR, "w1") in asks(line)
     assert not [one for one in asks(line) if one[1] == "project"]
-    known = knows(USER, ask("record", "order", CR, "w1", "linked", here=record("order", CR)))
+    known = knows(by.USER, ask("record", "order", CR, "w1", "linked", here=record("order", CR)))
     assert {("ref", "project", CR, "j1"), ("row", "employee", AV, "007")} <= asks(line, known=known)
 
 
@@ -324,7 +295,7 @@ def test_a_typed_number_the_usual_type_and_a_mark_of_ours_are_asked_after() -> N
 )
 def test_a_mark_of_ours_names_what_accountview_no_longer_has(mark: str, answer: dict[str, Any], gone: str) -> None:
     known = knows(ask("record", "customer", AV, "10001", **answer))
-    assert named_by_mark(KINDS["customer"], record("customer", CR, external_ref=mark), known) == gone
+    assert kinds.named_by_mark(KINDS["customer"], record("customer", CR, external_ref=mark), known) == gone
 
 
 # first meetings
@@ -336,7 +307,7 @@ def met(one: Record, *free: Record, known: Known | None = None) -> tuple[str, li
     def look(kind: str, side: Side, column: str, value: str) -> list[Record]:
         return [it for it in free if value and (it.kind, it.side, getattr(it, column)) == (kind, side, value)]
 
-    found: Match = recognise(KINDS[one.kind], one, look, known or knows(EVERYTHING))
+    found: Match = kinds.recognise(KINDS[one.kind], one, look, known or knows(EVERYTHING))
     return found.by, [it.id for it in found.candidates]
 
 
@@ -400,6 +371,6 @@ def test_hours_meet_by_their_mark_where_there_is_a_column_and_else_by_all_they_s
     assert met(ours, books, known=without) == ("columns", ["R1"])
     assert met(ours, books, record("hour", AV, id="r2"), known=without) == ("columns", ["R1"])  # one each
     assert met(ours, record("hour", AV, quantity="7.25"), known=without) == ("columns", [])
-    assert met(ours, books, known=knows(PROJECT, absent=[("hour", "reference")])) == ("", [])  # of an unknown user
+    assert met(ours, books, known=knows(by.PROJECT, absent=[("hour", "reference")])) == ("", [])  # of an unknown user
     assert met(ours, record("hour", AV, reference=ours.mark)) == ("reference", ["R1"])
     assert met(books, ours) == ("", [])
