@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from avsync.records.fit import Column
-from avsync.records.kind import Known, Link, Stored, Write, asks_of
+from avsync.records.kind import Known, Link, Remark, Stored, Write, asks_of
 from avsync.records.order_lines import ORDER_LINE
 from avsync.records.values import Malformed, Record
 from avsync.sync.plan import Action, Meeting, plan
-from tests.support.by_hand import AV, CR, CUSTOMER, ask, joined, knows, pair, record
+from tests.support.by_hand import AV, CR, CUSTOMER, ask, joined, knows, pair, policy, record
 
 ARTICLES = {key: one for name in ("A1", "A2") for key, one in ask("row", "article", AV, name, "found").items()}
 ORDER = joined("order", ("20001", {}), ("w1", {}), CR)
@@ -83,6 +83,8 @@ MORE = {"id": "r1", "article": "A1", "quantity": Decimal(3)}
         ([ticked("x1", checked=False)], on(), None, ("skip", [], [])),
         ([ticked("x1", amount="3")], on(), ONE, ("reject", [], ["line_gone"])),
         ([ticked("x1")], on(), ONE, ("skip", [], [])),  # deleted there: not sent again
+        ([ticked("x1", "B1")], on(row("r1")), ONE, ("reject", [], ["article_unknown"])),
+        ([ticked("x1")], on(state="missing"), ONE, ("skip", [], [])),  # nothing to write, so no order is missed
         ([ticked("x1", amount=2.5)], on(row("r1")), ONE, ("reject", [], ["line_unreadable"])),
         ([ticked("x1", amount="0.126")], on(columns={("order_line", "quantity"): Column(decimals=2)}), None,
          ("create", [[{"article": "A1", "quantity": Decimal("0.13")}]], ["line_rounded"])),
@@ -98,6 +100,7 @@ def test_lines_that_stand_there_are_kept_with_the_write_that_adds_to_them() -> N
     (write,) = decide(checked(ticked("x1")), on(row("r9"), row("r1"))).writes
     assert (write.side, write.id) == (AV, "20001")
     assert write.lines == {"before": ["r1", "r9"], "add": [["x1", "A1", "2"]], "change": []}
+    assert write.counts == {"created": 1, "updated": 0}
 
 
 def test_the_link_is_made_with_the_first_write_and_counts_are_of_lines() -> None:
@@ -106,6 +109,19 @@ def test_the_link_is_made_with_the_first_write_and_counts_are_of_lines() -> None
     assert (action.link.id, action.link.accountview, action.link.crafter, action.link.origin) == (0, "20001", "w1", CR)
     assert action.counts == {"created": 2, "updated": 0, "adopted": 0}
     assert decide(checked(ticked("x1", "B1")), on()).link is None
+    assert decide(checked(ticked("x1"), ticked("x2")), on(row("r1")), ONE).link == ONE
+
+
+def test_a_remark_names_the_line_and_is_planned_again_while_its_cause_lies_elsewhere() -> None:
+    lines = (ticked("x1", "B1", "3", description="Pomp"), ticked("x2", None), ticked("x3", amount=2.5))
+    action = decide(checked(*lines), on())
+    bare = {"article": "-", "quantity": "2", "slot": "x2", "line": "-"}
+    assert action.remarks == (
+        Remark("line_unreadable", {"detail": "quantity: 2.5", "slot": "x3"}, again=True),
+        Remark("article_unknown", {"article": "B1", "quantity": "3", "slot": "x1", "line": "Pomp"}, again=True),
+        Remark("article_unknown", bare, again=True),
+    )
+    assert action.params == action.remarks[0].params
 
 
 ADOPTED = replace(ORDER, adopted=True)
@@ -118,7 +134,8 @@ def test_on_an_adopted_order_an_equal_line_counts_as_sent_and_each_only_once() -
     assert outcome(action) == ("create", [[NEW, {**NEW, "article": "A2"}]], [])
     assert action.told == {CR: {"x1": "A1\t2"}, AV: {"x1": "r1"}}
     known = on(row("r1"), order=ADOPTED)
-    assert outcome(decide(checked(ticked("x1")), known))[:2] == ("adopt", [])
+    only = decide(checked(ticked("x1")), known)
+    assert (outcome(only)[:2], only.link and only.link.id) == (("adopt", []), 0)
     assert outcome(decide(checked(ticked("x1"), ticked("x2")), known, ONE))[1] == [[NEW]]  # r1 is x1's already
 
 
@@ -127,7 +144,9 @@ def test_on_an_adopted_order_an_equal_line_counts_as_sent_and_each_only_once() -
     [
         (checked(ticked("x1")), knows(ARTICLES), "reject order_not_linked", None),
         (checked(ticked("x1"), created_at="2025-12-30T10:00:00Z"), knows(ARTICLES), "skip checked", None),
+        (checked(ticked("x1"), created_at="2025-12-31T23:00:00Z"), knows(ARTICLES), "reject order_not_linked", None),
         (checked(ticked("x1"), status="open"), on(), "skip not_wanted", None),
+        (checked(ticked("x1")), replace(on(), policy=policy({"invoice": "off"})), "skip not_wanted", None),
         (checked(ticked("x1")), on(state="missing"), "reject order_closed", ORDER),
         (checked(ticked("x1")), on(state="missing", order=replace(ORDER, gone=True)), "reject order_closed", None),
         (checked(ticked("x1")), on(state="missing", order=joined("order", ("20001", None), ("w1", {}), gone=True)),
@@ -140,6 +159,8 @@ def test_lines_need_an_order_that_can_be_read_and_written(
 ) -> None:
     action = decide(one, known)
     assert (f"{action.verb} {action.reason}", action.lost) == (said, lost)
+    particulars = {"order_closed": {"order": "20001"}, "unreadable": {"field": "quantity", "found": "5"}}
+    assert action.params == particulars.get(action.reason, {})
 
 
 def test_lines_of_another_customer_than_the_order_has_are_not_written() -> None:
@@ -153,13 +174,21 @@ def test_lines_of_another_customer_than_the_order_has_are_not_written() -> None:
 
 
 def test_what_stands_on_the_order_is_asked_only_where_something_differs() -> None:
-    def asked(one: Record, link: Link | None) -> set[str]:
-        return {f"{it.what} {it.key}" for it in asks_of(ORDER_LINE, one, link, on())}
+    def asked(one: Record, link: Link | None, known: Known) -> set[str]:
+        return {f"{it.what} {it.key}" for it in asks_of(ORDER_LINE, one, link, known)}
 
-    assert asked(checked(ticked("x1")), ONE) == {"link w1"}
-    assert asked(checked(ticked("x1", amount="3")), ONE) == {"link w1", "details 20001", "record 20001", "record w1"}
-    assert "details 20001" in asked(checked(), ONE)
-    assert asked(checked(ticked("x1", "B1")), None) >= {"row B1", "details 20001"}
+    more = {"link w1", "details 20001", "record 20001", "record w1"}
+    assert asked(checked(ticked("x1")), ONE, on()) == {"link w1"}
+    assert asked(checked(ticked("x1", amount="3")), ONE, on()) == more
+    assert asked(checked(), ONE, on()) == more  # a line that was sent is not ticked
+    assert asked(checked(ticked("x1", amount=2.5)), ONE, on()) == {"link w1"}
+    assert asked(checked(ticked("x1", "B1"), ticked("x2", None)), None, on()) == {*more, "row B1"}
+    assert asked(checked(ticked("x1", "B1")), None, on(order=replace(ORDER, gone=True))) == {"link w1", "row B1"}
+    assert asked(checked(ticked("x1", "B1")), None, knows()) == {"link w1"}
+    read = ask("record", "order", AV, "20001", "linked", here=record("order", AV))
+    read |= ask("record", "order", CR, "w1", "linked", here=record("order", CR))
+    known = replace(on(), answers={**on().answers, **read})
+    assert asked(checked(ticked("x1")), None, known) == {*more, "row A1", "ref 10001", "ref c1"}
 
 
 def test_people_know_the_lines_by_the_number_of_their_order() -> None:
@@ -193,14 +222,15 @@ def test_after_a_success_each_new_line_takes_one_of_the_rows_that_were_not_there
 
 
 def test_a_line_that_was_stored_with_another_quantity_is_that_line_and_is_said() -> None:
-    done = saved(row("r1"), row("r2"), row("r3", amount="1.99"), row("r4", "A2"))
+    done = saved(row("r1"), row("r0", "A2"), row("r2", amount="1.98"), row("r3", amount="1.99"))
     assert done.told[AV] == {"x1": "r1", "x2": "r2", "x3": "r3"}
-    (remark,) = done.remarks
-    assert (remark.code, remark.params["slot"], remark.params["rounded"]) == ("line_rounded", "x3", "1.99")
+    told = [(one.code, one.params["slot"], one.params["rounded"]) for one in done.remarks]
+    assert told == [("line_rounded", "x2", "1.98"), ("line_rounded", "x3", "1.99")]
 
 
 def test_after_an_unknown_outcome_only_rows_that_are_new_and_nobodys_count() -> None:
-    assert looked_up(row("r1", amount="3"), row("r2"), row("r3")).shows
+    whole = looked_up(row("r1", amount="3"), row("r2"), row("r3"))
+    assert (whole.shows, whole.told[AV]) == (True, {"x1": "r1", "x2": "r2", "x3": "r3"})
     nothing = looked_up(row("r1"))
     assert (nothing.shows, nothing.told) == (False, {AV: {}, CR: {}})  # r1 was there before
     half = looked_up(row("r1", amount="3"), row("r2"))

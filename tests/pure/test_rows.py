@@ -64,7 +64,8 @@ def test_every_field_of_a_row_has_its_canonical_value(kind: str, side: Side, fie
         ("order", CR, {}, ("w1", "WB-7", "Storing", ..., "", "2026-03-05", "")),  # past midnight here
         ("order", CR, {"order_number": "20001", "description": ""}, ("w1", "20001", "WB-7", ..., "", "2026-03-05", "")),
         ("order", CR, {"number": None, "description": None}, ("w1", "w1", "w1", ..., "", "2026-03-05", "")),
-        ("order_line", CR, {}, ("w1", "20001", "Storing", "", "", "2026-03-05", "")),
+        ("order_line", CR, {"lines": None}, ("w1", "20001", "Storing", "", "", "2026-03-05", "")),
+        ("order_line", CR, {"description": ""}, ("w1", "20001", "WB-7", "", "", "2026-03-05", "")),
         ("hour", AV, {}, ("R1", "R1", "werktijd", "av:DEMO:hour:R1", "", "",
                           "007|p100|w1|2026-03-06|werktijd|7.5")),
         ("hour", AV, {"reference": ""}, ("R1", "R1", "werktijd", "av:DEMO:hour:R1", "", "", "")),  # our mark tells
@@ -87,6 +88,7 @@ def test_what_has_no_name_in_the_books_goes_by_its_code_and_what_has_no_moment_h
 
 def test_the_mark_that_a_row_bears_and_when_it_was_changed_go_along() -> None:
     assert record("order", AV, reference=" avs1 ").reference == "avs1"
+    assert record("order_line", CR, external_ref="av:DEMO:order:1").reference == ""  # its order's
     assert record("customer", CR, external_ref="av:DEMO:customer:1").reference == "av:DEMO:customer:1"
     assert record("order", AV).changed_at == "2026-05-01T10:00:00"
     assert record("order", CR).changed_at == "2026-05-01T10:00:00.000000Z"
