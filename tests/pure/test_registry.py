@@ -21,9 +21,10 @@ from avsync.records.registry import (
     wanted,
     writable,
 )
+from avsync.records.values import Record, Side
 from avsync.services.accountview.schema import load_schema
 from avsync.services.crafter.client import load_schema as load_crafter_schema
-from tests.support.by_hand import AV, CR, policy
+from tests.support.by_hand import AV, CR, joined, policy, record
 
 EACH = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 
@@ -75,6 +76,55 @@ def test_what_may_not_be_made_or_changed_in_the_books_is_declared() -> None:
     assert {kind.name for kind in KINDS.values() if CR not in kind.made | kind.changed} == {"order_line", "hour"}
     assert [kind.name for kind in writable("customers")] == ["customer", "location"]
     assert [kind.name for kind in writable("projects")] == ["project"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "direction", "origin", "may"),  # may (AccountView, Crafter) be written
+    [
+        ("customer", "phone", "both", AV, (True, True)),
+        ("customer", "phone", "import", AV, (False, True)),
+        ("customer", "phone", "export", AV, (True, False)),
+        ("customer", "number", "export", CR, (False, True)),  # its owner hands it on
+        ("customer", "postal_code", "both", AV, (True, False)),  # not in Crafter
+        ("location", "street", "both", AV, (True, True)),
+        ("location", "label", "both", AV, (False, True)),  # not in that row
+        ("contact", "email", "both", AV, (False, True)),
+        ("order", "customer", "both", AV, (False, False)),
+        ("order", "project", "both", AV, (False, True)),
+        ("order", "project", "both", CR, (True, False)),
+        ("order", "project", "import", CR, (False, False)),
+        ("hour", "quantity", "export", CR, (True, False)),
+    ],
+)
+def test_who_may_write_a_field_of_a_linked_record(
+    kind: str, field: str, direction: str, origin: Side, may: tuple[bool, bool]
+) -> None:
+    one, link = KINDS[kind], joined(kind, ("10001:postal", {}), ("x", {}), origin)
+    assert one.may_write(one.field(field), link, policy({one.flow: direction})) == may
+
+
+@pytest.mark.parametrize(
+    ("one", "direction", "comes"),
+    [
+        (record("customer", AV), "import", True),
+        (record("customer", AV), "export", False),
+        (record("customer", CR), "import", False),
+        (record("project_type", CR), "both", False),
+        (record("project", AV), "both", True),
+        (record("project", AV, end_date="2026-05-31"), "both", False),
+        (record("project", AV), "export", False),
+        (record("order", AV, order_date="2025-12-31"), "both", False),
+        (record("order", CR), "both", True),
+    ],
+)
+def test_what_will_still_come_is_what_its_flow_makes_across(one: Record, direction: str, comes: bool) -> None:
+    kind = KINDS[one.kind]
+    assert kind.comes(one, policy({kind.flow: direction})) == comes
+
+
+def test_an_address_is_written_in_the_row_of_its_customer_and_a_number_may_hold_a_colon() -> None:
+    assert KINDS["location"].row_key("10001:postal") == "10001"
+    assert KINDS["order"].row_key("A:1") == "A:1"
 
 
 def test_who_hangs_on_whom() -> None:

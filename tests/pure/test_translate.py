@@ -204,6 +204,7 @@ def test_quantities_are_rounded_dates_and_flags_are_not_looked_at() -> None:
     [
         ("line", "x", "x", "x"),
         ("line", None, None, None),
+        ("flag", None, None, None),
         ("date", "2026-03-01", date(2026, 3, 1), "2026-03-01"),
         ("quantity", "7.5", Decimal("7.5"), "7.5"),
         ("flag", "true", True, True),

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from avsync.records.kind import End, Link
+from avsync.records.values import Record
 from avsync.state.intents import Intent
 from avsync.state.store import Store
 from tests.support.by_hand import AV, CR, record
@@ -61,25 +62,32 @@ def test_the_write_that_made_a_record_is_known_once_it_was_found(store: Store) -
         assert store.intents.that_made(kind, side, record_id) is None
 
 
+HERE = record("order", CR)
+
+
 @pytest.mark.parametrize(
     ("waiting", "linked", "kept"),
     [
-        (True, None, True),
-        (False, None, False),  # its record is no longer there
-        (True, ("order", "20001", "w1"), False),
-        (True, ("order", "w1", "x"), False),
-        (True, ("order", "", "w1"), True),  # half a link is none
-        (True, ("hour", "20001", "w1"), True),
-        (True, ("order", "20001", "w9"), True),
+        (HERE, None, True),
+        (None, None, False),  # its record is no longer there
+        (replace(HERE, id="w9"), None, False),
+        (replace(HERE, side=AV), None, False),
+        (replace(HERE, kind="hour"), None, False),
+        (HERE, ("order", "20001", "w1"), False),
+        (HERE, ("order", "w1", "x"), False),
+        (HERE, ("order", "", "w1"), True),  # half a link is none
+        (HERE, ("order", "w1", ""), True),
+        (HERE, ("hour", "20001", "w1"), True),
+        (HERE, ("order", "20001", "w9"), True),
     ],
 )
 def test_a_found_write_is_kept_until_its_record_is_linked_or_gone(
-    store: Store, waiting: bool, linked: tuple[str, str, str] | None, kept: bool
+    store: Store, waiting: Record | None, linked: tuple[str, str, str] | None, kept: bool
 ) -> None:
     one, still_open = announce(store, MAKE, replace(MAKE, record="w5"))
     store.intents.found(one)
     if waiting:
-        store.inbox.put(record("order", CR), "plan")
+        store.inbox.put(waiting, "plan")
     if linked:
         store.links.add(Link(linked[0], {AV: End(linked[1]), CR: End(linked[2])}, CR))
     store.intents.forget_found()
