@@ -182,6 +182,7 @@ class Refuse(Exception):  # noqa: N818 - an outcome of planning, not a failure o
         self.code = code
         self.params = params
         self.lost = lost
+        self.side: Side | None = None  # where it must be mended, when not where the record was read
 
 
 class WaitFor(Exception):  # noqa: N818 - an outcome of planning, not a failure of the program
@@ -190,6 +191,7 @@ class WaitFor(Exception):  # noqa: N818 - an outcome of planning, not a failure 
     def __init__(self, kind: str, key: str, name: str = "") -> None:
         super().__init__(kind, key)
         self.params = {"parent_kind": kind, "parent": key or name, "parent_name": name}
+        self.side: Side | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,13 +106,17 @@ def plan(
     try:
         action = _decide(kind, record, link, partner, known, meeting)
     except Refuse as no:
-        half = partner or next(iter(meeting.match.candidates), None)
-        if kind.apart is not None and half is not None and half.side == CRAFTER:
-            record, partner = half, record  # told where people work with it
+        record, partner = _where(no.side, record, partner or next(iter(meeting.match.candidates), None))
         return Action(Verb.REJECT, kind, record, no.code, link, params=no.params, partner=partner, lost=no.lost)
     except WaitFor as wait:
+        record, partner = _where(wait.side, record, partner)
         return Action(Verb.WAIT, kind, record, "waiting_for_parent", link, params=wait.params, partner=partner)
     return replace(action, pairs=_pairs(kind, record, known)) if action.writes else action
+
+
+def _where(side: Side | None, record: Record, half: Record | None) -> tuple[Record, Record | None]:
+    """The half that it is told of, and the other."""
+    return (half, record) if half is not None and half.side == side else (record, half)
 
 
 def _pairs(kind: Kind, record: Record, known: Known) -> tuple[tuple[Record, Record], ...]:
@@ -238,6 +242,7 @@ def _pair(kind: Kind, link: Link, av: Record | None, cr: Record | None, known: K
     pair = _Pair(kind, link, av, cr, known)
     apart = kind.apart(pair.now, known) if kind.apart else None
     if apart is not None:
+        apart.side = CRAFTER  # where people work with it
         raise apart
     return pair.action()
 
@@ -311,6 +316,7 @@ class _Pair:
         self.used |= {key: made for key, made in self.tried.items() if key[1] in edited}
         writes = tuple(filter(None, (self._to_crafter(merged), self._to_accountview(merged))))
         if self.stopped and not writes:
+            self.stopped[0].side = self.at
             raise self.stopped[0]
         settled = [name for name in merged.settled if not self._again(name)]
         facts = [one.name for one in kind.fields if not one.merged]

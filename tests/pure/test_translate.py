@@ -111,7 +111,7 @@ NO_TYPE = {"type": ""}
         ("order", CR, {"project_id": None, "work_type_id": None}, {}, "project", None),
         # hours
         ("hour", CR, {"project_id": None, "work_order_id": None}, {}, "project", None),
-        ("hour", CR, {"project_id": None}, {}, "project", "…order"),
+        ("hour", CR, {"project_id": None}, {}, "project", None),
         ("hour", CR, {"user_id": "u9"}, {}, "employee", "!user_missing"),
         ("hour", CR, {}, ask("row", "user", CR, "u1", "found", name="Piet"), "employee", "!user_without_code"),
         ("hour", CR, {}, ask("row", "employee", AV, "007", "missing"), "employee", "!employee_unknown"),

@@ -75,9 +75,9 @@ def test_candidates_are_found_by_any_of_their_marks_and_nothing_matches_nothing(
         store.inbox.put(one, "keep")
     value = getattr(FULL, column)
     assert (
-        store.inbox.by(column, "customer", CR, value) == store.inbox.free((), "customer", CR, column, value) == [FULL]
+        store.inbox.by(column, "customer", CR, value) == store.inbox.free((), "DEMO", "customer", CR, column, value) == [FULL]
     )
-    assert store.inbox.by(column, "customer", CR, "") == store.inbox.free((), "customer", CR, column, "") == []
+    assert store.inbox.by(column, "customer", CR, "") == store.inbox.free((), "DEMO", "customer", CR, column, "") == []
 
 
 def test_free_is_what_no_link_points_at_and_this_plan_has_not_taken(store: Store) -> None:
@@ -87,7 +87,7 @@ def test_free_is_what_no_link_points_at_and_this_plan_has_not_taken(store: Store
     link(store, "10001", "c3", "contact")
 
     def free(*taken: tuple[Any, str]) -> list[str]:
-        return [one.id for one in store.inbox.free(set(taken), "customer", CR, "key", "K")]
+        return [one.id for one in store.inbox.free(set(taken), "DEMO", "customer", CR, "key", "K")]
 
     assert free() == ["c1", "c3"]
     assert free((CR, "c1"), (AV, "c3")) == ["c3"]
@@ -135,7 +135,7 @@ def test_a_stray_bears_our_mark_although_no_link_and_no_intent_knows_it(
         link(store, linked[1], linked[2], linked[0])
     if intent:
         store.intents.announce([Intent(put[0][0].kind, CR, "create", AV, "x", "", "", intent)], 1)
-    assert store.inbox.strays() == strays
+    assert store.inbox.strays("DEMO") == strays
 
 
 def test_after_a_full_listing_what_it_did_not_show_is_dropped(store: Store) -> None:
