@@ -66,6 +66,7 @@ def _let_go(session: Session, kind: Kind, link: Link) -> None:
     It is a candidate again, as it was told last; details that were sent under it count as sent from then on.
     """
     session.store.links.remove(link.id)
+    _forget_details(session.store, link)
     if not link.gone and link.end[ACCOUNTVIEW].told is not None:
         session.store.inbox.put(replace(told_by(link, ACCOUNTVIEW), mark=link_mark(session, link)), "keep")
 
@@ -126,12 +127,16 @@ def _forget_crafter_half(store: Store, link: Link, forever: bool) -> None:
             store.links.remove(one.id)
         else:
             store.links.point(one.id, CRAFTER, End())
-    for kind in KINDS.values():
-        details = store.links.one(kind.name, CRAFTER, link.crafter) if kind.details_of == link.kind else None
-        if details is not None:  # they are entered anew, and those that stand there count as sent
+    _forget_details(store, link)
+
+
+def _forget_details(store: Store, link: Link) -> None:
+    """They are entered anew, and those that stand there count as sent."""
+    for kind in (kind for kind in KINDS.values() if kind.details_of == link.kind):
+        details = store.links.one(kind.name, CRAFTER, link.crafter)
+        if details is not None:
             store.links.remove(details.id)
-        if kind.details_of == link.kind:
-            store.links.adopt(link.kind, link.id)
+        store.links.adopt(link.kind, link.id)
 
 
 # --- renumbered in AccountView

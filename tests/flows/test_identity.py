@@ -25,11 +25,11 @@ def told(one: Office) -> dict[str, str]:
 
 
 def stays(one: Office, exit_: int) -> None:
-    """A second, a third and a full run write nothing."""
+    """A second, a third and a full run store nothing (what a service refuses is tried again in every run)."""
     for more in ((), (), ("--full",)):
         one.box.requests.clear()
         assert one.run(*more)["exit"] == exit_
-        assert one.writes() == []
+        assert [write for write in one.writes() if write.status < 400] == []
 
 
 @pytest.mark.parametrize("where", ["crafter", "accountview"])
@@ -81,3 +81,104 @@ def test_a_customer_that_got_another_number_is_still_the_same_on_its_orders(tmp_
         assert one.run()["exit"] == 0, one.errors()
         assert len(one.box.accountview.rows("SO_LINE")) == 1
         assert told(one) == {}
+
+
+# behaviour 2: another administration's records
+
+
+def foreign(one: Office, count: int) -> None:
+    for number in range(count):
+        one.box.crafter.add(
+            "customers", id=f"vreemd-{number}", name=f"Vreemd {number}", customer_number=f"V{number}",
+            external_ref=f"av:ANDERE:customer:V{number}",
+        )  # fmt: skip
+        one.box.accountview.add("CONTACT", SUB_NR=f"V{number}", ACCT_NAME=f"Eigen {number}", ACCT_NR="1300")
+
+
+def test_another_administrations_customers_are_not_taken_and_each_is_said(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.goes()
+        foreign(one, 2)
+        assert one.run()["exit"] == 1
+        for number in range(2):
+            record = one.box.crafter.record("customers", f"vreemd-{number}")
+            assert (record["name"], record["external_ref"]) == (f"Vreemd {number}", f"av:ANDERE:customer:V{number}")
+            assert one.box.accountview.row("CONTACT", f"V{number}")["ACCT_NAME"] == f"Eigen {number}"
+        assert "ANDERE" in told(one)["of_other_administration"]
+        stays(one, 1)
+
+
+def test_a_first_run_that_meets_many_of_them_stops_before_it_writes(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        foreign(one, 6)
+        one.box.requests.clear()
+        for _ in range(2):
+            assert one.run()["exit"] == 5
+            assert one.writes() == []
+
+
+# behaviour 38: gone has a side; behaviour 40: a copy
+
+
+def test_a_work_order_deleted_and_entered_again_with_its_number_takes_the_order_over(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS | {"orders": "export"}) as one:
+        one.work_order("w1", lines=[line("a", "PUMP-1", "2")], status="checked")
+        one.goes()
+        number = one.box.accountview.rows("SO_HDR")[0]["ORD_NR"]
+        one.box.crafter.remove("work-orders", "w1")
+        one.goes()
+        lines = [line("b", "PUMP-1", "2"), line("c", "VALVE-3", "1")]
+        one.work_order("w2", order_number=number, lines=lines, status="checked")
+        assert one.run()["exit"] == 0, one.errors()
+        assert [row["ORD_NR"] for row in one.box.accountview.rows("SO_HDR")] == [number]
+        assert sorted(row["ART_CODE"] for row in one.box.accountview.rows("SO_LINE")) == ["PUMP-1", "VALVE-3"]
+        stays(one, 0)
+
+
+def test_a_copied_work_order_is_new_and_nothing_else_follows_from_it(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS | {"orders": "export"}) as one:
+        one.work_order("w1", lines=[line("a", "PUMP-1", "2")], status="checked")
+        one.work_order("w3")
+        one.goes()
+        first = one.box.crafter.record("work-orders", "w1")
+        number = one.box.crafter.record("work-orders", "w3")["order_number"]
+        one.box.accountview.add("SO_LINE", ORD_NR=number, ART_CODE="PUMP-1", ORD_QTY="1")  # typed by a person
+        one.work_order("w2", external_ref=first["external_ref"])
+        one.box.crafter.edit("work-orders", "w3", status="checked", lines=[line("z", "PUMP-1", "1")])
+        assert one.run()["exit"] == 0, one.errors()
+        assert len(one.box.accountview.rows("SO_HDR")) == 3
+        mine = [row for row in one.box.accountview.rows("SO_LINE") if row["ORD_NR"] == number]
+        assert len(mine) == 2, "the line of the person, and ours"
+        stays(one, 0)
+
+
+# edits that meet (behaviour 13, 15, 19, 43)
+
+
+def test_a_field_that_cannot_go_holds_back_no_other(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        number, klant = second_customer(one)
+        one.box.crafter.edit("customers", klant, email="x" * 60 + "@example.nl")
+        one.box.accountview.edit("CONTACT", number, TEL_BUS="0318-1234")
+        assert one.run()["exit"] == 1
+        assert one.box.crafter.record("customers", klant)["phone"] == "0318-1234"
+        assert set(told(one)) == {"too_long"}
+        one.box.crafter.edit("customers", klant, phone="06-1")
+        assert one.run()["exit"] == 1
+        assert one.box.accountview.row("CONTACT", number)["TEL_BUS"] == "06-1"
+        stays(one, 1)
+
+
+def test_an_edit_of_a_cut_text_leaves_the_whole_text_and_is_told(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        whole = "Ketel vervangen, let op: sleutel bij de buren, hond in de tuin, bellen bij aankomst"
+        one.work_order("w1", description=whole)
+        one.goes()
+        order = one.box.accountview.rows("SO_HDR")[0]
+        one.box.accountview.edit("SO_HDR", order["ORD_NR"], COMMENT1=order["COMMENT1"].replace("Ketel", "Haard"))
+        assert one.run()["exit"] == 0
+        assert one.box.crafter.record("work-orders", "w1")["description"] == whole
+        message = told(one)["cut_text_edited"]
+        assert "Haard" in message
+        assert "hond in de tuin" in message
+        stays(one, 0)

@@ -75,7 +75,9 @@ def test_candidates_are_found_by_any_of_their_marks_and_nothing_matches_nothing(
         store.inbox.put(one, "keep")
     value = getattr(FULL, column)
     assert (
-        store.inbox.by(column, "customer", CR, value) == store.inbox.free((), "DEMO", "customer", CR, column, value) == [FULL]
+        store.inbox.by(column, "customer", CR, value)
+        == store.inbox.free((), "DEMO", "customer", CR, column, value)
+        == [FULL]
     )
     assert store.inbox.by(column, "customer", CR, "") == store.inbox.free((), "DEMO", "customer", CR, column, "") == []
 
