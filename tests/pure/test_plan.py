@@ -188,7 +188,8 @@ def test_at_a_first_meeting_the_side_that_leads_wins(
     link, leads = action.link, CR if direction == "export" else AV
     assert link is not None
     assert (link.id, link.accountview, link.crafter, link.adopted, link.origin) == (0, "10001", "c1", True, leads)
-    assert [link.end[side].told is None for side in (AV, CR)] == [side == leads for side in (AV, CR)]
+    told = {AV: THERE.fields, CR: HERE.fields} | {leads: None}
+    assert {side: link.end[side].told for side in (AV, CR)} == told
     assert action.partner == other_one
 
 
@@ -211,14 +212,14 @@ def test_what_a_write_of_ours_made_is_not_met_for_the_first_time() -> None:
     """Its answer was lost: what was edited since on either side is an edit, and goes across."""
     told = {AV: record("customer", AV).fields, CR: record("customer", CR).fields}
     here = record("customer", CR, email="b@example.nl", external_ref=MARK)
-    half = joined("customer", ("", None), ("c1", told[CR]), CR, id=5)
+    half = joined("customer", ("", None), ("c1", told[CR]), AV, id=5)
     action = decide(replace(THERE, fields={**THERE.fields, "email": None, "phone": "1"}), half, None, KNOWN, here,
                     made=Made(CR, told))  # fmt: skip
     assert writes(action) == {CR: {"phone": "1"}, AV: {"email": "b@example.nl"}}
     assert said(action) == ("adopt", "first_meeting")
     link = action.link
     assert link is not None
-    assert (link.adopted, link.origin, action.replaces, link.told(AV)) == (False, CR, 5, told[AV])
+    assert (link.adopted, link.origin, action.replaces, link.told(AV)) == (False, AV, 5, told[AV])
     fresh = decide(THERE, None, None, KNOWN, here, made=Made(CR, told)).link
     assert fresh is not None
     assert (fresh.origin, fresh.adopted) == (CR, False)
@@ -329,6 +330,17 @@ def test_a_value_that_cannot_go_stops_its_record_once_it_was_edited_and_not_befo
     assert writes(linked("customer", {}, {"email": "a"}, narrow)) == {AV: {"email": "a"}}
 
 
+def test_a_pair_that_was_linked_on_the_way_meets_for_the_first_time_when_it_is_planned() -> None:
+    action = decide(THERE, joined("customer", ("10001", None), ("c1", HERE.fields)))
+    assert (said(action), writes(action)) == (("adopt", "first_meeting"), {CR: {"phone": "030-1"}})
+
+
+def test_hours_are_written_in_the_books_alone() -> None:
+    booked = in_step(record("hour", AV), record("hour", CR))
+    action = decide(record("hour", CR, hours="8"), booked)
+    assert (repr(writes(action)), action.record.side) == ("{'accountview': {'quantity': Decimal('8')}}", CR)
+
+
 def test_another_spelling_of_a_code_is_no_edit() -> None:
     assert said(linked("project", {}, {"project_code": "p100"})) == ("skip", "in_step")
     assert said(linked("location", {}, {"postal_code": "1234 ab"})) == ("skip", "in_step")
@@ -365,6 +377,9 @@ def test_a_remark_in_comment2_is_left_alone_and_a_work_type_is_not() -> None:
     known = knows(EVERYTHING, other_one)
     assert writes(linked("order", {}, {"work_type_id": "y2"}, known)) == {AV: {"work_type": "Montage"}}
     assert writes(linked("order", {"work_type": "Bel eerst"}, {"work_type_id": "y2"}, known)) == {}
+    standing = in_step(record("order", AV, work_type="Bel eerst"), record("order", CR))
+    edited = record("order", CR, work_type_id="y2", external_ref="av:DEMO:order:20001", order_number="20001")
+    assert writes(decide(edited, standing, None, known)) == {}
     remark = linked("order", {"work_type": "Bel eerst"}, {}, known)
     assert (writes(remark), remark.told[AV]["work_type"]) == ({}, "Bel eerst")
 
@@ -383,6 +398,14 @@ def test_what_is_owed_is_said_also_where_the_other_side_has_nothing_yet() -> Non
     action = linked("project", {"employee": "008"}, {"responsible_user_id": None}, known)
     assert ([one.code for one in action.remarks], action.writes) == (["employee_missing"], ())
     assert "employee" not in action.told[AV]
+
+
+def test_what_is_owed_to_the_books_is_not_told_either() -> None:
+    known = knows(EVERYTHING, ask("row", "user", CR, "u2", "found", name="Piet"))
+    action = linked("project", {}, {"responsible_user_id": "u2"}, known)
+    assert ([one.code for one in action.remarks], action.again) == (["employee_without_code"], True)
+    told = [action.told, *(write.told for write in action.writes)]
+    assert not [side for one in told for side in (AV, CR) if "employee" in one[side]]
 
 
 def test_a_text_that_the_books_cannot_hold_is_said_for_as_long_as_it_is_so() -> None:
@@ -456,6 +479,7 @@ def test_a_plan_has_a_row_for_each_direction_in_which_something_would_be_written
     assert [(one["direction"], one["action"], one["fields"]) for one in rows] == [
         ("import", "update", ["phone"]), ("export", "update", ["email"]),
     ]  # fmt: skip
+    assert next(iter(rows_of(decide(record("customer", CR)))))["key"] == "10001"
     (row,) = rows_of(decide(record("contact", AV), known=knows()))
     assert row == {
         "flow": "customers", "direction": "import", "kind": "contact", "key": "P1", "name": "Jan de Wit",
