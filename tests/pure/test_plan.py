@@ -448,6 +448,14 @@ def test_an_order_that_both_sides_moved_to_one_customer_goes_on() -> None:
     assert writes(moved) == {CR: {"description": "x"}}
 
 
+def test_a_customer_that_was_renumbered_since_the_order_was_read_is_the_same_one() -> None:
+    renumbered = {key: one for key, one in EVERYTHING.items() if key.kind != "customer"}
+    renumbered |= ask("ref", "customer", CR, "c1", "linked", accountview="10009", crafter="c1")
+    known = knows(renumbered)
+    assert writes(linked("order", {}, {"description": "x"}, known)) == {AV: {"description": "x"}}
+    assert linked("order", {"description": "x"}, {}, known).reason == "order_customers_differ"  # it was read just now
+
+
 def test_a_first_meeting_of_two_customers_is_refused_as_well() -> None:
     here = record("order", CR, order_number="20001", customer_id="c9")
     action = decide(STANDING, None, None, knows(EVERYTHING, OTHER), here)
