@@ -86,7 +86,9 @@ def test_each_address_becomes_a_location_of_its_customer_with_that_end_of_its_ro
     values = {"customer_id": "c1", "is_main": True, "street": "Dorpsstraat 1", "postal_code": "1234 AB"}
     assert values.items() <= writes(action)[CR].items()
     assert writes(action)[CR]["external_ref"] == "av:DEMO:location:10001:visiting"
-    assert writes(decide(record("location", AV, 1, postal_city="Utrecht")))[CR]["is_main"] is False
+    second = decide(record("location", AV, 1, postal_city="Utrecht"))
+    assert writes(second)[CR]["is_main"] is False
+    assert second.writes[0].told[CR]["main"] is None  # being main is never taken, so nothing is told of it
 
 
 def test_what_could_not_be_carried_over_is_remarked_on_and_not_remembered_as_told() -> None:
@@ -186,7 +188,8 @@ def test_at_a_first_meeting_the_side_that_leads_wins(
     link, leads = action.link, CR if direction == "export" else AV
     assert link is not None
     assert (link.id, link.accountview, link.crafter, link.adopted, link.origin) == (0, "10001", "c1", True, leads)
-    assert [link.end[side].told is None for side in (AV, CR)] == [side == leads for side in (AV, CR)]
+    told = {AV: THERE.fields, CR: HERE.fields} | {leads: None}
+    assert {side: link.end[side].told for side in (AV, CR)} == told
     assert action.partner == other_one
 
 
@@ -199,17 +202,24 @@ def test_until_it_bears_our_mark_the_row_of_what_was_met_does_not_count_as_known
     assert "external_ref" not in writes(decide(there, None, None, KNOWN, HERE_MARKED))[CR]
 
 
+def test_where_no_mark_is_left_in_crafter_what_was_met_is_known_at_once() -> None:
+    action = decide(replace(record("hour", CR), fingerprint="print"), None, None, KNOWN, record("hour", AV))
+    assert action.link is not None
+    assert (said(action), action.writes, action.link.end[CR].fingerprint) == (("adopt", "first_meeting"), (), "print")
+
+
 def test_what_a_write_of_ours_made_is_not_met_for_the_first_time() -> None:
     """Its answer was lost: what was edited since on either side is an edit, and goes across."""
     told = {AV: record("customer", AV).fields, CR: record("customer", CR).fields}
     here = record("customer", CR, email="b@example.nl", external_ref=MARK)
-    half = joined("customer", ("", None), ("c1", told[CR]), CR, id=5)
+    half = joined("customer", ("", None), ("c1", told[CR]), AV, id=5)
     action = decide(replace(THERE, fields={**THERE.fields, "email": None, "phone": "1"}), half, None, KNOWN, here,
                     made=Made(CR, told))  # fmt: skip
     assert writes(action) == {CR: {"phone": "1"}, AV: {"email": "b@example.nl"}}
+    assert said(action) == ("adopt", "first_meeting")
     link = action.link
     assert link is not None
-    assert (link.adopted, link.origin, action.replaces, link.told(AV)) == (False, CR, 5, told[AV])
+    assert (link.adopted, link.origin, action.replaces, link.told(AV)) == (False, AV, 5, told[AV])
     fresh = decide(THERE, None, None, KNOWN, here, made=Made(CR, told)).link
     assert fresh is not None
     assert (fresh.origin, fresh.adopted) == (CR, False)
@@ -221,7 +231,9 @@ def test_several_candidates_or_a_question_are_for_a_person() -> None:
     assert said(action) == ("reject", "several_candidates")
     assert action.params == {"candidates": "10001, Jansen BV (c2)"}
     asked = decide(THERE, match=Match((HERE,), "name", "10001 of 10002"))
-    assert (asked.reason, asked.params) == ("several_candidates", {"candidates": "10001 of 10002"})
+    alone = decide(THERE, match=Match((), "", "10001 of 10002"))
+    for one in (asked, alone):
+        assert (one.reason, one.params) == ("several_candidates", {"candidates": "10001 of 10002"})
 
 
 def test_a_closed_project_is_met_by_our_mark_alone() -> None:
@@ -311,6 +323,30 @@ def test_what_is_told_holds_at_once_for_what_agrees_and_after_the_write_for_the_
     assert linked("customer", {}, {"phone": "x2"}, cut).writes[0].told == {AV: {"phone": "X2"}, CR: {"phone": "x2"}}
 
 
+def test_a_value_that_cannot_go_stops_its_record_once_it_was_edited_and_not_before() -> None:
+    narrow = knows(EVERYTHING, columns={("customer", "phone"): Column(width=3)})
+    assert said(linked("customer", {}, {"phone": "030-2"}, narrow)) == ("reject", "too_long")
+    assert writes(linked("customer", {"email": "a"}, {}, narrow)) == {CR: {"email": "a"}}
+    assert writes(linked("customer", {}, {"email": "a"}, narrow)) == {AV: {"email": "a"}}
+
+
+def test_a_pair_that_was_linked_on_the_way_meets_for_the_first_time_when_it_is_planned() -> None:
+    action = decide(THERE, joined("customer", ("10001", None), ("c1", HERE.fields)))
+    assert (said(action), writes(action)) == (("adopt", "first_meeting"), {CR: {"phone": "030-1"}})
+
+
+def test_hours_are_written_in_the_books_alone() -> None:
+    booked = in_step(record("hour", AV), record("hour", CR))
+    action = decide(record("hour", CR, hours="8"), booked)
+    assert (repr(writes(action)), action.record.side) == ("{'accountview': {'quantity': Decimal('8')}}", CR)
+
+
+def test_another_spelling_of_a_code_is_no_edit() -> None:
+    assert said(linked("project", {}, {"project_code": "p100"})) == ("skip", "in_step")
+    assert said(linked("location", {}, {"postal_code": "1234 ab"})) == ("skip", "in_step")
+    assert writes(linked("location", {}, {"city": "UTRECHT"})) == {AV: {"city": "UTRECHT"}}
+
+
 def test_a_conflict_is_told_only_where_both_directions_are_on() -> None:
     assert not linked("customer", {"phone": "1"}, {"phone": "2"}, flows(customers="import")).remarks
 
@@ -341,7 +377,11 @@ def test_a_remark_in_comment2_is_left_alone_and_a_work_type_is_not() -> None:
     known = knows(EVERYTHING, other_one)
     assert writes(linked("order", {}, {"work_type_id": "y2"}, known)) == {AV: {"work_type": "Montage"}}
     assert writes(linked("order", {"work_type": "Bel eerst"}, {"work_type_id": "y2"}, known)) == {}
-    assert writes(linked("order", {"work_type": "Bel eerst"}, {}, known)) == {}
+    standing = in_step(record("order", AV, work_type="Bel eerst"), record("order", CR))
+    edited = record("order", CR, work_type_id="y2", external_ref="av:DEMO:order:20001", order_number="20001")
+    assert writes(decide(edited, standing, None, known)) == {}
+    remark = linked("order", {"work_type": "Bel eerst"}, {}, known)
+    assert (writes(remark), remark.told[AV]["work_type"]) == ({}, "Bel eerst")
 
 
 @pytest.mark.parametrize("edited", [{"employee": "008"}, {"employee": "008", "name": "Anders"}])
@@ -352,6 +392,21 @@ def test_what_is_owed_is_said_and_not_settled_while_its_cause_lasts(edited: dict
     told = [action.told[AV], *(write.told[AV] for write in action.writes)]
     assert not [one for one in told if "employee" in one]
     assert not [one for one in action.writes if "responsible_user_id" in one.values], "nothing is emptied for it"
+
+
+def test_what_is_owed_is_said_also_where_the_other_side_has_nothing_yet() -> None:
+    known = knows(EVERYTHING, ask("row", "user", AV, "008", "missing"))
+    action = linked("project", {"employee": "008"}, {"responsible_user_id": None}, known)
+    assert ([one.code for one in action.remarks], action.writes) == (["employee_missing"], ())
+    assert "employee" not in action.told[AV]
+
+
+def test_what_is_owed_to_the_books_is_not_told_either() -> None:
+    known = knows(EVERYTHING, ask("row", "user", CR, "u2", "found", name="Piet"))
+    action = linked("project", {}, {"responsible_user_id": "u2"}, known)
+    assert ([one.code for one in action.remarks], action.again) == (["employee_without_code"], True)
+    told = [action.told, *(write.told for write in action.writes)]
+    assert not [side for one in told for side in (AV, CR) if "employee" in one[side]]
 
 
 def test_a_text_that_the_books_cannot_hold_is_said_for_as_long_as_it_is_so() -> None:
@@ -394,6 +449,14 @@ def test_an_order_that_both_sides_moved_to_one_customer_goes_on() -> None:
     assert writes(moved) == {CR: {"description": "x"}}
 
 
+def test_a_customer_that_was_renumbered_since_the_order_was_read_is_the_same_one() -> None:
+    renumbered = {key: one for key, one in EVERYTHING.items() if key.kind != "customer"}
+    renumbered |= ask("ref", "customer", CR, "c1", "linked", accountview="10009", crafter="c1")
+    known = knows(renumbered)
+    assert writes(linked("order", {}, {"description": "x"}, known)) == {AV: {"description": "x"}}
+    assert linked("order", {"description": "x"}, {}, known).reason == "order_customers_differ"  # it was read just now
+
+
 def test_a_first_meeting_of_two_customers_is_refused_as_well() -> None:
     here = record("order", CR, order_number="20001", customer_id="c9")
     action = decide(STANDING, None, None, knows(EVERYTHING, OTHER), here)
@@ -419,10 +482,13 @@ def test_what_was_found_on_both_sides_is_linked_with_what_refers_to_it() -> None
 
 
 def test_a_plan_has_a_row_for_each_direction_in_which_something_would_be_written() -> None:
-    rows = list(rows_of(linked("customer", {"phone": "1"}, {"email": "b"})))
+    both = linked("customer", {"phone": "1"}, {"email": "b"})
+    assert (both.record.side, both.partner and both.partner.side) == (AV, CR)
+    rows = list(rows_of(both))
     assert [(one["direction"], one["action"], one["fields"]) for one in rows] == [
         ("import", "update", ["phone"]), ("export", "update", ["email"]),
     ]  # fmt: skip
+    assert next(iter(rows_of(decide(record("customer", CR)))))["key"] == "10001"
     (row,) = rows_of(decide(record("contact", AV), known=knows()))
     assert row == {
         "flow": "customers", "direction": "import", "kind": "contact", "key": "P1", "name": "Jan de Wit",

@@ -122,6 +122,24 @@ def test_what_will_still_come_is_what_its_flow_makes_across(one: Record, directi
     assert kind.comes(one, policy({kind.flow: direction})) == comes
 
 
+@pytest.mark.parametrize(
+    ("one", "fate"),
+    [
+        (record("order", AV), "drop"),
+        (record("order", AV, reference="avs1"), "keep"),
+        (record("order", CR), "drop"),
+        (record("order", CR, order_number="20001"), "keep"),
+        (record("order", CR, external_ref="av:DEMO:order:1"), "keep"),
+        (record("order", CR, order_number="20001", status="cancelled"), "drop"),
+    ],
+)
+def test_where_orders_are_not_made_only_those_that_may_be_ours_are_kept(one: Record, fate: str) -> None:
+    direction = "export" if one.side == AV else "import"
+    kind = KINDS["order"]
+    assert kind.fate is not None
+    assert kind.fate(one, policy({"orders": direction})) == fate
+
+
 def test_an_address_is_written_in_the_row_of_its_customer_and_a_number_may_hold_a_colon() -> None:
     assert KINDS["location"].row_key("10001:postal") == "10001"
     assert KINDS["order"].row_key("A:1") == "A:1"

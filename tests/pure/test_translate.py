@@ -93,6 +93,7 @@ NO_TYPE = {"type": ""}
 @pytest.mark.parametrize(
     ("kind", "side", "changed", "answers", "field", "becomes"),
     [
+        ("contact", AV, {"customer": ""}, {}, "customer", None),
         # projects
         ("project", AV, {"customer": ""}, {}, "customer", "!project_without_customer"),
         ("project", AV, {"type": "x"}, {}, "type", "!project_type_unknown"),
@@ -187,6 +188,8 @@ def test_a_value_for_the_books_fits_its_column_and_one_for_crafter_needs_not() -
     assert made(record("location", CR), known)["street"] == "!too_long"  # its columns are those of the customer
     assert made(record("customer", AV), known)["phone"] == "030-1"
     assert made(record("order", AV), known)["description"] == "Storing"
+    contact = knows(EVERYTHING, columns={("contact", "mobile"): Column(width=2)})
+    assert made(record("contact", CR), contact)["mobile"] == "06-1"  # never written there, so never cut
 
 
 def test_quantities_are_rounded_dates_and_flags_are_not_looked_at() -> None:
@@ -375,3 +378,37 @@ def test_hours_meet_by_their_mark_where_there_is_a_column_and_else_by_all_they_s
     assert met(ours, books, known=knows(by.PROJECT, absent=[("hour", "reference")])) == ("", [])  # of an unknown user
     assert met(ours, record("hour", AV, reference=ours.mark)) == ("reference", ["R1"])
     assert met(books, ours) == ("", [])
+
+
+SENT = {"name": "Jansen BV"}
+
+
+@pytest.mark.parametrize(
+    ("there", "values", "same"),
+    [
+        ({}, {"postal_code": "1234ab"}, True),
+        ({"street": "", "postal_code": "", "postal_postal_code": "1234 AB"}, {"postal_code": "1234 AB"}, True),
+        ({}, {"postal_code": "9999 ZZ"}, False),
+        ({}, {}, False),  # sent without an address, and this one has one
+        ({"postal_code": ""}, {}, True),
+        ({"postal_code": ""}, {"postal_code": "1234 AB"}, False),
+        ({"created_at": "2026-05-09T23:59:00"}, {"postal_code": "1234 AB"}, True),  # a day of play between the clocks
+        ({"created_at": "2026-05-08T23:59:00"}, {"postal_code": "1234 AB"}, False),
+    ],
+)
+def test_a_customer_whose_answer_was_lost_is_known_by_postal_code_and_day_of_entry(
+    there: dict[str, Any], values: dict[str, Any], same: bool
+) -> None:
+    kind, one = KINDS["customer"], record("customer", AV, **{"created_at": "", **there})
+    assert kind.same is not None
+    assert kind.same(one, SENT, {**SENT, **values}, "2026-05-10T12:00:00.000000Z") == same
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "there"), [("1234 AB", "1234ab", True), ("", "", True), ("1234 AB", "", False), ("", "1", False)]
+)
+def test_a_renumbered_customer_is_where_it_was(now: str, before: str, there: bool) -> None:
+    kind = KINDS["customer"]
+    assert kind.moved is not None
+    places = [record("location", CR, postal_code=before)]
+    assert kind.moved(record("customer", AV, postal_code=now), places) == there

@@ -65,6 +65,7 @@ def test_a_page_holds_what_is_to_be_planned_oldest_first_between_two_numbers(sto
     assert ids(store) == ["c2", "c3", "c4", "c5", "c1"]
     link(store, "10001", "c2")
     link(store, "10004", "x", "contact")
+    store.inbox.put(replace(ONE, id="c9"), "keep")
     assert (store.inbox.unlinked("customer", CR), store.inbox.waiting("customer", CR)) == (4, 5)
 
 

@@ -141,10 +141,10 @@ def test_only_what_is_linked_on_both_sides_and_alive_counts(store: Store) -> Non
     join(store, "1", "", {"x": "1"})
     join(store, "2", "b", {"x": "1"}, gone=True)
     assert (store.links.count("customer"), store.links.some("customer")) == (0, False)
-    join(store, "3", "c", {"x": "1", "y": "2"})
+    join(store, "3", "c", {"x": "1", "y": "2", "z": "3"})
     join(store, "4", "d", None)
     assert (store.links.count("customer"), store.links.some("customer")) == (2, True)
-    assert store.links.count("customer", parts=True) == 2
+    assert store.links.count("customer", parts=True) == 3
 
 
 def test_what_a_full_listing_did_not_show_is_unseen(store: Store) -> None:
