@@ -106,7 +106,8 @@ def plan(
     try:
         action = _decide(kind, record, link, partner, known, meeting)
     except Refuse as no:
-        record, partner = _where(no.side, record, partner or next(iter(meeting.match.candidates), None))
+        met = next(iter(meeting.match.candidates), None) if no.side else None
+        record, partner = _where(no.side, record, partner or met)
         return Action(Verb.REJECT, kind, record, no.code, link, params=no.params, partner=partner, lost=no.lost)
     except WaitFor as wait:
         record, partner = _where(wait.side, record, partner)
