@@ -370,10 +370,6 @@ class Kind:
         """The field of that name."""
         return next(one for one in self.fields if one.name == name)
 
-    def has(self, name: str) -> bool:
-        """Whether there is a field of that name."""
-        return any(one.name == name for one in self.fields)
-
     def column(self, wanted: Field, identity: str) -> str | None:
         """The neutral AccountView column of a field; where a row holds several, that depends on which it is."""
         return self.within[identity.rpartition(":")[2]].get(wanted.name) if self.within else wanted.accountview

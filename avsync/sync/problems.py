@@ -27,6 +27,7 @@ from avsync.sync.plan import Action
 from avsync.sync.session import Session
 
 log = logging.getLogger(__name__)
+_BATCHES = 4
 _LONGEST = 2000  # characters (Crafter contract, resources)
 _OUTCOMES = ("outcome_unknown", "outcome_not_found_out")
 _SERVICES = {ACCOUNTVIEW: "AccountView", CRAFTER: "Crafter"}
@@ -189,7 +190,13 @@ def tell_timelines(session: Session, language: str) -> None:
         for entry in changed:
             session.store.problems.want(entry)
     session.checkpoint("announced")
-    _post(session, changed, said, language)
+    changed.sort(key=lambda one: bool(one.posted))  # what nobody was told yet goes first (behaviour 46)
+    size = session.width(CRAFTER) * _BATCHES
+    try:
+        for start in range(0, len(changed), size):
+            _post(session, changed[start : start + size], said, language)
+    except FeatureOff as error:
+        log.warning("the timeline is switched off in Crafter; problems stand in `avsync errors` only (%s)", error)
 
 
 def _wanted(session: Session, language: str) -> tuple[dict[str, TimelineEntry], dict[str, tuple[str, str]]]:
@@ -230,6 +237,8 @@ def _said(group: list[Problem], language: str) -> str:
 
 
 def _post(session: Session, entries: list[TimelineEntry], said: dict[str, tuple[str, str]], language: str) -> None:
+    """One batch, saved before the next goes: a run whose time is up has got further than the one before it."""
+
     def post(entry: TimelineEntry) -> Outcome:
         kind, message = said.get(entry.dedupe_key, ("info", texts.text("timeline_resolved", language, {})[0]))
         values = {
@@ -242,12 +251,8 @@ def _post(session: Session, entries: list[TimelineEntry], said: dict[str, tuple[
         session.checkpoint("answered")
         return outcome
 
-    try:
-        with ThreadPoolExecutor(session.width(CRAFTER)) as pool:
-            outcomes = list(pool.map(post, entries))
-    except FeatureOff as error:
-        log.warning("the timeline is switched off in Crafter; problems stand in `avsync errors` only (%s)", error)
-        return
+    with ThreadPoolExecutor(session.width(CRAFTER)) as pool:
+        outcomes = list(pool.map(post, entries))
     session.checkpoint("save")
     with session.store.transaction():
         for entry, outcome in zip(entries, outcomes, strict=True):

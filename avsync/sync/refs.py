@@ -266,13 +266,12 @@ def read_one(session: Session, kind: Kind, side: Side, row: Row | None, identity
     return next((one for one in found if identity in ("", one.id)), None)
 
 
-def told_by(link: Link, side: Side, like: Record | None = None) -> Record:
-    """What a side told last stands for a version of it; `like` lends key and name."""
-    key, name = (like.key, like.name) if like else ("", link.told(side).get("name") or "")
+def told_by(link: Link, side: Side) -> Record:
+    """What a side told last stands for a version of it."""
     kind, told = KINDS[link.kind], link.told(side)
     fields = {one.name: told.get(one.name) for one in kind.fields}
-    owner = told.get(kind.belongs_to) or (like.owner if like and like.side == side else "")
-    return Record(link.kind, side, link.end[side].id, key, name, fields, owner=owner)
+    owner, name = told.get(kind.belongs_to) or "", told.get("name") or ""
+    return Record(link.kind, side, link.end[side].id, link.end[side].id, name, fields, owner=owner)
 
 
 def _linked(link: Link) -> Answer:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from avsync.config.settings import Safety
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook
-from avsync.records.registry import KINDS, kinds_of, listing, wanted, writable
+from avsync.records.registry import FLOWS, KINDS, kinds_of, listing, wanted, writable
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.services.accountview.client import pick_company
@@ -264,6 +264,12 @@ def _finish(session: Session, caution: AvsyncError | None) -> Result:
             for flow in session.on():
                 session.count(flow).unknown = doubts.get(flow, 0)
         expire(session)
+        if session.flows == FLOWS:
+            for flow in FLOWS:
+                if session.policy.flows[flow] == "off":  # behaviour 47
+                    store.problems.remove(
+                        [one.id for ignored in (False, True) for one in store.problems.all(flow, ignored)]
+                    )
     _timelines(session)
     code = _exit(session)
     flows = {flow: session.count(flow).as_dict() for flow in session.on()}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from avsync.errors import OutOfTime
+from avsync.services.crafter.client import Crafter
 from tests.support.office import Office, shop
 from tests.support.world import line
 
@@ -182,3 +185,43 @@ def test_an_edit_of_a_cut_text_leaves_the_whole_text_and_is_told(tmp_path: Path)
         assert "Haard" in message
         assert "hond in de tuin" in message
         stays(one, 0)
+
+
+# behaviour 46 and 47
+
+
+def test_a_flow_that_is_switched_off_has_no_open_problems(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.work_order("w1", status="checked", lines=[line("a", "BESTAAT-NIET", "1")])
+        assert one.run()["exit"] == 1
+        assert set(told(one)) == {"article_unknown"}
+        one.config["flows"] |= {"invoice": "off"}
+        assert one.run()["exit"] == 0
+        assert told(one) == {}
+        (entry,) = [row for row in one.box.crafter.records("timeline") if row["entity_id"] == "w1"]
+        assert entry["resolved"]
+
+
+def test_more_entries_than_a_run_can_post_get_further_in_every_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted: list[object] = []
+    real = Crafter.post_timeline
+
+    def until_time_is_up(self: Crafter, *args: Any) -> Any:
+        posted.append(args)
+        if len(posted) > 50:
+            raise OutOfTime("budget_spent")
+        return real(self, *args)
+
+    with shop(tmp_path, FLOWS) as one:
+        for number in range(120):
+            one.work_order(f"w{number}", status="checked", lines=[line("a", "BESTAAT-NIET", "1")])
+        monkeypatch.setattr(Crafter, "post_timeline", until_time_is_up)
+        reached = []
+        for _ in range(4):
+            posted.clear()
+            one.run()
+            reached.append(len(one.box.crafter.records("timeline")))
+        assert reached == sorted(set(reached)), "further each time"
+        assert reached[-1] == 120
