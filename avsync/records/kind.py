@@ -218,6 +218,7 @@ class Write:
     told: Mapping[Side, Mapping[str, Canonical]]
     lines: Mapping[str, Any] | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    seen: Mapping[str, Canonical] = field(default_factory=dict)  # what an update would replace, as it was planned
 
 
 @dataclass(frozen=True, slots=True)

@@ -356,7 +356,8 @@ class _Pair:
             values["external_ref"] = mark
         for side, values_told in told.items() if not values else ():
             self.quiet[side] |= values_told
-        return Write(CRAFTER, self.link.crafter, values, tuple(values), told) if values else None
+        seen = self._seen(merged.to_crafter, CRAFTER)
+        return Write(CRAFTER, self.link.crafter, values, tuple(values), told, seen=seen) if values else None
 
     def _is_cut(self, name: str) -> bool:
         """An edit of what AccountView holds cut: Crafter keeps its whole text, and the edit is told (behaviour 13)."""
@@ -385,7 +386,11 @@ class _Pair:
             values[column] = typed(wanted, made.value, ACCOUNTVIEW)
             told[ACCOUNTVIEW][name] = made.value
         row = self.kind.row_key(self.link.accountview)
-        return Write(ACCOUNTVIEW, row, values, tuple(values), told) if values else None
+        seen = self._seen(merged.to_accountview, ACCOUNTVIEW)
+        return Write(ACCOUNTVIEW, row, values, tuple(values), told, seen=seen) if values else None
+
+    def _seen(self, names: Iterable[str], side: Side) -> dict[str, Canonical]:
+        return {name: self.now[side].fields[name] for name in names if name in self.now[side].fields}
 
     def _again(self, name: str) -> bool:
         return any(

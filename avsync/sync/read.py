@@ -59,6 +59,7 @@ def read_listing(session: Session, listing: Listing) -> Taken:
     if full:
         session.store.start_seen()
     reader = _Reader(session, listing, full)
+    session.read_at[listing.side, listing.kind] = session.now()
     for page in _ahead(_pages(session, listing, since)):
         session.checkpoint("gather")
         reader.page(page.rows, page.server_time)

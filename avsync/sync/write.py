@@ -49,6 +49,13 @@ class Job:
     failed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Not sent: somebody has edited there what would have been replaced (behaviour 42). `row` as it stands now."""
+
+    row: Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class Sent:
     """One write of a job, with its intent."""
@@ -57,7 +64,7 @@ class Sent:
     write: Write
     intent: int = 0
     mark: str = ""
-    outcome: Outcome | None = None
+    outcome: Outcome | Changed | None = None
     error: AvsyncError | None = None
     fault: Exception | None = None
 
@@ -205,11 +212,14 @@ class Writer:
 
     # --- sending: in a pool thread
 
-    def send(self, one: Sent) -> Outcome:
+    def send(self, one: Sent) -> Outcome | Changed:
         """Create or update, once. Never retried blindly (law 2)."""
         write, kind, session = one.write, self.kind, self.session
         if write.lines is not None:
             return self._send_details(write)
+        changed = self._changed(one) if write.id is not None and self._is_stale(write.side) else None
+        if changed is not None:
+            return changed
         if write.side == ACCOUNTVIEW and write.id is not None:
             return session.accountview.update(kind.table, write.id, write.values)
         if write.side == ACCOUNTVIEW:
@@ -218,6 +228,22 @@ class Writer:
             return session.crafter.update(kind.resource, write.id, write.values)
         mark = hashlib.sha256(one.mark.encode()).hexdigest()[:32]  # a number may hold what a header cannot
         return session.crafter.create(kind.resource, write.values, f"{mark}-{one.intent}")
+
+    def _is_stale(self, side: Side) -> bool:
+        """Whether what is planned on may be older than ten seconds."""
+        read = self.session.read_at.get((side, self.kind.table if side == ACCOUNTVIEW else self.kind.resource))
+        return read is None or seconds_between(read, self.session.now()) > _STALE
+
+    def _changed(self, one: Sent) -> Changed | None:
+        """An update is read, compare, write: there may be people at work (behaviour 42)."""
+        link, side = one.job.link, one.write.side
+        row = self.session.fetch(self.kind, side, link.end[side].id) if link is not None and one.write.seen else None
+        try:
+            now = read_one(self.session, self.kind, side, row, link.end[side].id) if link is not None else None
+        except Malformed:
+            return None
+        edited = now is not None and any(now.fields.get(name) != value for name, value in one.write.seen.items())
+        return Changed(row) if edited and row is not None else None
 
     def _named(self, write: Write, outcome: Outcome) -> Outcome:
         """An answer without a body is read back where one look-up can tell the record (AccountView contract 4)."""
@@ -282,7 +308,9 @@ class Writer:
         if link is not None and write.id is not None and write.lines is None:
             kind = self.kind.table if write.side == ACCOUNTVIEW else link.kind
             self.store.links.written(kind, write.side, write.id)
-        if isinstance(outcome, Unknown):
+        if isinstance(outcome, Changed):
+            self._plan_again(one, outcome)
+        elif isinstance(outcome, Unknown):
             self._doubt(one, outcome.reason)
         elif isinstance(outcome, Done):
             self._stored(one, outcome)
@@ -291,6 +319,17 @@ class Writer:
             self.store.intents.close([one.intent])
             if isinstance(outcome, Rejected):
                 self._rejected(one, outcome)
+
+    def _plan_again(self, one: Sent, changed: Changed) -> None:
+        """With the fresh row, in the next round."""
+        one.job.failed = True
+        self.store.intents.close([one.intent])
+        for entry in one.job.entries:
+            if entry.record.side != one.write.side:
+                self.store.inbox.put(entry.record, "plan")
+        for record in listing(one.write.side, self.kind).read(dict(changed.row), self.session.policy):
+            if record.kind == self.kind.name and one.job.link and record.id == one.job.link.end[record.side].id:
+                self.store.inbox.put(record, "plan")
 
     def _doubt(self, one: Sent, reason: str) -> None:
         one.job.failed = True

@@ -9,6 +9,7 @@ import pytest
 
 from avsync.errors import OutOfTime
 from avsync.services.crafter.client import Crafter
+from avsync.sync.write import Writer
 from tests.support.office import Office, shop
 from tests.support.world import line
 
@@ -225,3 +226,39 @@ def test_more_entries_than_a_run_can_post_get_further_in_every_run(
             reached.append(len(one.box.crafter.records("timeline")))
         assert reached == sorted(set(reached)), "further each time"
         assert reached[-1] == 120
+
+
+# behaviour 42: an update is read, compare, write
+
+
+@pytest.mark.parametrize("minutes", [0, 1])
+def test_what_somebody_saves_between_the_listing_and_our_write_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    """With a row that was read just now nothing more is asked; an older one is read by its key first."""
+    with shop(tmp_path, FLOWS) as one:
+        number, klant = second_customer(one)
+        one.box.crafter.edit("customers", klant, phone="06-van-crafter", email="nieuw@voorbeeld.nl")
+        monkeypatch.setattr("avsync.sync.write._STALE", -1.0 if minutes else 10.0)
+        real = Writer.intent
+
+        def people_at_work(self: Writer, sent: Any) -> Any:
+            if minutes and one.box.accountview.row("CONTACT", number)["TEL_BUS"] != "0318-boekhouder":
+                one.box.accountview.edit("CONTACT", number, TEL_BUS="0318-boekhouder")
+            return real(self, sent)
+
+        monkeypatch.setattr(Writer, "intent", people_at_work)
+        one.box.requests.clear()
+        assert one.run()["exit"] == 0, one.errors()
+        row = one.box.accountview.row("CONTACT", number)
+        asked = [
+            call for call in one.box.requests if call.method == "GET" and "FilterControlSource1=SUB_NR" in call.query
+        ]
+        if minutes:
+            assert row["TEL_BUS"] == one.box.crafter.record("customers", klant)["phone"] == "0318-boekhouder"
+            assert row["MAIL_BUS"] == "nieuw@voorbeeld.nl"
+            assert set(told(one)) == {"conflict"}
+        else:
+            assert row["TEL_BUS"] == "06-van-crafter"
+            assert asked == []
+        stays(one, 0)
