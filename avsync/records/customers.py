@@ -126,6 +126,18 @@ def _same_customer(record: Record, told: Mapping[str, Any], values: Mapping[str,
     return wanted <= there and bool(wanted) == bool(there) and (not entered or entered[:10] >= day)
 
 
+def _is_other(record: Record, link: Link) -> bool:
+    """Another firm under a number that was given out again: nothing of it is the same (behaviour 36)."""
+    told = link.told(ACCOUNTVIEW)
+    known = ("name", "phone", "email", "postal_code", "postal_postal_code")
+    before = {name: squeeze(told.get(name)) for name in known if told.get(name)}
+    words = {word for word in (told.get("name") or "").casefold().split() if len(word) > 3}
+    shared = words & set((record.fields["name"] or "").casefold().split())
+    return (
+        len(before) > 1 and not shared and all(squeeze(record.fields[name]) != value for name, value in before.items())
+    )
+
+
 CUSTOMER = Kind(
     name="customer", flow=FLOW, told_on="customer", known_by=("number",), awaited=True,
     fields=(
@@ -140,7 +152,7 @@ CUSTOMER = Kind(
     title=lambda side, fields: fields["name"], alike=lambda side, fields: squeeze(fields["name"]),
     asks=_customer_asks, match=_match_customer, new=_new_customer,
     configured=lambda policy: [("ledger_account", "accountview.debtor_account", policy.debtor_account)],
-    moved=_moved, twin=_customer_twin, same=_same_customer,
+    moved=_moved, is_other=_is_other, twin=_customer_twin, same=_same_customer,
 )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ Fate = Literal["plan", "keep", "drop"]
 Value = str | Decimal | date | bool | None
 Row = Mapping[str, Any]
 SAME = ""  # the neutral name on that side is the field's own
+RETIRED = "\u2020"  # what stands behind a key that was given out again, of the link that had it before
 BOTH: tuple[Side, ...] = (ACCOUNTVIEW, CRAFTER)
 
 
@@ -339,6 +340,7 @@ class Kind:
     named: Callable[[Record, Known], Record | None] | None = None  # the one across that a person named
     shown: Callable[[Record, Known], Record] | None = None  # as people know it by now
     silent: Callable[[Record, Link], Remark | None] | None = None  # why nothing more is sent for it
+    is_other: Callable[[Record, Link], bool] | None = None  # a row under a known key that is another record by now
     apart: Callable[[Versions, Known], Refuse | None] | None = None  # why its two halves are not one record
     protected: Callable[[Field, Canonical, Known], bool] | None = None  # AccountView's value is left as it is
     new: Callable[[Side, Record, Known], dict[str, Value]] | None = None  # what else goes along on creation

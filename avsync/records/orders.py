@@ -34,6 +34,7 @@ from avsync.records.values import (
     Record,
     Side,
     other,
+    reference,
     required,
     squeeze,
     text,
@@ -148,6 +149,18 @@ def _protected(wanted: Field, value: Canonical, known: Known) -> bool:
     )
 
 
+def _is_other(record: Record, link: Link) -> bool:
+    """Another order under a number that was given out again: of another customer, and without our reference where we
+    left one; or, where we did not, with nothing else the same (behaviour 36). Else it is 37 that applies."""
+    told = link.told(ACCOUNTVIEW)
+    if not told.get("customer") or told["customer"] == record.fields["customer"]:
+        return False
+    if link.origin == CRAFTER and not link.adopted and record.reference:
+        return record.reference != reference("order", link.crafter)
+    before = {name: told.get(name) for name in ("description", "target_date", "order_date") if told.get(name)}
+    return bool(before) and all(record.fields[name] != value for name, value in before.items())
+
+
 def customers_apart(number: str, versions: Versions, known: Known) -> Refuse | None:
     """A link joins two orders of one customer; until they agree nothing is written on either (behaviour 37).
 
@@ -211,8 +224,8 @@ ORDER = Kind(
         Field("made_at", "moment", accountview=None, crafter="created_at", merged=False),
     ),
     title=lambda side, fields: fields["description"] or fields["own_number"] or "", day=MADE_ON, bears=True,
-    fate=_fate, asks=_asks, match=_match, named=_named, protected=_protected, silent=_silent, apart=_apart, new=_new,
-    twin=_twin, same=_same,
+    fate=_fate, asks=_asks, match=_match, named=_named, protected=_protected, silent=_silent, apart=_apart,
+    is_other=_is_other, new=_new, twin=_twin, same=_same,
 )  # fmt: skip
 
 WORK_TYPE = LookUp(

@@ -108,6 +108,13 @@ def _employee_to_accountview(value: Canonical, record: Record, known: Known) -> 
     return Translated(None, Remark("employee_without_code", {"employee": found.name or value}, again=True))
 
 
+def _is_other(record: Record, link: Link) -> bool:
+    """Another project under a code that was given out again: nothing of it is the same (behaviour 36)."""
+    told = link.told(ACCOUNTVIEW)
+    before = {name: told.get(name) for name in ("name", "customer", "start_date") if told.get(name)}
+    return len(before) > 1 and all(record.fields[name] != value for name, value in before.items())
+
+
 def _new(side: Side, record: Record, known: Known) -> dict[str, Value]:
     status = known.policy.new_project_status
     return {"status": status} if status and side == ACCOUNTVIEW else {}
@@ -128,7 +135,7 @@ PROJECT = Kind(
               to_crafter=_employee_to_crafter, to_accountview=_employee_to_accountview),
         Field("status", "code", crafter=None, merged=False),
     ),
-    title=lambda side, fields: fields["name"], makeable=_makeable, asks=_asks, new=_new,
+    title=lambda side, fields: fields["name"], makeable=_makeable, is_other=_is_other, asks=_asks, new=_new,
     configured=lambda policy: [("status", "accountview.new_project_status", policy.new_project_status)],
 )  # fmt: skip
 

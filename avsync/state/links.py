@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from avsync.records.kind import BOTH, End, Link
+from avsync.records.kind import BOTH, RETIRED, End, Link
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Side
 from avsync.state.db import ONE_STATEMENT
 
@@ -115,6 +115,12 @@ class Links:
     def written(self, kind: str, side: Side, identity: str) -> None:
         """We wrote to this row: the version last read there is no longer the one that stands there."""
         self.db.execute(f"UPDATE links SET {side}_print = NULL WHERE kind = ? AND {side} = ?", [kind, identity])
+
+    def retire(self, link: Link) -> None:
+        """Its AccountView key was given out again, to another record: the link is gone, and lets go of the key."""
+        key, _, which = link.accountview.partition(":")
+        sql = "UPDATE links SET accountview = ?, accountview_print = NULL, gone = 1 WHERE id = ?"
+        self.db.execute(sql, [f"{key}{RETIRED}{link.id}{':' if which else ''}{which}", link.id])
 
     def set_gone(self, identity: int, gone: bool) -> None:
         """Deleted in AccountView: nothing is sent for it again, until it turns up there once more."""

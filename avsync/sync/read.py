@@ -304,6 +304,9 @@ def take_records(session: Session, records: Sequence[Record], taken: Taken) -> N
 
 def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken: Taken) -> None:
     store = session.store
+    if link is not None and record.side == ACCOUNTVIEW and kind.is_other is not None and kind.is_other(record, link):
+        _retire(store, link)
+        link = None
     if link is None or kind.plan is not None:
         if record.side == ACCOUNTVIEW and not record.reference and kind.twin is not None:
             record = _still_marked(store, record)
@@ -327,6 +330,20 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken
         taken.unchanged += 1
     else:
         store.inbox.put(record, "plan")
+
+
+def _retire(store: Store, link: Link) -> None:
+    """A new record under an old key: the old one's Crafter half is left as it is (behaviour 36)."""
+    mark_gone(store, link)
+    kind, key = KINDS[link.kind], link.accountview
+    for child in children(link.kind):
+        for one in store.links.in_row(child.name, key) if child.table == kind.name else []:
+            store.links.retire(one)
+    for other in KINDS.values():
+        details = store.links.one(other.name, ACCOUNTVIEW, key) if other.details_of == link.kind else None
+        if details is not None:
+            store.links.retire(details)
+    store.links.retire(link)
 
 
 def link_mark(session: Session, link: Link) -> str:

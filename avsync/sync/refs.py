@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from avsync.errors import Malformed
-from avsync.records.kind import MISSING, Answer, Ask, Kind, Known, Link, LookUp, What, asks_of
+from avsync.records.kind import MISSING, RETIRED, Answer, Ask, Kind, Known, Link, LookUp, What, asks_of
 from avsync.records.registry import KINDS, LISTS
 from avsync.records.rows import read_records
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, other, text
@@ -276,7 +276,8 @@ def told_by(link: Link, side: Side) -> Record:
 
 def _linked(link: Link) -> Answer:
     name = link.told(ACCOUNTVIEW).get("name") or ""
-    return Answer("gone" if link.gone else "linked", link.accountview, link.crafter, name, link=link)
+    number = link.accountview.partition(RETIRED)[0]
+    return Answer("gone" if link.gone else "linked", number, link.crafter, name, link=link)
 
 
 def _absent(side: Side, key: str, record: Record | None, state: str = "missing") -> Answer:

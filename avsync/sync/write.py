@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from avsync.errors import AvsyncError, Malformed, TryLater
 from avsync.messages import texts
-from avsync.records.kind import End, Kind, Link, Write
+from avsync.records.kind import RETIRED, End, Kind, Link, Write
 from avsync.records.registry import listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other
 from avsync.services.http import Done, NotSent, Outcome, Rejected, Unknown
@@ -494,12 +494,23 @@ class Writer:
             there = read_one(self.session, self.kind, CRAFTER, row)
         except Malformed:
             return False
-        if there is None or self.store.links.one(record.kind, CRAFTER, there.id) or there.key != record.key:
+        linked = self.store.links.one(record.kind, CRAFTER, there.id) if there is not None else None
+        if linked is not None and RETIRED in linked.accountview:
+            self._reused(one, there)
+            return True
+        if there is None or linked is not None or there.key != record.key:
             return False
         with self.store.transaction():
             self.store.inbox.put(there, "keep")
             self.store.inbox.put(record, "plan")
         return True
+
+    def _reused(self, one: Sent, there: Record | None) -> None:
+        """AccountView gave the number out again, and in Crafter the old record still has it (behaviour 36)."""
+        self.session.count(self.kind.flow).failed += 1
+        named = {"number": one.job.action.record.key, "name": there.name if there else "-"}
+        with self.store.transaction():
+            tell(self.session, one.job.action, [Cause("number_reused", "error", named)], one.job.link)
 
     def _one_by_one(self, one: Sent, outcome: Rejected) -> None:
         """Refused together: each goes by itself, so that one bad line does not hold back the others."""

@@ -262,3 +262,50 @@ def test_what_somebody_saves_between_the_listing_and_our_write_is_not_overwritte
             assert row["TEL_BUS"] == "06-van-crafter"
             assert asked == []
         stays(one, 0)
+
+
+# behaviour 36: a key that was given out again
+
+
+@pytest.mark.parametrize("seen_gone", [False, True])
+def test_an_order_number_given_out_again_is_another_order(tmp_path: Path, seen_gone: bool) -> None:
+    with shop(tmp_path, FLOWS | {"orders": "export"}) as one:
+        second, _ = second_customer(one)
+        one.work_order("w1", description="Ketel", target_date="2026-03-01")
+        one.goes()
+        number = one.box.accountview.rows("SO_HDR")[0]["ORD_NR"]
+        one.box.accountview.remove("SO_HDR", number)
+        if seen_gone:
+            one.run("--full")
+        one.box.accountview.add(
+            "SO_HDR", ORD_NR=number, RPL_DEL=second, RPL_INV=second, COMMENT1="Iets anders", ORD_DATE="2026-05-05"
+        )  # fmt: skip
+        one.box.crafter.edit("work-orders", "w1", status="checked", lines=[line("a", "PUMP-1", "2")])
+        assert one.run()["exit"] == 1
+        assert one.box.accountview.rows("SO_LINE") == []
+        assert one.box.accountview.row("SO_HDR", number)["COMMENT1"] == "Iets anders"
+        assert one.box.crafter.record("work-orders", "w1")["description"] == "Ketel"
+        assert "order_closed" in told(one)
+        stays(one, 1)
+
+
+def test_a_customer_number_given_out_again_renames_nobodys_card(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        number, klant = second_customer(one)
+        one.goes()
+        one.box.accountview.edit("CONTACT", number, TEL_BUS="0318-1", MAIL_BUS="info@andere.nl")
+        one.goes()
+        before = one.box.crafter.record("customers", klant)
+        one.box.accountview.remove("CONTACT", number)
+        one.box.accountview.add(
+            "CONTACT", SUB_NR=number, ACCT_NAME="Wildvreemd Transport", ACCT_NR="1300", POST_CODE="1111 AA",
+            ADDRESS1="Verweg 9", CITY="Lelystad", TEL_BUS="0320-9",
+        )  # fmt: skip
+        assert one.run()["exit"] == 1
+        after = one.box.crafter.record("customers", klant)
+        assert (after["name"], after["phone"], after["email"]) == (before["name"], before["phone"], before["email"])
+        assert "Andere BV" in told(one)["number_reused"]
+        stays(one, 1)
+        one.box.crafter.edit("customers", klant, customer_number=None)
+        one.run()
+        assert {"Andere BV", "Wildvreemd Transport"} <= {row["name"] for row in one.box.crafter.records("customers")}
