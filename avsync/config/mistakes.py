@@ -8,17 +8,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel
 
 from avsync.config.secret import Secret
-from avsync.config.yaml_file import Loader, Loc, Source
+from avsync.config.yaml_file import Loc, Source
 from avsync.messages.texts import known as is_known
 from avsync.messages.texts import phrase
+from avsync.services import names_of
 
 Mistake = tuple[Loc, str, dict[str, Any]]  # where, which text, what to fill in
 
@@ -70,23 +68,14 @@ def _across(raw: Mapping[str, Any], wrong: set[Loc]) -> Iterator[Mistake]:
             yield ("time_codes", code), "time_code_needed", {}
 
 
-@cache
-def known_names(side: str) -> dict[str, frozenset[str]]:
-    """Kind → neutral names that may be overridden: the schema file of that side, read as data."""
-    file = Path(__file__).parents[1].joinpath("services") / side / "schema.yaml"
-    names = list(PARTS[side])[-1]
-    kinds = yaml.load(file.read_text("utf-8"), Loader)  # noqa: S506 - a safe loader
-    return {kind: frozenset(parts.get(names) or {}) for kind, parts in kinds.items()}
-
-
 def _overrides(raw: Mapping[str, Any], side: str) -> Iterator[Mistake]:
     overrides = _section(_section(raw, side), "schema")
-    known = known_names(side) if overrides else {}
+    known = names_of(side) if overrides else {}
     for kind, parts in overrides.items():
         if kind not in known:
             yield (side, "schema", kind), "extra_forbidden", {"known": sorted(known)}
         elif isinstance(parts, dict):
-            yield from _parts((side, "schema", kind), parts, known[kind])
+            yield from _parts((side, "schema", kind), parts, frozenset(known[kind][list(PARTS[side])[-1]]))
 
 
 def _parts(loc: Loc, parts: Mapping[str, Any], names: frozenset[str]) -> Iterator[Mistake]:

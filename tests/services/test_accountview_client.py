@@ -19,8 +19,7 @@ from avsync.services.accountview.document import Rows, document, wire_value
 from avsync.services.accountview.oauth import TokenSource
 from avsync.services.accountview.query import same
 from avsync.services.accountview.schema import load_schema
-from avsync.services.http import Auth, Http
-from avsync.services.outcome import Done, NotSent, Rejected, Unknown
+from avsync.services.http import Auth, Done, Http, NotSent, Rejected, Unknown
 from avsync.state.tokens import TokenFile
 from tests.support.scripted_server import Scripted, answer, html
 

@@ -12,11 +12,8 @@ from avsync.services.accountview import query, rows
 from avsync.services.accountview.document import Rows, Value, document
 from avsync.services.accountview.rows import Names, Row
 from avsync.services.accountview.schema import TableSchema
-from avsync.services.answer import Answer, Flaw
-from avsync.services.answer import Page as Page
-from avsync.services.http import Auth, Http
-from avsync.services.outcome import Done, NotSent, Outcome, Rejected, Unknown
-from avsync.services.wire import words
+from avsync.services.http import Answer, Auth, Done, Flaw, Http, NotSent, Outcome, Rejected, Unknown, words
+from avsync.services.http import Page as Page
 
 DATA = "/accountviewdata"
 PAGE_SIZE = 400

@@ -11,7 +11,7 @@ from typing import Any
 from avsync.services.accountview import rows
 from avsync.services.accountview.client import AccountView
 from avsync.services.accountview.schema import TableSchema
-from avsync.services.wire import words
+from avsync.services.http import words
 
 OBJECTS = "/accountviewsystembusinessobjects"
 SYSTEM = "/accountviewsystemdata"

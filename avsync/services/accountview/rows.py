@@ -7,8 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from avsync.services.accountview.schema import TableSchema
-from avsync.services.answer import Flaw
-from avsync.services.wire import described, words
+from avsync.services.http import Flaw, described, words
 
 Row = dict[str, Any]
 

@@ -7,23 +7,16 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import yaml
-
 from avsync.errors import FeatureOff, LoginNeeded, Malformed, TryLater
-from avsync.services.answer import Answer, Flaw
-from avsync.services.answer import Page as Page
-from avsync.services.http import Auth, Http
-from avsync.services.outcome import Done, NotSent, Outcome, Rejected, Unknown
-from avsync.services.wire import described, words
+from avsync.services import names_of
+from avsync.services.http import Answer, Auth, Done, Flaw, Http, NotSent, Outcome, Rejected, Unknown, described, words
+from avsync.services.http import Page as Page
 
 LIMIT = 200
 LONGEST_ID = 255  # the contract says 36
-_FILE = Path(__file__).with_name("schema.yaml")
-_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Row = dict[str, Any]
 
@@ -74,9 +67,8 @@ def load_schema(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dic
 
     Overrides are taken as the config has checked them.
     """
-    kinds = yaml.load(_FILE.read_text("utf-8"), _LOADER)  # noqa: S506 - a safe loader
     found = {}
-    for kind, parts in kinds.items():
+    for kind, parts in names_of("crafter").items():
         override = (overrides or {}).get(kind, {})
         fields = {**parts["fields"], **override.get("fields", {})}
         found[kind] = Resource(kind, override.get("path", parts["path"]), fields)
