@@ -12,7 +12,7 @@ from typing import Any
 from avsync.commands import connect
 from avsync.config import FLOWS
 from avsync.config.settings import Config
-from avsync.errors import AvsyncError, ConfigError
+from avsync.errors import AvsyncError, ConfigError, PersonMustLook
 from avsync.messages.texts import phrase, text
 from avsync.records.registry import KINDS, accountview_needs, crafter_needs, kinds_of, writable
 from avsync.records.values import ACCOUNTVIEW
@@ -20,11 +20,12 @@ from avsync.services.accountview import metadata
 from avsync.services.accountview.client import AccountView, company_code, pick_company
 from avsync.services.accountview.metadata import Metadata, Missing
 from avsync.services.crafter.client import load_schema as crafter_schema
+from avsync.state.folder import claim
 from avsync.sync import schema as needs
 from avsync.sync.session import policy_of
 
 REFERENCE_LENGTH = 27  # behaviour 2: avs and 24 hexadecimal digits
-ORDER_OF_EXITS = (3, 2, 4)
+ORDER_OF_EXITS = (5, 3, 2, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def run(config: Config) -> list[Check]:
 
 
 def exit_code(checks: list[Check]) -> int:
-    """0, or the code that goes before the others: 3, 2, 4 (behaviour 30)."""
+    """0, or the code that goes before the others: 5, 3, 2, 4 (behaviour 30)."""
     found = {check.exit_code for check in checks}
     return next((code for code in ORDER_OF_EXITS if code in found), 0)
 
@@ -57,6 +58,11 @@ class _Checker:
 
     def all(self) -> Iterator[Check]:
         yield from self._guarded("config", self._config)
+        try:
+            claim(self.config.state_dir)
+        except PersonMustLook as error:  # with a login that is due for renewal, looking on would write there
+            yield self._bad("state_dir", error)
+            return
         yield from self._guarded("schema", self._accountview)
         yield from self._guarded("crafter", self._crafter)
 

@@ -31,6 +31,7 @@ from avsync.errors import LoginNeeded
 from avsync.messages.texts import phrase
 from avsync.services.accountview.client import company_code, pick_company
 from avsync.services.accountview.grant import InvalidGrant, TokenService, authorization_url
+from avsync.state.folder import claim
 from avsync.state.tokens import TokenFile
 
 PAGE = """<!doctype html><html lang="{language}"><meta charset="utf-8"><title>avsync</title>
@@ -207,6 +208,7 @@ def run(
     def say(name: str, /, **params: object) -> None:
         echo(phrase("login", name, config.language, **params))
 
+    claim(config.state_dir)
     settings = config.accountview
     secret = settings.client_secret.reveal()
     tokens = TokenFile(config.token_path)
