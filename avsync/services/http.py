@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -64,22 +64,21 @@ class Page:
 
 
 class Answer:
-    """A complete answer: `status`, `headers` (case-insensitive), `body`."""
+    """A complete answer: `status`, `headers` (case-insensitive), and what its body holds."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        self.status, self.headers, self.body = status, headers, body
+        self.status, self.headers = status, headers
         self.ok = 200 <= status < 300
+        try:
+            self._data, self._readable = read_json(body), True
+        except ValueError:
+            self._data, self._readable = None, False
 
     def json(self) -> Any:
         """The body (numbers with a point as Decimal), None when it is empty; Flaw when it is no JSON."""
-        return self._json
-
-    @cached_property
-    def _json(self) -> Any:
-        try:
-            return read_json(self.body)
-        except ValueError:
-            raise Flaw(detail=f"HTTP {self.status}, no JSON") from None
+        if not self._readable:
+            raise Flaw(detail=f"HTTP {self.status}, no JSON")
+        return self._data
 
     @property
     def server_time(self) -> datetime | None:
@@ -256,18 +255,19 @@ class Http:
         self, method: str, path: str, params: Params | None, body: bytes | None, headers: Params, auth: Auth | None
     ) -> Answer:
         """One answer; a 401 to a token that can be renewed is asked once more (it means: not applied)."""
+        target = self._base + path + ("?" + urlencode(params, quote_via=quote) if params else "")
         if auth is None or callable(auth):
-            return self._once(method, path, params, body, {**headers, **(auth() if auth else {})})
+            return self._once(method, path, target, body, {**headers, **(auth() if auth else {})})
         token = auth.access_token()
-        answer = self._once(method, path, params, body, {**headers, "Authorization": f"Bearer {token}"})
+        answer = self._once(method, path, target, body, {**headers, "Authorization": f"Bearer {token}"})
         if answer.status == 401:
             token = auth.refresh_after_401(token)
-            answer = self._once(method, path, params, body, {**headers, "Authorization": f"Bearer {token}"})
+            answer = self._once(method, path, target, body, {**headers, "Authorization": f"Bearer {token}"})
             if answer.status == 401:
                 raise LoginNeeded("login_needed")
         return answer
 
-    def _once(self, method: str, path: str, params: Params | None, body: bytes | None, headers: Params) -> Answer:
+    def _once(self, method: str, path: str, target: str, body: bytes | None, headers: Params) -> Answer:
         left = self._time_left()
         if left <= 0:
             raise OutOfTime("budget_spent")
@@ -276,7 +276,6 @@ class Http:
         connect, read = self._timeouts
         whole = connect + 1.5 * read
         whole = min(whole, left) if method == "GET" else whole  # the answer to a write is worth waiting for
-        target = self._base + path + ("?" + urlencode(params, quote_via=quote) if params else "")
         with self._counting:
             self.requests += 1
         started, told = self._clock(), "no answer"

@@ -28,9 +28,9 @@ from avsync.records.rows import Listing, Reach
 from avsync.records.values import ACCOUNTVIEW, Record
 from avsync.sandbox import seed
 from avsync.services import http as http_module
-from avsync.services.accountview import document
+from avsync.services.accountview import wire
 from avsync.services.accountview.client import AccountView
-from avsync.services.accountview.dictionary import load as load_metadata
+from avsync.services.accountview.metadata import load as load_metadata
 from avsync.services.accountview.schema import load_schema
 from avsync.services.crafter.client import Crafter
 from avsync.services.crafter.client import load_schema as load_crafter_schema
@@ -203,7 +203,7 @@ def may_be_planned(record: Record) -> None:
         if write.side == ACCOUNTVIEW:
             table = load_schema({})[KINDS[record.kind].table]
             sent = write.values["lines"] if write.lines else [write.values]
-            body = document.document(table, date(2026, 6, 1), document.Rows(table, {}, sent))
+            body = wire.document(table, date(2026, 6, 1), wire.Rows(table, {}, sent))
         else:
             body = {name: str(value) for name, value in write.values.items()}
         json.loads(write_json(body))
