@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from avsync.config.mistakes import explain, keys_of, language_of, read
-from avsync.config.secret import AccountViewSecret, CrafterKey, expanded
+from avsync.config.secret import AccountViewSecret, CrafterKey, HomeUnknown, expanded
 from avsync.errors import ConfigError
 from avsync.services.urls import problem_with_redirect, problem_with_url
 
@@ -70,7 +70,10 @@ def _redirect(value: str) -> str:
 def _folder(value: Any, info: ValidationInfo) -> Any:
     if not isinstance(value, str) or not value.strip():
         raise PydanticCustomError("path_type", "not a path")
-    return (info.context or {}).get("folder", Path()) / expanded(value)
+    try:
+        return (info.context or {}).get("folder", Path()) / expanded(value)
+    except HomeUnknown:
+        raise PydanticCustomError("home_unknown", "no home") from None
 
 
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -175,16 +178,22 @@ class Config(Section):
 
 def places(environ: Mapping[str, str]) -> list[Path]:
     """Where a config may stand that nobody points to, the nearest first."""
-    xdg = environ.get("XDG_CONFIG_HOME", "")
-    own = Path(xdg) if xdg.startswith("/") else expanded(environ.get("HOME") or "~") / ".config"
-    return [Path("config.yaml"), own / "avsync" / "config.yaml", SYSTEM_WIDE]
+    found = [Path("config.yaml"), SYSTEM_WIDE]
+    with suppress(HomeUnknown):  # then there is no config of one's own
+        xdg, home = environ.get("XDG_CONFIG_HOME", ""), environ.get("HOME", "")
+        own = Path(xdg) if xdg.startswith("/") else expanded(home if home.startswith("/") else "~") / ".config"
+        found.insert(1, own / "avsync" / "config.yaml")
+    return found
 
 
 def find(explicit: str | None, environ: Mapping[str, str]) -> Path:
     """The config to use: `-c`, AVSYNC_CONFIG, else the first of `places` that exists; ConfigError("config_nowhere")."""
     given = explicit or environ.get("AVSYNC_CONFIG")
     if given:
-        return expanded(given)
+        try:
+            return expanded(given)
+        except HomeUnknown:
+            return Path(given)
     looked = places(environ)
     for place in looked:
         if os.path.exists(place):  # in a folder that is closed to us nothing is
@@ -197,10 +206,14 @@ def load(path: Path) -> Config:
 
     Errors: ConfigError; "config_invalid" lists all `mistakes` and carries the `language` they are in.
     """
+    try:
+        folder = path.absolute().parent
+    except OSError as exc:  # the folder we stand in was removed
+        raise ConfigError("config_unreadable", path=str(path), detail=exc.strerror or str(exc)) from None
     source = read(path)
     config, errors = None, []
     try:
-        config = Config.model_validate(source.data, context={"folder": path.absolute().parent})
+        config = Config.model_validate(source.data, context={"folder": folder})
     except ValidationError as exc:
         errors = exc.errors(include_url=False, include_input=False)
     lines = explain(Config, source, errors)
