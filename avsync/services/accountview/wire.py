@@ -88,12 +88,6 @@ def _number(value: object) -> Decimal | None:
     return number if number is not None and number.is_finite() else None
 
 
-def fits(row: Mapping[str, Any], conditions: Mapping[str, tuple[str, str]], any_: bool) -> bool:
-    """Whether a row meets the conditions (neutral name -> letter and value): to a server a prefix may be `Equal`."""
-    hits = (same(letter, row.get(neutral), value) for neutral, (letter, value) in conditions.items())
-    return any(hits) if any_ else all(hits)
-
-
 # --- answers
 
 

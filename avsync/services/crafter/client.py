@@ -12,8 +12,20 @@ from urllib.parse import quote
 
 from avsync.errors import FeatureOff, LoginNeeded, Malformed, TryLater
 from avsync.services import names_of
-from avsync.services.http import Answer, Auth, Done, Flaw, Http, NotSent, Outcome, Rejected, Unknown, described, words
-from avsync.services.http import Page as Page
+from avsync.services.http import (
+    Answer,
+    Auth,
+    Done,
+    Flaw,
+    Http,
+    NotSent,
+    Outcome,
+    Page,
+    Rejected,
+    Unknown,
+    described,
+    words,
+)
 
 LIMIT = 200
 LONGEST_ID = 255  # the contract says 36
