@@ -12,7 +12,7 @@ from avsync.errors import ConfigError, LoginNeeded, Malformed, TryLater
 from avsync.services.accountview import wire
 from avsync.services.accountview.schema import TableSchema
 from avsync.services.accountview.wire import Rows, Value, document
-from avsync.services.http import Answer, Auth, Flaw, Http, NotSent, Outcome, Page, Unknown
+from avsync.services.http import Answer, Auth, Flaw, Http, Outcome, Page
 
 DATA = "/accountviewdata"
 PAGE_SIZE = 400
@@ -201,7 +201,7 @@ class AccountView:
             details = Rows(self.schema[line], self.types, lines)
         body = document(table, self._today(), Rows(table, self.types, [values]), details, key)
         reply = self.http.send(method, DATA, body, headers={"x-company": self.company_id}, auth=self._auth)
-        if isinstance(reply, (NotSent, Unknown)):
+        if not isinstance(reply, Answer):
             return reply
         if reply.status == 401:
             raise LoginNeeded("login_needed")
