@@ -92,6 +92,9 @@ def run(
     """Do the run and print what came of it; returns the exit code."""
     asked: dict[str, Any] = {"flows": flows, "command": command, "full": full, "force": force, "dry": dry, "only": only}
     claim(config.state_dir)
+    if any(getattr(config.flows, flow) != "off" for flow in flows):
+        config.accountview.client_secret.reveal()  # needed only once the token has expired: said today, not at night
+        config.crafter.api_key.reveal()
     with db.in_words(config.state_dir):
         lock, now = RunLock(config.state_dir), format_utc(datetime.now(UTC))
         if dry:

@@ -183,6 +183,7 @@ class Http:
         parts = urlsplit(base_url)
         self.service = service
         self.requests = 0
+        self._host = parts.hostname or ""
         self._base = quote(parts.path.rstrip("/"), safe="/%")
         self._timeouts = (connect, read)
         self._pause, self._time_left = pause, time_left
@@ -213,7 +214,7 @@ class Http:
                     raise Flaw("throttled")
                 return accept(answer)
             except HTTPError as error:
-                flaw = Flaw(detail=_why(error))
+                flaw = self._flaw(error)
             except Flaw as found:
                 flaw = found
             rest = answer.retry_after if answer and answer.status in (429, 503) else None
@@ -233,7 +234,12 @@ class Http:
         try:
             answer = self._ask(method, path, None, content, {**_JSON, **(headers or {})}, auth)
         except HTTPError as error:
-            return NotSent(_why(error)) if _never_sent(error) else Unknown(_why(error))
+            if not _never_sent(error):
+                return Unknown(_why(error))
+            flaw = self._flaw(error)
+            if flaw.code != "service_unreachable":  # the same for every write, until a person mends it
+                raise TryLater(flaw.code, service=self.service, **flaw.params) from None
+            return NotSent(_why(error))
         if answer.status == 401:
             return answer
         if answer.status == 429:
@@ -288,6 +294,9 @@ class Http:
                 log.debug("%s %s: %s, %d ms", method, path, told, 1000 * (time.monotonic() - started))
         return Answer(status, answered, content)
 
+    def _flaw(self, error: HTTPError) -> Flaw:
+        return named_fault(error, self._host, self._transport.proxy) or Flaw(detail=_why(error))
+
     def _rest(self, seconds: float) -> None:
         if seconds >= self._time_left():
             raise OutOfTime("budget_spent")
@@ -312,6 +321,22 @@ _WHY: tuple[tuple[type[HTTPError], str], ...] = (
     (AnswerTooLarge, "answer too large"),
     (HTTPError, "connection dropped"),
 )
+
+
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}[\w .,'-]{0,80})")
+
+
+def named_fault(error: BaseException | None, host: str, proxy: str) -> Flaw | None:
+    """A fault of the certificate or of the proxy, by a name of its own: a setting mends it, trying again does not."""
+    if isinstance(error, exceptions.ProxyError):
+        said = _TUNNEL.search(str(error.original_error))
+        return Flaw("proxy_refuses", proxy=proxy, detail=said[1]) if said else Flaw("proxy_unreachable", proxy=proxy)
+    if not isinstance(error, exceptions.SSLError):
+        return None
+    for cause in error.args:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Flaw("certificate_untrusted", host=host, detail=cause.verify_message)
+    return Flaw("tls_failed", host=host)
 
 
 def _why(error: HTTPError) -> str:

@@ -13,9 +13,10 @@ import io
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -111,6 +112,12 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
+def proxy_for(url: str, proxies: MutableMapping[str, str]) -> str:
+    """The proxy on the way to an address, without the password that may stand in it; empty when there is none."""
+    parts = urlsplit(requests.utils.select_proxy(url, proxies) or "")
+    return parts.netloc.rpartition("@")[2] or parts.path
+
+
 class Transport:
     """The connections to one host. Certificates are verified; no cookies, no redirects, no retries. Thread-safe."""
 
@@ -120,6 +127,7 @@ class Transport:
             session.trust_env = not is_loopback(host)
             settings = session.merge_environment_settings(base_url, {}, None, True, None)
         verify, proxies = settings["verify"], dict(settings["proxies"])
+        self.proxy = proxy_for(base_url, proxies)
         probe = requests.Request("GET", base_url).prepare()
         self._pool = cast(HTTPConnectionPool, self._adapter.get_connection_with_tls_context(probe, verify, proxies))
         self._adapter.cert_verify(self._pool, base_url, verify, None)  # type: ignore[no-untyped-call]

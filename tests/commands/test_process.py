@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.state.test_disk import small
 from tests.support.office import Office, Told, office
+from tests.support.scripted_server import Scripted, answer
 
 SETPRIV = shutil.which("setpriv")
 BARE = f"{SETPRIV} --bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search"
@@ -208,3 +212,79 @@ def test_a_missing_ca_bundle_is_said_before_the_consent(one: Office) -> None:
             assert told.exit == 2
             assert "REQUESTS_CA_BUNDLE" in told.err + told.out
             assert "Open this address" not in told.out
+
+
+# certificates, proxies, secrets
+
+
+@pytest.fixture
+def tls(one: Office) -> Iterator[str]:
+    """The address of a service whose certificate nobody vouches for."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl")
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -keyout key.pem -out cert.pem"
+    subprocess.run(make.split(), cwd=one.folder, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(one.folder / "cert.pem", one.folder / "key.pem")
+    with Scripted([answer(b"{}")], repeat=True, tls=context) as server:
+        yield f"https://127.0.0.1:{urlsplit(server.url).port}/api/v3"
+
+
+@pytest.mark.parametrize(("language", "words"), [("nl", "wordt hier niet vertrouwd"), ("en", "is not trusted here")])
+@pytest.mark.parametrize("expired", [False, True])
+def test_an_untrusted_certificate_is_named(one: Office, tls: str, language: str, words: str, expired: bool) -> None:
+    """Also where it is the login's own service that shows it."""
+    one.config["language"] = language
+    one.config["accountview"]["base_url"] = tls
+    one.write_config()
+    if expired:
+        one.box.expire_tokens()
+        token = json.loads((one.state / "token.json").read_text())
+        (one.state / "token.json").write_text(json.dumps({**token, "expires_at": 1}))
+    told = shell(one, "$A run-all")
+    assert told.exit == 4
+    for word in (words, "127.0.0.1", "self", "REQUESTS_CA_BUNDLE"):
+        assert word in told.err, told.err
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "407"),
+     (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "403"), (None, "cannot be reached")],
+)  # fmt: skip
+@pytest.mark.parametrize("expired", [False, True])
+def test_a_proxy_that_refuses_is_named(one: Office, reply: bytes | None, words: str, expired: bool) -> None:
+    one.config["accountview"]["base_url"] = "https://accountview.invalid/api/v3"
+    one.write_config()
+    if expired:
+        token = json.loads((one.state / "token.json").read_text())
+        (one.state / "token.json").write_text(json.dumps({**token, "expires_at": 1}))
+    with Scripted([reply or b""], repeat=True) as server:
+        port = urlsplit(server.url).port if reply else 1
+        told = shell(one, "$A run-all", {"HTTPS_PROXY": f"http://me:s3cret@127.0.0.1:{port}", "NO_PROXY": ""})
+    assert told.exit == 4
+    for word in (words, f"127.0.0.1:{port}", "HTTPS_PROXY"):
+        assert word in told.err, told.err
+    assert "s3cret" not in told.err
+
+
+@pytest.mark.parametrize(
+    ("where", "source", "words"),
+    [("accountview.client_secret", {"env": "NOT_SET"}, "NOT_SET"), ("crafter.api_key", {"env": "NOT_SET"}, "NOT_SET"),
+     ("accountview.client_secret", {"file": "/nowhere/secret"}, "/nowhere/secret"),
+     ("accountview.client_secret", {"command": "no-such-program --password x"}, "no-such-program")],
+)  # fmt: skip
+def test_a_secret_that_is_not_there_is_said_before_it_is_needed(
+    one: Office, where: str, source: dict[str, str], words: str
+) -> None:
+    """The client secret is needed only when the login is renewed: at night, with nobody there."""
+    group, key = where.split(".")
+    one.config[group][key] = source
+    one.write_config()
+    for command in ("run-all", "run-all --dry-run", "sync customers", "errors --retry all"):
+        one.box.requests.clear()
+        wrong(one, shell(one, f"$A {command}"), where, words)
+        assert list(one.box.requests) == []
+    one.config["flows"] = dict.fromkeys(one.config["flows"], "off")
+    one.write_config()
+    assert shell(one, "$A status").exit == 0

@@ -22,6 +22,8 @@ from requests.adapters import HTTPAdapter
 from requests_oauthlib import OAuth2Session
 
 from avsync.errors import AvsyncError, ConfigError, LoginNeeded, TryLater
+from avsync.services.http import named_fault
+from avsync.services.transport import proxy_for
 from avsync.services.urls import is_loopback
 
 SCOPE = "readaccountviewdata updateaccountviewdata"  # AccountView contract 1; never deleteaccountviewdata
@@ -102,13 +104,21 @@ class TokenService:
             raw = _within(sum(self._timeouts), asking)
         except requests.Timeout:
             raise _down("time-out") from None
-        except requests.exceptions.SSLError:
-            raise _down("TLS") from None
+        except (requests.exceptions.SSLError, requests.exceptions.ProxyError) as exc:
+            raise self._named(exc) from None
         except requests.RequestException as exc:
             raise _down(type(exc).__name__) from None
+        except OSError:  # certificates that cannot be read
+            raise ConfigError("environment_refused", service="AccountView") from None
         except (ValueError, TypeError):
             raise _down("unreadable answer") from None
         return {key: raw[key] for key in KEPT if raw.get(key) is not None}
+
+    def _named(self, error: requests.RequestException) -> AvsyncError:
+        cause = error.args[0] if error.args else None
+        proxy = proxy_for(self._url, {} if self._plain else requests.utils.get_environ_proxies(self._url))
+        flaw = named_fault(getattr(cause, "reason", cause), urlsplit(self._url).hostname or "", proxy)
+        return TryLater(flaw.code, service="AccountView", **flaw.params) if flaw else _down(type(error).__name__)
 
 
 class _Adapter(HTTPAdapter):
