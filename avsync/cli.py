@@ -14,7 +14,7 @@ import click
 
 from avsync import __version__
 from avsync.config import FLOWS
-from avsync.errors import AvsyncError, ConfigError
+from avsync.errors import AvsyncError, ConfigError, TryLater
 
 if TYPE_CHECKING:
     from avsync.config.settings import Config
@@ -24,13 +24,14 @@ Decorated = Callable[..., Any]
 
 @dataclass(slots=True)
 class Options:
-    """The global options, and the language once the config is loaded."""
+    """The global options, the language once the config is loaded, and whether a run's exit code says what was done."""
 
     config_path: str | None = None
     as_json: bool = False
     quiet: bool = False
     verbose: int = 0
     language: str = "nl"
+    ran: bool = False
 
     def config(self) -> Config:
         """Load the config; from here on messages are in its language."""
@@ -42,7 +43,8 @@ class Options:
 
     def say(self, text: str, shape: Any) -> None:
         """A result: JSON when asked for, else text."""
-        click.echo(json.dumps(shape, ensure_ascii=False, indent=2) if self.as_json else text)
+        ascii_only = "utf" not in (getattr(sys.stdout, "encoding", None) or "").lower()
+        click.echo(json.dumps(shape, ensure_ascii=ascii_only, indent=2) if self.as_json else text)
 
 
 class Commands(click.Group):
@@ -54,6 +56,8 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except AvsyncError as error:
             _fail(error, ctx.ensure_object(Options).language)
+        except KeyboardInterrupt:
+            _fail(TryLater("broken_off"), ctx.ensure_object(Options).language)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
@@ -167,7 +171,9 @@ def sync(options: Options, /, flow: str, only: str | None, **wish: Any) -> None:
 def _run(options: Options, config: Config, flows: tuple[str, ...], command: str, **wish: Any) -> NoReturn:
     from avsync.commands import run as launch
 
-    raise SystemExit(launch.run(config, options, flows=flows, command=command, **wish))
+    code = launch.run(config, options, flows=flows, command=command, **wish)
+    options.ran = True
+    raise SystemExit(code)
 
 
 @main.command()
@@ -184,7 +190,9 @@ def errors(options: Options, flow: str | None, retry: str | None, ignore: int | 
     if ignore is not None:
         looking.ignore(config, ignore)
     if retry is not None:
-        raise SystemExit(looking.retry(config, retry, options))
+        code = looking.retry(config, retry, options)
+        options.ran = True
+        raise SystemExit(code)
     looking.show(config, flow, options)
 
 

@@ -5,14 +5,14 @@ Each part stands alone: a service that fails is one bad check, and the parts tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from avsync.commands import connect
 from avsync.config import FLOWS
 from avsync.config.settings import Config
-from avsync.errors import AvsyncError, ConfigError
+from avsync.errors import AvsyncError, ConfigError, PersonMustLook
 from avsync.messages.texts import phrase, text
 from avsync.records.registry import KINDS, accountview_needs, crafter_needs, kinds_of, writable
 from avsync.records.values import ACCOUNTVIEW
@@ -20,11 +20,12 @@ from avsync.services.accountview import metadata
 from avsync.services.accountview.client import AccountView, company_code, pick_company
 from avsync.services.accountview.metadata import Metadata, Missing
 from avsync.services.crafter.client import load_schema as crafter_schema
+from avsync.state.folder import claim
 from avsync.sync import schema as needs
 from avsync.sync.session import policy_of
 
 REFERENCE_LENGTH = 27  # behaviour 2: avs and 24 hexadecimal digits
-ORDER_OF_EXITS = (3, 2, 4)
+ORDER_OF_EXITS = (5, 3, 2, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def run(config: Config) -> list[Check]:
 
 
 def exit_code(checks: list[Check]) -> int:
-    """0, or the code that goes before the others: 3, 2, 4 (behaviour 30)."""
+    """0, or the code that goes before the others: 5, 3, 2, 4 (behaviour 30)."""
     found = {check.exit_code for check in checks}
     return next((code for code in ORDER_OF_EXITS if code in found), 0)
 
@@ -57,6 +58,11 @@ class _Checker:
 
     def all(self) -> Iterator[Check]:
         yield from self._guarded("config", self._config)
+        try:
+            claim(self.config.state_dir)
+        except PersonMustLook as error:  # with a login that is due for renewal, looking on would write there
+            yield self._bad("state_dir", error)
+            return
         yield from self._guarded("schema", self._accountview)
         yield from self._guarded("crafter", self._crafter)
 
@@ -111,7 +117,7 @@ class _Checker:
         client.absent |= {(one.kind, one.neutral) for one in missing if one.what == "column"}
         if "hours" in self.on:
             yield from self._guarded("time_codes", lambda: self._time_codes(client, missing))
-        if self._exports("customers"):
+        if self.flows["customers"] in ("export", "both"):
             yield self._good("debtor_account", "debtor_account", account=self.config.accountview.debtor_account)
 
     def _flow(self, flow: str, missing: list[Missing]) -> Iterator[Check]:
@@ -147,9 +153,6 @@ class _Checker:
                     whose = f"accountview.schema: reference (avs…, {REFERENCE_LENGTH})"
                     yield kind.table, "reference", whose, REFERENCE_LENGTH
 
-    def _exports(self, flow: str) -> bool:
-        return self.flows[flow] in ("export", "both")
-
     def _modules(self, missing: list[Missing]) -> Iterator[Check]:
         """Kinds whose module AccountView may lack."""
         for kind in (kind for flow in self.on for kind in kinds_of(flow) if kind.optional):
@@ -172,7 +175,7 @@ class _Checker:
         unknown = [code for code, row in found.items() if row is None]
         if unknown:
             raise ConfigError("time_codes_unknown", codes=", ".join(unknown))
-        named = ", ".join(f"{code} ({_name(row)})" for code, row in found.items())
+        named = ", ".join(f"{code} ({str((row or {}).get('name') or '').strip()})" for code, row in found.items())
         yield self._good("time_codes", "time_codes", codes=named)
 
     def _crafter(self) -> Iterator[Check]:
@@ -196,10 +199,6 @@ class _Checker:
             yield self._bad(name, refused) if lacking else self._good(name, "features", flow=flow)
         if off("timeline"):
             yield self._good("timeline", "no_timeline")
-
-
-def _name(row: Mapping[str, Any] | None) -> str:
-    return str((row or {}).get("name") or "").strip()
 
 
 def _is_module(missing: Missing) -> bool:

@@ -12,6 +12,7 @@ from avsync.config import FLOWS
 from avsync.config.settings import Config
 from avsync.errors import ConfigError
 from avsync.state import db
+from avsync.state.folder import claim
 from avsync.state.problems import Problem
 from avsync.state.store import Store
 
@@ -36,6 +37,7 @@ def _problems(config: Config, flow: str | None = None) -> list[Problem]:
 
 def ignore(config: Config, identity: int) -> None:
     """Leave a problem out of the list until its record changes."""
+    claim(config.state_dir)
     with db.in_words(config.state_dir):
         store = Store(db.open_for_writing(config.state_dir))
         try:
@@ -51,6 +53,7 @@ def retry(config: Config, which: str, talker: Talker) -> int:
     """Handle one record now, or all that have a problem; returns the exit code."""
     from avsync.commands import run as launch
 
+    claim(config.state_dir)
     chosen = [one for one in _problems(config) if which in ("all", str(one.id))]
     if not chosen and which != "all":
         raise ConfigError("no_such_problem", id=which)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import select
 import socket
 import sys
+import termios
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Empty, SimpleQueue
@@ -27,10 +29,11 @@ from tabulate import tabulate
 
 from avsync.commands import connect
 from avsync.config.settings import Config
-from avsync.errors import LoginNeeded
+from avsync.errors import LoginNeeded, TryLater
 from avsync.messages.texts import phrase
 from avsync.services.accountview.client import company_code, pick_company
 from avsync.services.accountview.grant import InvalidGrant, TokenService, authorization_url
+from avsync.state.folder import claim
 from avsync.state.tokens import TokenFile
 
 PAGE = """<!doctype html><html lang="{language}"><meta charset="utf-8"><title>avsync</title>
@@ -55,10 +58,10 @@ class Reply:
 
     def checked(self, state: str) -> str:
         """The code, when this reply belongs to the login with that state; else LoginNeeded, in the order of blame."""
-        if self.error and self.state in ("", state):
-            raise LoginNeeded("login_denied", detail=self.error)
         if self.state != state:
             raise LoginNeeded("login_wrong_state")
+        if self.error:
+            raise LoginNeeded("login_denied", detail=self.error)
         if not self.code:
             raise LoginNeeded("login_no_code")
         return self.code
@@ -157,14 +160,11 @@ class _Handler(BaseHTTPRequestHandler):
         if reply is None:
             self._page(404, "elsewhere")
             return
+        if reply.state != listener.state:  # of another login, or of somebody who wants to end this one
+            self._page(400, "stray")
+            return
         try:
-            reply.checked(listener.state)
-        except LoginNeeded:
-            answer = (400, "failed")
-        else:
-            answer = (200, "done")
-        try:
-            self._page(*answer)
+            self._page(*((200, "done") if reply.code and not reply.error else (400, "failed")))
         finally:
             listener.replies.put(reply)
 
@@ -182,18 +182,28 @@ class _Handler(BaseHTTPRequestHandler):
         """Stay silent: the request line holds the code."""
 
 
+def has_display() -> bool:
+    """Whether a graphical browser can be opened here; a text browser would take over the terminal."""
+    return sys.platform != "linux" or any(os.environ.get(one) for one in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+
+
 def open_in_browser(url: str) -> bool:
-    """Open a graphical browser if there is one; a text browser would take over the terminal."""
-    if sys.platform == "linux" and not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")):
+    """Open a graphical browser if there is one."""
+    return has_display() and webbrowser.open(url)
+
+
+def _is_terminal(stdin: TextIO | None) -> bool:
+    try:
+        return stdin is not None and stdin.isatty()
+    except ValueError:  # closed
         return False
-    return webbrowser.open(url)
 
 
 def run(
     config: Config,
     *,
     no_browser: bool,
-    stdin: TextIO,
+    stdin: TextIO | None,
     echo: Callable[[str], None],
     open_browser: Callable[[str], Any] = open_in_browser,
     timeout: float = 300,
@@ -207,26 +217,30 @@ def run(
     def say(name: str, /, **params: object) -> None:
         echo(phrase("login", name, config.language, **params))
 
+    claim(config.state_dir)
     settings = config.accountview
     secret = settings.client_secret.reveal()
+    client = connect.accountview(config)  # a proxy or certificates that cannot be used show here
     tokens = TokenFile(config.token_path)
     tokens.check_writable()
     state = secrets.token_urlsafe(32)
     url = authorization_url(settings.authorize_url, settings.client_id, settings.redirect_uri, state)
-    with _listening(config, state, may_paste=no_browser) as listener:
+    may_paste = no_browser or (_is_terminal(stdin) and not has_display())
+    with _listening(config, state, may_paste=may_paste) as listener:
         say("open")
         echo(url)
-        pasted = None
-        if no_browser:
-            say("paste")
-            pasted = _Pasted(stdin, lambda: say("not_an_answer"))
-        else:
+        if not no_browser:
             with suppress(webbrowser.Error, OSError):
                 open_browser(url)
-        reply = _wait(listener, pasted, timeout)
+        if may_paste:
+            say("paste")
+            with _long_lines(stdin):
+                reply = _wait(listener, _Pasted(stdin, state, say), timeout)
+        else:
+            reply = _wait(listener, None, timeout)
     _exchange(config, reply.checked(state), secret, tokens)
     say("saved", path=config.token_path)
-    companies = connect.accountview(config).companies()
+    companies = client.companies()
     if companies:
         say("companies")
         headers = [phrase("login", name, config.language) for name in ("code", "description")]
@@ -244,6 +258,10 @@ def _exchange(config: Config, code: str, secret: str, tokens: TokenFile) -> None
             tokens.save(service.exchange(code, settings.redirect_uri))
         except InvalidGrant:
             raise LoginNeeded("login_code_refused") from None
+        except TryLater as error:  # the code was good for this once
+            if error.code != "token_service_down":
+                raise
+            raise TryLater("login_not_finished", **error.params) from None
 
 
 def _named(one: Mapping[str, Any]) -> tuple[str, str]:
@@ -276,33 +294,66 @@ def _wait(listener: Listener | None, pasted: _Pasted | None, timeout: float) -> 
     raise LoginNeeded("login_timeout", seconds=round(timeout))
 
 
+@contextmanager
+def _long_lines(stdin: TextIO | None) -> Iterator[None]:
+    """While inside, a terminal hands on what is typed at once: a line that it edits itself ends after 4095
+    characters, and a redirect address may be longer."""
+    if not _is_terminal(stdin) or stdin is None:
+        yield
+        return
+    handle = stdin.fileno()
+    try:
+        before = termios.tcgetattr(handle)
+        changed = [*before[:3], before[3] & ~termios.ICANON, *before[4:]]
+        termios.tcsetattr(handle, termios.TCSANOW, changed)
+    except (termios.error, OSError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        termios.tcsetattr(handle, termios.TCSANOW, before)
+
+
+_END, _RUBOUT = b"\x04", re.compile(rb"[^\n\x7f\x08][\x7f\x08]")
+
+
+def _edited(typed: bytes) -> bytes:
+    """What a terminal would make of the few keys that edit a line."""
+    while (shorter := _RUBOUT.sub(b"", typed)) != typed:
+        typed = shorter
+    return typed.replace(_END, b"")
+
+
 class _Pasted:
     """Addresses pasted on stdin, read without ever blocking: a reading thread could not be ended."""
 
-    def __init__(self, stdin: TextIO, explain: Callable[[], None]) -> None:
+    def __init__(self, stdin: TextIO | None, state: str, say: Callable[[str], None]) -> None:
         self.ended = False
-        self._explain = explain
+        self._state, self._say = state, say
         self._handle, self._buffer = -1, b""
         try:
-            self._handle = stdin.fileno()
+            self._handle = stdin.fileno() if stdin else -1
         except (AttributeError, OSError, ValueError):  # closed or in memory, so there is nothing to wait for
-            self._buffer = stdin.read().encode() if stdin else b""
+            with suppress(OSError, ValueError):
+                self._buffer = stdin.read().encode() if stdin else b""
 
     def next(self) -> Reply | None:
         """The reply in the lines that have come in since the last look, if there is one."""
         for line in self._lines():
-            if reply := reply_in(line.strip()):
+            reply = reply_in(line.strip())
+            if reply is not None and reply.state == self._state:
                 return reply
             if line.strip():
-                self._explain()
+                self._say("not_an_answer" if reply is None else "another_login")
         return None
 
     def _lines(self) -> list[str]:
         if self.ended or (self._handle >= 0 and not select.select([self._handle], [], [], 0)[0]):
             return []
         chunk = os.read(self._handle, 65_536) if self._handle >= 0 else b""
-        self.ended = not chunk
-        *lines, self._buffer = (self._buffer + chunk).split(b"\n")
+        self.ended = not chunk or _END in chunk
+        *lines, self._buffer = _edited(self._buffer + chunk).split(b"\n")
         if self.ended:
             lines.append(self._buffer)
         return [line.decode("utf-8", "replace") for line in lines]

@@ -23,6 +23,7 @@ from avsync.messages.texts import word
 from avsync.records.registry import FLOWS
 from avsync.records.values import AMSTERDAM, format_utc
 from avsync.state import db
+from avsync.state.folder import claim
 from avsync.state.lock import Holder, RunLock
 from avsync.state.store import Store
 from avsync.sync.recover import look_back
@@ -90,6 +91,10 @@ def run(
 ) -> int:
     """Do the run and print what came of it; returns the exit code."""
     asked: dict[str, Any] = {"flows": flows, "command": command, "full": full, "force": force, "dry": dry, "only": only}
+    claim(config.state_dir)
+    if any(getattr(config.flows, flow) != "off" for flow in flows):
+        config.accountview.client_secret.reveal()  # needed only once the token has expired: said today, not at night
+        config.crafter.api_key.reveal()
     with db.in_words(config.state_dir):
         lock, now = RunLock(config.state_dir), format_utc(datetime.now(UTC))
         if dry:

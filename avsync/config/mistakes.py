@@ -25,6 +25,10 @@ from avsync.services import names_of
 
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_DEPTH = 20
+MOST_VALUES = 5000  # an alias stands for all that is behind it: a few lines can mean more than any memory holds
+LARGEST = 1 << 20  # bytes
+
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")  # what no name of a file, no header and no text can hold
 
 Loc = tuple[str | int, ...]
 Mistake = tuple[Loc, str, dict[str, Any]]  # where, which text, what to fill in
@@ -51,6 +55,7 @@ class Source:
     written: dict[Loc, str] = field(default_factory=dict)
     lines: dict[Loc, int] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
+    values: int = 0
 
 
 def read(path: Path) -> Source:
@@ -62,7 +67,11 @@ def read(path: Path) -> Source:
             raise ConfigError("config_empty", path=str(path))
         source = Source()
         source.data = _value(loader, node, (), source)
+        if source.values > MOST_VALUES:
+            raise ConfigError("config_too_large", path=str(path))
         return source
+    except RecursionError:
+        raise ConfigError("config_too_large", path=str(path)) from None
     except yaml.YAMLError as exc:
         mark = getattr(exc, "problem_mark", None)
         detail = getattr(exc, "problem", None) or getattr(exc, "reason", None) or "YAML"
@@ -71,7 +80,11 @@ def read(path: Path) -> Source:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+        if len(raw) > LARGEST:
+            raise ConfigError("config_too_large", path=str(path))
+        return raw.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError("config_not_found", path=str(path)) from None
     except IsADirectoryError:
@@ -84,6 +97,9 @@ def _text(path: Path) -> str:
 
 def _value(loader: Any, node: Any, loc: Loc, source: Source) -> Any:
     source.lines.setdefault(loc, node.start_mark.line + 1)
+    source.values += 1
+    if source.values > MOST_VALUES:
+        return None
     if len(loc) > MAX_DEPTH:
         source.mistakes.append((loc[:3], "too_deep", {}))
         return None
@@ -92,6 +108,9 @@ def _value(loader: Any, node: Any, loc: Loc, source: Source) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_value(loader, item, (*loc, number), source) for number, item in enumerate(node.value)]
     source.written[loc] = node.value
+    if _UNWRITABLE.search(node.value):
+        source.mistakes.append((loc, "unwritable", {}))
+        return None
     return _scalar(loader, node)
 
 
@@ -101,7 +120,7 @@ def _mapping(loader: Any, node: Any, loc: Loc, source: Source) -> dict[str, Any]
         if not isinstance(key_node, yaml.ScalarNode):
             source.mistakes.append((loc, "odd_key", {}))
             continue
-        key, line = str(key_node.value), key_node.start_mark.line + 1
+        key, line = _UNWRITABLE.sub("?", str(key_node.value)), key_node.start_mark.line + 1
         if key in values:
             first = source.lines[(*loc, key)]
             source.mistakes.append(((*loc, key), "twice", {"first": first, "second": line}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 import subprocess
 from pathlib import Path
@@ -33,7 +34,10 @@ class Secret(BaseModel):
     @classmethod
     def _absolute(cls, file: str | None, info: ValidationInfo) -> str | None:
         folder = (info.context or {}).get("folder", Path())
-        return None if file is None else str(folder / expanded(file))
+        try:
+            return None if file is None else str(folder / expanded(file))
+        except HomeUnknown:
+            raise PydanticCustomError("home_unknown", "no home") from None
 
     @field_validator("command")
     @classmethod
@@ -58,11 +62,15 @@ class Secret(BaseModel):
 
     def reveal(self) -> str:
         """The secret itself; ConfigError("secret_missing") names the key and the place where it should be."""
-        source = f"env {self.env}" if self.env else f"file {self.file}" if self.file else "command"
+        source = f"env {self.env}" if self.env else f"file {self.file}" if self.file else self._program()
         try:
             return _checked(self._look())
         except _Missing as missing:
             raise ConfigError("secret_missing", key=self.key, source=source, detail=str(missing)) from None
+
+    def _program(self) -> str:
+        """The command without its arguments, which may be secret."""
+        return f"command {shlex.split(self.command or '')[0]}"
 
     def _look(self) -> str:
         if self.env is not None:
@@ -92,9 +100,11 @@ def _content(path: str) -> bytes:
 def _output(command: str) -> bytes:
     """Run without a shell. What it prints on stderr is not repeated: that may hold the secret as well."""
     program, *arguments = shlex.split(command)
-    words = [str(expanded(program)), *arguments]
     try:
+        words = [str(expanded(program)), *arguments]
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_TIMEOUT)  # noqa: S603
+    except HomeUnknown:
+        raise _Missing("~ is not known, HOME is not set") from None
     except subprocess.TimeoutExpired:
         raise _Missing(f"no answer within {COMMAND_TIMEOUT} s") from None
     if done.returncode != 0:
@@ -124,9 +134,24 @@ class CrafterKey(Secret):
     key: ClassVar[str] = "crafter.api_key"
 
 
+class HomeUnknown(ValueError):
+    """`~` stands for a folder that nobody knows: HOME is not set, and this user is in no list."""
+
+
 def expanded(path: str) -> Path:
-    """`~` filled in; a home that is unknown leaves the text as it is."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
+    """`~` filled in; HomeUnknown where it cannot be, or a folder of that name would be made."""
+    if not path.startswith("~"):
         return Path(path)
+    name = path.partition("/")[0]
+    home = os.path.expanduser(name) if name != "~" or os.environ.get("HOME", "").startswith("/") else _home()
+    if not home.startswith("/"):
+        raise HomeUnknown(path)
+    return Path(home + path[len(name) :])
+
+
+def _home() -> str:
+    """The home of this user as the system knows it, whatever the environment says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""

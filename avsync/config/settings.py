@@ -13,21 +13,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+import pydantic
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from avsync.config.mistakes import explain, keys_of, language_of, read
-from avsync.config.secret import AccountViewSecret, CrafterKey, expanded
+from avsync.config.secret import AccountViewSecret, CrafterKey, HomeUnknown, expanded
 from avsync.errors import ConfigError
 from avsync.services.urls import problem_with_redirect, problem_with_url
 
@@ -67,13 +58,16 @@ def _redirect(value: str) -> str:
     return value  # byte-identical in both legs (AccountView contract 1)
 
 
-def _folder(value: Any, info: ValidationInfo) -> Any:
+def _folder(value: Any, info: pydantic.ValidationInfo) -> Any:
     if not isinstance(value, str) or not value.strip():
         raise PydanticCustomError("path_type", "not a path")
-    return (info.context or {}).get("folder", Path()) / expanded(value)
+    try:
+        return (info.context or {}).get("folder", Path()) / expanded(value)
+    except HomeUnknown:
+        raise PydanticCustomError("home_unknown", "no home") from None
 
 
-Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Code = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, min_length=1)]
 PlainDate = Annotated[date, BeforeValidator(_plain_date)]
 Url = Annotated[str, AfterValidator(_url)]
 Redirect = Annotated[str, AfterValidator(_redirect)]
@@ -175,16 +169,22 @@ class Config(Section):
 
 def places(environ: Mapping[str, str]) -> list[Path]:
     """Where a config may stand that nobody points to, the nearest first."""
-    xdg = environ.get("XDG_CONFIG_HOME", "")
-    own = Path(xdg) if xdg.startswith("/") else expanded(environ.get("HOME") or "~") / ".config"
-    return [Path("config.yaml"), own / "avsync" / "config.yaml", SYSTEM_WIDE]
+    found = [Path("config.yaml"), SYSTEM_WIDE]
+    with suppress(HomeUnknown):  # then there is no config of one's own
+        xdg, home = environ.get("XDG_CONFIG_HOME", ""), environ.get("HOME", "")
+        own = Path(xdg) if xdg.startswith("/") else expanded(home if home.startswith("/") else "~") / ".config"
+        found.insert(1, own / "avsync" / "config.yaml")
+    return found
 
 
 def find(explicit: str | None, environ: Mapping[str, str]) -> Path:
     """The config to use: `-c`, AVSYNC_CONFIG, else the first of `places` that exists; ConfigError("config_nowhere")."""
     given = explicit or environ.get("AVSYNC_CONFIG")
     if given:
-        return expanded(given)
+        try:
+            return expanded(given)
+        except HomeUnknown:
+            return Path(given)
     looked = places(environ)
     for place in looked:
         if os.path.exists(place):  # in a folder that is closed to us nothing is
@@ -197,11 +197,15 @@ def load(path: Path) -> Config:
 
     Errors: ConfigError; "config_invalid" lists all `mistakes` and carries the `language` they are in.
     """
+    try:
+        folder = path.absolute().parent
+    except OSError as exc:  # the folder we stand in was removed
+        raise ConfigError("config_unreadable", path=str(path), detail=exc.strerror or str(exc)) from None
     source = read(path)
     config, errors = None, []
     try:
-        config = Config.model_validate(source.data, context={"folder": path.absolute().parent})
-    except ValidationError as exc:
+        config = Config.model_validate(source.data, context={"folder": folder})
+    except pydantic.ValidationError as exc:
         errors = exc.errors(include_url=False, include_input=False)
     lines = explain(Config, source, errors)
     if config is None or lines:

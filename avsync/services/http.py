@@ -164,7 +164,7 @@ class Http:
     """The connections to one service and what it may cost: time-outs, deadlines, the run's budget. Thread-safe.
 
     `base_url`: https, or plain http on a loopback address, else ConfigError. `service` is its name in messages.
-    `connect` and `read` in seconds; `clock`, `pause` and `time_left` (seconds the run still has) are handed in.
+    `connect` and `read` in seconds; `pause` and `time_left` (seconds the run still has) are handed in.
     """
 
     def __init__(
@@ -175,7 +175,6 @@ class Http:
         concurrency: int = 8,
         connect: float = 10.0,
         read: float = 90.0,
-        clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
         time_left: Callable[[], float] = lambda: math.inf,
     ) -> None:
@@ -184,11 +183,12 @@ class Http:
         parts = urlsplit(base_url)
         self.service = service
         self.requests = 0
+        self._host = parts.hostname or ""
         self._base = quote(parts.path.rstrip("/"), safe="/%")
         self._timeouts = (connect, read)
-        self._clock, self._pause, self._time_left = clock, pause, time_left
+        self._pause, self._time_left = pause, time_left
         try:
-            self._transport = Transport(base_url, parts.hostname, concurrency, clock)
+            self._transport = Transport(base_url, parts.hostname, concurrency)
         except (OSError, ValueError):  # its text may hold a proxy's password
             raise ConfigError("environment_refused", service=service) from None
         self._counting = threading.Lock()
@@ -214,7 +214,7 @@ class Http:
                     raise Flaw("throttled")
                 return accept(answer)
             except HTTPError as error:
-                flaw = Flaw(detail=_why(error))
+                flaw = self._flaw(error)
             except Flaw as found:
                 flaw = found
             rest = answer.retry_after if answer and answer.status in (429, 503) else None
@@ -234,7 +234,12 @@ class Http:
         try:
             answer = self._ask(method, path, None, content, {**_JSON, **(headers or {})}, auth)
         except HTTPError as error:
-            return NotSent(_why(error)) if _never_sent(error) else Unknown(_why(error))
+            if not _never_sent(error):
+                return Unknown(_why(error))
+            flaw = self._flaw(error)
+            if flaw.code != "service_unreachable":  # the same for every write, until a person mends it
+                raise TryLater(flaw.code, service=self.service, **flaw.params) from None
+            return NotSent(_why(error))
         if answer.status == 401:
             return answer
         if answer.status == 429:
@@ -278,7 +283,7 @@ class Http:
         whole = min(whole, left) if method == "GET" else whole  # the answer to a write is worth waiting for
         with self._counting:
             self.requests += 1
-        started, told = self._clock(), "no answer"
+        started, told = time.monotonic(), "no answer"
         try:
             status, answered, content = self._transport.exchange(
                 method, target, {**_HEADERS, **headers}, body, (connect, read, whole)
@@ -286,8 +291,11 @@ class Http:
             told = str(status)
         finally:
             if log.isEnabledFor(logging.DEBUG):
-                log.debug("%s %s: %s, %d ms", method, path, told, 1000 * (self._clock() - started))
+                log.debug("%s %s: %s, %d ms", method, path, told, 1000 * (time.monotonic() - started))
         return Answer(status, answered, content)
+
+    def _flaw(self, error: HTTPError) -> Flaw:
+        return named_fault(error, self._host, self._transport.proxy) or Flaw(detail=_why(error))
 
     def _rest(self, seconds: float) -> None:
         if seconds >= self._time_left():
@@ -313,6 +321,22 @@ _WHY: tuple[tuple[type[HTTPError], str], ...] = (
     (AnswerTooLarge, "answer too large"),
     (HTTPError, "connection dropped"),
 )
+
+
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}[\w .,'-]{0,80})")
+
+
+def named_fault(error: BaseException | None, host: str, proxy: str) -> Flaw | None:
+    """A fault of the certificate or of the proxy, by a name of its own: a setting mends it, trying again does not."""
+    if isinstance(error, exceptions.ProxyError):
+        said = _TUNNEL.search(str(error.original_error))
+        return Flaw("proxy_refuses", proxy=proxy, detail=said[1]) if said else Flaw("proxy_unreachable", proxy=proxy)
+    if not isinstance(error, exceptions.SSLError):
+        return None
+    for cause in error.args:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Flaw("certificate_untrusted", host=host, detail=cause.verify_message)
+    return Flaw("tls_failed", host=host)
 
 
 def _why(error: HTTPError) -> str:

@@ -12,9 +12,11 @@ import http.client
 import io
 import socket
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -34,13 +36,12 @@ class AnswerTooLarge(HTTPError):
 class _Watch:
     """How long the answer now being read may still take; one for each thread."""
 
-    clock: Callable[[], float]
     ends: float
     read: float
 
     def allowance(self) -> float:
         """Seconds the next packet may take; TimeoutError when the deadline has passed."""
-        left = self.ends - self.clock()
+        left = self.ends - time.monotonic()
         if left <= 0:
             raise TimeoutError("deadline passed")
         return min(left, self.read)
@@ -111,16 +112,22 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
+def proxy_for(url: str, proxies: MutableMapping[str, str]) -> str:
+    """The proxy on the way to an address, without the password that may stand in it; empty when there is none."""
+    parts = urlsplit(requests.utils.select_proxy(url, proxies) or "")
+    return parts.netloc.rpartition("@")[2] or parts.path
+
+
 class Transport:
     """The connections to one host. Certificates are verified; no cookies, no redirects, no retries. Thread-safe."""
 
-    def __init__(self, base_url: str, host: str | None, concurrency: int, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self, base_url: str, host: str | None, concurrency: int) -> None:
         self._adapter = _Adapter(pool_maxsize=concurrency, max_retries=0)
         with requests.Session() as session:
             session.trust_env = not is_loopback(host)
             settings = session.merge_environment_settings(base_url, {}, None, True, None)
         verify, proxies = settings["verify"], dict(settings["proxies"])
+        self.proxy = proxy_for(base_url, proxies)
         probe = requests.Request("GET", base_url).prepare()
         self._pool = cast(HTTPConnectionPool, self._adapter.get_connection_with_tls_context(probe, verify, proxies))
         self._adapter.cert_verify(self._pool, base_url, verify, None)  # type: ignore[no-untyped-call]
@@ -135,7 +142,7 @@ class Transport:
     ) -> tuple[int, Mapping[str, str], bytes]:
         """One attempt: status, headers, body. `timeouts` = connect, read, whole answer (seconds). Raises HTTPError."""
         connect, read, whole = timeouts
-        _current.watch = _Watch(self._clock, self._clock() + whole, read)
+        _current.watch = _Watch(time.monotonic() + whole, read)
         answer = self._pool.urlopen(
             method,
             target,

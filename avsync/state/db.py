@@ -5,6 +5,7 @@ NORMAL would lose the last commits in a power cut, and an acknowledged intent is
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,7 +17,8 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from avsync.errors import PersonMustLook
+from avsync import __version__
+from avsync.errors import ConfigError, PersonMustLook
 from avsync.state.lock import RunLock
 
 FILE_NAME = "state.db"
@@ -24,6 +26,8 @@ BUSY_SECONDS = 30
 ONE_STATEMENT = 500  # values bound in one statement; a page may hold any number of rows
 _SOON_CHECKED = 32 * 1024 * 1024  # bytes that take a moment
 _APPLIED = "_sqlite_migrations"
+_MADE_BY = "made_by"
+_HELD = ("is locked", "is busy")
 _LOST = ("malformed", "no such", "already exists", "not a database")
 migrations = Migrations("avsync")
 
@@ -112,6 +116,7 @@ def open_for_writing(folder: Path) -> Database:
         db.execute("PRAGMA synchronous=FULL")
         _check(db, path)
         migrations.apply(db)
+        _sign(db)
     return db
 
 
@@ -185,6 +190,7 @@ def _copied(path: Path) -> Database:
 def _check(db: Database, path: Path) -> None:
     """A file that lost something must never look like a new one. The pages are looked at while that takes no time;
     in a large file a damaged page shows when it is read."""
+    _refuse_newer(db, path)
     tables = set(db.table_names()) - {_APPLIED}
     missing = [name for name in _NAMES if name not in tables]
     if tables and missing:
@@ -195,6 +201,31 @@ def _check(db: Database, path: Path) -> None:
         said = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
         if said != "ok":
             raise PersonMustLook("state_damaged", path=str(path), detail=said)
+
+
+def _refuse_newer(db: Database, path: Path) -> None:
+    """A later avsync may mean something else by what stands there: it is left as it is (behaviour 32)."""
+    known = {one.name for one in migrations.pending(Database(memory=True))}
+    later = [one.name for one in migrations.applied(db) if one.name not in known]
+    (layout,) = db.execute("PRAGMA user_version").fetchone()  # we leave it at 0
+    if later or layout:
+        signed = _signed(db).replace(__version__, "")  # ours stands there when the newer one was killed at once
+        raise ConfigError("state_newer", path=str(path), version=signed or (later or [layout])[-1], own=__version__)
+
+
+def _signed(db: Database) -> str:
+    """The version of avsync that last wrote here."""
+    if "cache" not in db.table_names():
+        return ""
+    row = db.execute("SELECT value FROM cache WHERE key = ?", [_MADE_BY]).fetchone()
+    return str(json.loads(row[0])) if row else ""
+
+
+def _sign(db: Database) -> None:
+    """Leave our version, so that an older avsync can name it."""
+    if _signed(db) != __version__:
+        sql = "INSERT OR REPLACE INTO cache (key, value, fetched_at) VALUES (?, ?, '')"
+        db.execute(sql, [_MADE_BY, json.dumps(__version__)])
 
 
 def _refuse_leftovers(path: Path) -> None:
@@ -220,6 +251,8 @@ def _page_size(path: Path) -> int:
 def explained(error: sqlite3.DatabaseError, path: str) -> PersonMustLook:
     """What SQLite says, by who must act: the disk or the rights (free them and go on), or a damaged file."""
     words = str(error)
+    if any(sign in words for sign in _HELD):
+        return PersonMustLook("state_locked", path=path, detail=words)
     if isinstance(error, sqlite3.OperationalError) and not any(sign in words for sign in _LOST):
         return PersonMustLook("state_unwritable", path=path, detail=words)
     return PersonMustLook("state_damaged", path=path, detail=words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -12,6 +13,25 @@ from pathlib import Path
 from avsync.errors import PersonMustLook
 
 FILE_NAME = "lock"
+
+
+def open_lock(path: Path, mode: int) -> int:
+    """The handle of a lock file, made when it is not there. What stands behind a link in its place is not ours."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise PersonMustLook("lock_is_a_link", path=str(path)) from error
+        raise
+
+
+def refused(path: Path, error: OSError) -> PersonMustLook:
+    """The disk has no locks to give, as many a network share."""
+    return PersonMustLook("lock_refused", path=str(path), detail=error.strerror or str(error))
+
+
+def _unwritable(path: Path, error: OSError) -> PersonMustLook:
+    return PersonMustLook("state_unwritable", path=str(path), detail=error.strerror or str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +55,20 @@ class RunLock:
         self._file: int | None = None
 
     def take(self) -> bool:
-        """Take the lock; False when another run has it."""
+        """Take the lock; False when another run has it. A lock that nobody can take is no run at work: exit 5."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o640)
+            self._file = open_lock(self.path, 0o640)
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise _unwritable(self.path, error) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             self.release()
             return False
+        except OSError as error:
+            self.release()
+            raise refused(self.path, error) from error
         return True
 
     def holder(self) -> Holder:
@@ -67,10 +90,7 @@ class RunLock:
             os.ftruncate(self._file, len(text))
             os.fsync(self._file)
         except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _unwritable(self, error: OSError) -> PersonMustLook:
-        return PersonMustLook("state_unwritable", path=str(self.path), detail=error.strerror or str(error))
+            raise _unwritable(self.path, error) from error
 
     def release(self) -> None:
         """Let it go."""

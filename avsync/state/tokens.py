@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from avsync.errors import LoginNeeded, PersonMustLook, TryLater
+from avsync.state.folder import sync_folder
+from avsync.state.lock import open_lock, refused
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ class TokenFile:
             _make_folder(self.path.parent)
             _write_synced(temporary, json.dumps(dict(token)).encode())
             os.replace(temporary, self.path)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except OSError as exc:
             with suppress(OSError):
                 temporary.unlink()
@@ -121,14 +123,14 @@ class TokenFile:
                 current = os.stat(self.path).st_mtime_ns if self.path.exists() else 0
                 if when >= current and _token_in(one.read_bytes()) is not None:
                     os.replace(one, self.path)
-                    _sync_folder(self.path.parent)
+                    sync_folder(self.path.parent)
                 else:
                     one.unlink()
 
     def _open_lock(self) -> int:
         try:
             _make_folder(self.path.parent)
-            return os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return open_lock(self._lock_path, 0o600)
         except OSError as exc:
             raise self._not_saved(exc) from None
 
@@ -140,6 +142,8 @@ class TokenFile:
             except BlockingIOError:
                 if time.monotonic() >= end:
                     raise TryLater("token_locked", path=str(self._lock_path)) from None
+            except OSError as exc:
+                raise refused(self._lock_path, exc) from None
             time.sleep(LOCK_STEP)
 
 
@@ -163,12 +167,3 @@ def _write_synced(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """A rename is on the disk only when its folder is."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

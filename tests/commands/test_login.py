@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import pty
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -23,6 +26,7 @@ from avsync.commands import login
 from avsync.commands.login import Listener, Reply, reply_in
 from avsync.config.settings import Config, load
 from avsync.errors import AvsyncError, ConfigError, LoginNeeded, TryLater
+from avsync.messages.texts import text
 from avsync.sandbox.server import Sandbox
 
 
@@ -209,8 +213,6 @@ def test_the_consent_is_refused(box: Sandbox, make: Callable[..., Config]) -> No
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (lambda url: [url.partition("&state=")[0] + "&state=wrong"], "login_wrong_state"),
-        (lambda url: [url.partition("&state=")[0]], "login_wrong_state"),
         (lambda url: [url.partition("?")[0] + "?state=" + url.rpartition("state=")[2]], "login_no_code"),
         (lambda url: [url.replace("code=", "code=x")], "login_code_refused"),
     ],
@@ -221,6 +223,19 @@ def test_an_answer_that_is_no_good(
     error = refused(make(), Browser(box, change=change))
     assert (error.code, error.exit_code) == (code, 3)
     assert not [request for request in box.requests if request.path.endswith("companies")]
+
+
+@pytest.mark.parametrize("stray", ["?error=x", "?error=access_denied&state=", "?code=abc&state=wrong", "?code=abc",
+                                   "?state=wrong", "?error=x&state=wrong"])  # fmt: skip
+def test_what_strays_to_the_listener_is_answered_and_ignored(
+    box: Sandbox, make: Callable[..., Config], stray: str
+) -> None:
+    browser = Browser(box, change=lambda url: [url.partition("?")[0] + stray, url])
+    config = make()
+    run(config, browser)
+    assert [status for status, _ in browser.seen] == [400, 200]
+    assert "does not belong" in browser.seen[0][1]
+    assert config.token_path.exists()
 
 
 def test_no_answer_in_time(make: Callable[..., Config]) -> None:
@@ -313,16 +328,40 @@ def test_the_listener_wins_when_it_is_first(box: Sandbox, make: Callable[..., Co
     assert config.token_path.exists()
 
 
-def test_a_pasted_address_of_another_login(box: Sandbox, make: Callable[..., Config]) -> None:
+def test_a_pasted_address_of_another_login_is_explained(box: Sandbox, make: Callable[..., Config]) -> None:
     config = make()
-    with pytest.raises(LoginNeeded) as caught:
-        run_pasting(config, box, lambda url: "http://localhost:8765/callback?code=abc&state=other\n")
-    assert caught.value.code == "login_wrong_state"
+    shown = run_pasting(config, box, lambda url: f"http://localhost:8765/callback?code=abc&state=other\n{url}\n")
+    assert len([line for line in shown if "another (older) login" in line]) == 1
+    assert config.token_path.exists()
 
 
 def test_what_is_piped_in_is_read_like_what_is_pasted(make: Callable[..., Config]) -> None:
     stdin = io.StringIO("hello\nhttp://localhost/callback?code=abc&state=other")
-    assert refused(make(), stdin=stdin).code == "login_wrong_state"
+    assert refused(make(), stdin=stdin, timeout=0.3).code == "login_timeout"
+
+
+@pytest.mark.parametrize("typed", ["{url}\n", "nonsense\x7f\x7f\n{url}\n", "{url}xy\x7f\x7f\n"])
+@pytest.mark.parametrize("option", [["--no-browser"], []])
+def test_a_terminal_takes_an_address_of_any_length(
+    box: Sandbox, make: Callable[..., Config], tmp_path: Path, option: list[str], typed: str
+) -> None:
+    """As a process of its own: without a display an address can be pasted, option or not."""
+    config = make()
+    ours, theirs = pty.openpty()
+    env = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")}
+    command = [sys.executable, "-m", "avsync", "-c", str(tmp_path / "config.yaml"), "login", *option]
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        url = box.approve(process.stdout.readline().strip()).replace("?", "?" + "padding=" + "x" * 20_000 + "&")
+        process.stdout.readline()
+        time.sleep(0.3)
+        for piece in range(0, len(keys := typed.format(url=url)), 1000):
+            os.write(ours, keys[piece : piece + 1000].encode())
+        assert process.wait(20) == 0
+    assert config.token_path.exists()
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_stdin_that_ends_leaves_the_listener_waiting(box: Sandbox, make: Callable[..., Config]) -> None:
@@ -396,7 +435,9 @@ def test_a_token_service_that_is_down(box: Sandbox, make: Callable[..., Config])
     box.faults.add(side="accountview", path="token", do="500")
     error = refused(make(), Browser(box))
     assert isinstance(error, TryLater)
-    assert (error.code, error.exit_code) == ("token_service_down", 4)
+    assert (error.code, error.exit_code) == ("login_not_finished", 4)
+    for language in ("nl", "en"):
+        assert not any("no need" in words or "niet nodig" in words for words in text(error.code, language, {}))
 
 
 def test_a_new_login_replaces_a_damaged_token_file(box: Sandbox, make: Callable[..., Config]) -> None:

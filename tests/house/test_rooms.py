@@ -17,7 +17,7 @@ APART = {"sandbox", "conformance"}
 
 # room: the rooms it may know; everybody may know `errors`
 MAY_KNOW = {
-    "__main__": {"cli"},
+    "__main__": {"cli", "messages"},
     "cli": {"commands", "config", "messages"},
     "commands": {"sync", "records", "state", "services", "config", "messages"},
     "sync": {"records", "state", "services", "config", "messages"},
@@ -93,7 +93,7 @@ def test_what_is_pure_has_no_effects(path: Path) -> None:
 
 
 def test_one_broad_except_at_the_record_boundary() -> None:
-    """Law 8. The other place hands an exception on to the thread that waits for it."""
+    """Law 8. Of the other places one is the edge of the process, one hands an exception on to the thread that waits."""
     broad = [
         str(path.relative_to(PACKAGE))
         for path in FILES
@@ -102,7 +102,7 @@ def test_one_broad_except_at_the_record_boundary() -> None:
         and not (isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None)
         and (node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException"))
     ]
-    assert sorted(broad) == ["services/accountview/grant.py", "sync/boundary.py"]
+    assert sorted(broad) == ["__main__.py", "services/accountview/grant.py", "sync/boundary.py"]
 
 
 def test_no_file_of_the_project_names_a_package_registry() -> None:

@@ -328,7 +328,9 @@ def test_an_untrusted_certificate_stops_everything(tmp_path: Path) -> None:
     context.load_cert_chain(pem)
     with Scripted(answer([]), tls=context) as server:
         http = made(server.url.replace("http:", "https:"))
-        assert http.send("POST", "/x", {}) == NotSent("TLS failed")
+        with pytest.raises(TryLater) as caught:  # nothing was stored
+            http.send("POST", "/x", {})
+        assert (caught.value.code, caught.value.params["host"]) == ("certificate_untrusted", "127.0.0.1")
         assert server.seen == []
 
 

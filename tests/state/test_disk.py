@@ -65,6 +65,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run(tmp_path: Path) -> None:
 
 def test_a_full_disk_before_anything_began(tmp_path: Path) -> None:
     with office(tmp_path, small()) as one, tiny_disk(one.state, "64k"):
+        one.state.chmod(0o700)
         one.log_in()
         with suppress(OSError), (one.state / "ballast").open("wb", buffering=0) as file:
             while True:

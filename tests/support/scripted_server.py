@@ -48,6 +48,8 @@ class Scripted:
         while True:
             try:
                 connection, _ = self._socket.accept()
+            except ssl.SSLError:  # the other side did not trust us
+                continue
             except OSError:
                 return
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()

@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +22,8 @@ from requests.adapters import HTTPAdapter
 from requests_oauthlib import OAuth2Session
 
 from avsync.errors import AvsyncError, ConfigError, LoginNeeded, TryLater
+from avsync.services.http import named_fault
+from avsync.services.transport import proxy_for
 from avsync.services.urls import is_loopback
 
 SCOPE = "readaccountviewdata updateaccountviewdata"  # AccountView contract 1; never deleteaccountviewdata
@@ -79,28 +82,12 @@ class TokenService:
     def exchange(self, code: str, redirect_uri: str) -> Token:
         """The first pair; `code` decoded once, `redirect_uri` byte-identical to the first leg."""
         session = self._session(redirect_uri)
-        return self._call(
-            lambda: session.fetch_token(
-                self._url,
-                code=code,
-                client_secret=self._secret,
-                include_client_id=True,
-                timeout=self._timeouts,
-            )
-        )
+        return self._call(session.fetch_token, code=code, include_client_id=True)
 
     def refresh(self, refresh_token: str) -> Token:
         """The next pair; the old refresh token is dead from here on."""
         session = self._session(None)
-        return self._call(
-            lambda: session.refresh_token(
-                self._url,
-                refresh_token=refresh_token,
-                client_id=self._id,
-                client_secret=self._secret,
-                timeout=self._timeouts,
-            )
-        )
+        return self._call(session.refresh_token, refresh_token=refresh_token, client_id=self._id)
 
     def _session(self, redirect_uri: str | None) -> Any:
         session = OAuth2Session(self._id, redirect_uri=redirect_uri)
@@ -111,18 +98,27 @@ class TokenService:
         session.register_compliance_hook("refresh_token_response", _checked)
         return session
 
-    def _call(self, call: Callable[[], Mapping[str, Any]]) -> Token:
+    def _call(self, ask: Callable[..., Mapping[str, Any]], **given: Any) -> Token:
+        asking = partial(ask, self._url, client_secret=self._secret, timeout=self._timeouts, **given)
         try:
-            raw = _within(sum(self._timeouts), call)
+            raw = _within(sum(self._timeouts), asking)
         except requests.Timeout:
             raise _down("time-out") from None
-        except requests.exceptions.SSLError:
-            raise _down("TLS") from None
+        except (requests.exceptions.SSLError, requests.exceptions.ProxyError) as exc:
+            raise self._named(exc) from None
         except requests.RequestException as exc:
             raise _down(type(exc).__name__) from None
+        except OSError:  # certificates that cannot be read
+            raise ConfigError("environment_refused", service="AccountView") from None
         except (ValueError, TypeError):
             raise _down("unreadable answer") from None
         return {key: raw[key] for key in KEPT if raw.get(key) is not None}
+
+    def _named(self, error: requests.RequestException) -> AvsyncError:
+        cause = error.args[0] if error.args else None
+        proxy = proxy_for(self._url, {} if self._plain else requests.utils.get_environ_proxies(self._url))
+        flaw = named_fault(getattr(cause, "reason", cause), urlsplit(self._url).hostname or "", proxy)
+        return TryLater(flaw.code, service="AccountView", **flaw.params) if flaw else _down(type(error).__name__)
 
 
 class _Adapter(HTTPAdapter):
