@@ -147,6 +147,8 @@ _TABLES: list[tuple[str, str, str, str, str]] = [
         COMMENT2 M Externe opmerking
         PROJ_CODE C10^ >PROJECTS Projectcode
         EXT_ID C32 Referentie extern systeem
+        INV_DATE D Factuurdatum
+        TO_EMAIL C50 E-mail
         CNG_DATE T- Gewijzigd op
         CLOSED L# Gefactureerd
         """,
