@@ -232,6 +232,10 @@ def _adapted(table: TableSpec, options: Options) -> TableSpec:
     columns = dict(table.columns)
     if not options.ext_id and "EXT_ID" in columns:
         columns["EXT_ID"] = replace(columns["EXT_ID"], hidden=True)
+    if options.extra_columns:
+        key, *others = columns.values()
+        extra = [_column(f"X_{number:04} C20 Vrij veld {number}") for number in range(options.extra_columns)]
+        columns = {column.name: column for column in (key, *extra, *others)}
     if table.name == "HRS_LINE" and options.project_on_hours:
         columns["PROJ_CODE"] = replace(columns["PROJ_CODE"], mandatory=True)
     return replace(table, columns=columns)
