@@ -77,7 +77,7 @@ _TABLES: list[tuple[str, str, str, str, str]] = [
         """,
     ),
     (
-        "CNT_PERS",
+        "ASC_PP",
         "PP1",
         "",
         "Contactpersonen",
@@ -252,7 +252,7 @@ class Dictionary:
         if options.names == "other":
             specs = [_renamed(table) for table in specs]
         self.tables = {table.name: table for table in specs}
-        self.shown = [table for table in specs if options.contacts_module or table.name != "CNT_PERS"]
+        self.shown = [table for table in specs if options.contacts_module or table.name != "ASC_PP"]
         self._objects = {table.code.lower(): table for table in self.shown if not table.parent}
         self._columns = {table.name: {column.wire.lower(): column for column in table.visible} for table in specs}
 
