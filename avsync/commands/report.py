@@ -54,7 +54,7 @@ def problem_json(problem: Problem, language: str) -> dict[str, Any]:
     message, hint = texts.text(cause.code, language, cause.params)
     return {
         "id": problem.id, "flow": about.flow, "kind": about.kind, "key": about.key, "name": about.name,
-        "code": cause.code, "who": texts.row(cause.code).who, "message": message, "hint": hint,
+        "code": cause.code, "who": texts.row(cause.code)["who"], "message": message, "hint": hint,
         "severity": cause.severity, "first_seen": problem.first_seen, "last_seen": problem.last_seen,
         "attempts": problem.attempts,
     }  # fmt: skip

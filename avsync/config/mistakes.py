@@ -1,6 +1,8 @@
-"""Config mistakes in plain words, one line each: path, line in the file, what is allowed there.
+"""The config file as it was written, and what is wrong with it in plain words, one line each: path, line, what may be.
 
-What keys demand of each other is judged on the file as it was written, so that it is told together with the rest.
+YAML reads `0042` as a number and `off` as false. A config full of codes with leading zeros needs the text as it was, so
+that the message can say what to put between quotes, and on which line. What keys demand of each other is judged on the
+file as it was written too, so that it is told together with the rest.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,10 +18,15 @@ import yaml
 from pydantic import BaseModel
 
 from avsync.config.secret import Secret
-from avsync.config.yaml_file import Loader, Loc, Source
+from avsync.errors import ConfigError
 from avsync.messages.texts import known as is_known
 from avsync.messages.texts import phrase
+from avsync.services import names_of
 
+_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MAX_DEPTH = 20
+
+Loc = tuple[str | int, ...]
 Mistake = tuple[Loc, str, dict[str, Any]]  # where, which text, what to fill in
 
 ON = ("import", "export", "both")
@@ -31,6 +38,85 @@ PARTS = {  # of an override, and the form that names have there
     "accountview": {"business_object": NAME, "table": NAME, "columns": NAME},
     "crafter": {"path": PATH, "fields": FIELD},
 }
+
+
+@dataclass
+class Source:
+    """A parsed file: `data` holds plain values, `written` the text of each scalar, `lines` counts from 1.
+
+    `mistakes` are (location, text key, parameters) found while reading, such as a key that is there twice.
+    """
+
+    data: Any = None
+    written: dict[Loc, str] = field(default_factory=dict)
+    lines: dict[Loc, int] = field(default_factory=dict)
+    mistakes: list[Mistake] = field(default_factory=list)
+
+
+def read(path: Path) -> Source:
+    """Read a config file; what keeps it from that is a ConfigError that names the file (and line)."""
+    try:
+        loader = _LOADER(_text(path))
+        node = loader.get_single_node()
+        if node is None:
+            raise ConfigError("config_empty", path=str(path))
+        source = Source()
+        source.data = _value(loader, node, (), source)
+        return source
+    except yaml.YAMLError as exc:
+        mark = getattr(exc, "problem_mark", None)
+        detail = getattr(exc, "problem", None) or getattr(exc, "reason", None) or "YAML"
+        raise ConfigError("config_broken", path=str(path), line=mark.line + 1 if mark else "?", detail=detail) from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError("config_not_found", path=str(path)) from None
+    except IsADirectoryError:
+        raise ConfigError("config_is_directory", path=str(path)) from None
+    except UnicodeDecodeError as exc:
+        raise ConfigError("config_not_utf8", path=str(path), byte=exc.start) from None
+    except OSError as exc:
+        raise ConfigError("config_unreadable", path=str(path), detail=exc.strerror or str(exc)) from None
+
+
+def _value(loader: Any, node: Any, loc: Loc, source: Source) -> Any:
+    source.lines.setdefault(loc, node.start_mark.line + 1)
+    if len(loc) > MAX_DEPTH:
+        source.mistakes.append((loc[:3], "too_deep", {}))
+        return None
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(loader, node, loc, source)
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(loader, item, (*loc, number), source) for number, item in enumerate(node.value)]
+    source.written[loc] = node.value
+    return _scalar(loader, node)
+
+
+def _mapping(loader: Any, node: Any, loc: Loc, source: Source) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            source.mistakes.append((loc, "odd_key", {}))
+            continue
+        key, line = str(key_node.value), key_node.start_mark.line + 1
+        if key in values:
+            first = source.lines[(*loc, key)]
+            source.mistakes.append(((*loc, key), "twice", {"first": first, "second": line}))
+            continue
+        source.lines[(*loc, key)] = line
+        values[key] = _value(loader, value_node, (*loc, key), source)
+    return values
+
+
+def _scalar(loader: Any, node: Any) -> Any:
+    """What YAML makes of it; a date that does not exist or an unknown tag stays the text that was written."""
+    try:
+        return loader.construct_object(node)
+    except (ValueError, yaml.constructor.ConstructorError):
+        return str(node.value)
 
 
 def explain(root: type[BaseModel], source: Source, errors: Iterable[Any]) -> list[str]:
@@ -70,23 +156,14 @@ def _across(raw: Mapping[str, Any], wrong: set[Loc]) -> Iterator[Mistake]:
             yield ("time_codes", code), "time_code_needed", {}
 
 
-@cache
-def known_names(side: str) -> dict[str, frozenset[str]]:
-    """Kind → neutral names that may be overridden: the schema file of that side, read as data."""
-    file = Path(__file__).parents[1].joinpath("services") / side / "schema.yaml"
-    names = list(PARTS[side])[-1]
-    kinds = yaml.load(file.read_text("utf-8"), Loader)  # noqa: S506 - a safe loader
-    return {kind: frozenset(parts.get(names) or {}) for kind, parts in kinds.items()}
-
-
 def _overrides(raw: Mapping[str, Any], side: str) -> Iterator[Mistake]:
     overrides = _section(_section(raw, side), "schema")
-    known = known_names(side) if overrides else {}
+    known = names_of(side) if overrides else {}
     for kind, parts in overrides.items():
         if kind not in known:
             yield (side, "schema", kind), "extra_forbidden", {"known": sorted(known)}
         elif isinstance(parts, dict):
-            yield from _parts((side, "schema", kind), parts, known[kind])
+            yield from _parts((side, "schema", kind), parts, frozenset(known[kind][list(PARTS[side])[-1]]))
 
 
 def _parts(loc: Loc, parts: Mapping[str, Any], names: frozenset[str]) -> Iterator[Mistake]:
@@ -172,14 +249,14 @@ def _dotted(loc: Loc) -> str:
 
 def keys_of(section: type[BaseModel]) -> list[str]:
     """The YAML keys of a section, in the order of the example."""
-    return [field.alias or name for name, field in section.model_fields.items()]
+    return [one.alias or name for name, one in section.model_fields.items()]
 
 
 def _children(section: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
-    for name, field in section.model_fields.items():
-        for candidate in (field.annotation, *get_args(field.annotation)):
+    for name, one in section.model_fields.items():
+        for candidate in (one.annotation, *get_args(one.annotation)):
             if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-                yield field.alias or name, candidate
+                yield one.alias or name, candidate
 
 
 def _paths(section: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -26,9 +26,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from avsync.config.mistakes import explain, keys_of, language_of
+from avsync.config.mistakes import explain, keys_of, language_of, read
 from avsync.config.secret import AccountViewSecret, CrafterKey, expanded
-from avsync.config.yaml_file import read
 from avsync.errors import ConfigError
 from avsync.services.urls import problem_with_redirect, problem_with_url
 

@@ -10,7 +10,6 @@ that something is wrong must never itself go wrong.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,32 +48,14 @@ def phrase(file: str, name: str, language: str, /, **params: Any) -> str:
     return str(pair[language == "en"]).format_map(_Params(params)) if pair else name.replace("_", " ")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of problems.yaml: who must act, the severity, and (sentence, next step) per language."""
-
-    who: str
-    severity: str
-    texts: Mapping[str, tuple[str, str]]
-
-
-@cache
-def table() -> Mapping[str, Row]:
-    """All rows of problems.yaml by code."""
-    return {
-        code: Row(one["who"], one["severity"], {language: tuple(one[language]) for language in ("nl", "en")})
-        for code, one in _read("problems").items()
-    }
-
-
-def row(code: str) -> Row:
-    """The row of a code."""
-    return table().get(code) or Row("support", "error", dict.fromkeys(("nl", "en"), (code, "-")))
+def row(code: str) -> Mapping[str, Any]:
+    """The row of a code in problems.yaml: `who` must act, the `severity`, and [sentence, next step] per language."""
+    return _read("problems").get(code) or {"who": "support", "severity": "error", "nl": (code, "-"), "en": (code, "-")}
 
 
 def severity(code: str) -> str:
     """`error`, `warning` or `waiting` (behaviour 27)."""
-    return row(code).severity
+    return str(row(code)["severity"])
 
 
 def text(code: str, language: str, params: Mapping[str, Any]) -> tuple[str, str]:
@@ -82,7 +63,7 @@ def text(code: str, language: str, params: Mapping[str, Any]) -> tuple[str, str]
     shown = _Params({name: _shown(name, value, language) for name, value in params.items()})
     if "parent_name" in params:
         shown["parent_name"] = _behind(params["parent_name"], params.get("parent"))
-    sentence, step = row(code).texts[language if language in ("nl", "en") else "nl"]
+    sentence, step = row(code)["en" if language == "en" else "nl"]
     return sentence.format_map(shown), step.format_map(shown)
 
 
@@ -102,11 +83,6 @@ def _short(value: object) -> str:
     """Data stays on its line and moves no cursor."""
     shown = "".join(char if char.isprintable() else " " for char in str(value)[: _LONGEST + 1])
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
-
-
-def kind_word(language: str, kind: str) -> str:
-    """What people call a kind."""
-    return word(kind, language)
 
 
 def about(language: str, kind: str, key: str, name: str) -> str:

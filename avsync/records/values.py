@@ -28,7 +28,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _NOT_IN_A_KEY = re.compile(r"[\t\n\u2028\u2029]")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,12})?\Z")
 _LONGEST_TEXT = 100_000
-_LONGEST_KEY = 255  # what can be looked for (services.accountview.query)
+_LONGEST_KEY = 255  # what can be looked for (services.accountview.wire)
 
 
 def other(side: Side) -> Side:

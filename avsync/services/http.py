@@ -1,37 +1,34 @@
 """One HTTP client per service: reads are tried again, writes never, and nothing that is secret reaches a log.
 
 What a failed attempt means stands here once: `Http.get` turns it into another try and at last into TryLater,
-`Http.send` into NotSent (surely not stored) or Unknown (it may be stored).
+`Http.send` into NotSent (surely not stored) or Unknown (it may be stored). Numbers stay exact both ways: read as
+Decimal, written digit by digit, no floats (law 3).
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import math
+import re
 import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ProxyError,
-    SSLError,
-    TimeoutError,
-)
+from urllib3 import exceptions
+from urllib3.exceptions import HTTPError
 
 from avsync.errors import ConfigError, LoginNeeded, OutOfTime, TryLater
-from avsync.services.answer import Answer, Flaw, http_moment
-from avsync.services.outcome import NotSent, Unknown
 from avsync.services.transport import AnswerTooLarge, Transport
 from avsync.services.urls import problem_with_url
-from avsync.services.wire import write_json
 
 log = logging.getLogger(__name__)
 logging.getLogger("urllib3").setLevel(logging.INFO)  # its DEBUG lines show the values in queries
@@ -39,12 +36,115 @@ logging.getLogger("urllib3").setLevel(logging.INFO)  # its DEBUG lines show the 
 TRIES = 3
 RESTS = (0.5, 2.0)  # seconds before the second and the third try
 LONGEST_RETRY_AFTER = 60.0
-MAX_ANSWER = 64 * 1024 * 1024
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "avsync"}
 _JSON = {"Content-Type": "application/json; charset=UTF-8"}
 
 T = TypeVar("T")
 Params = Mapping[str, str]
+
+
+class Flaw(Exception):
+    """An answer to a read that is worth another try; `code` and `params` are those of the TryLater it may become."""
+
+    def __init__(self, code: str = "service_unreachable", **params: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.params = params
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of a listing: rows under neutral names with raw JSON values, and the server's clock (UTC) with it.
+
+    What came in place of a row is `{"_broken": its text}`.
+    """
+
+    rows: list[dict[str, Any]]
+    server_time: datetime | None
+
+
+class Answer:
+    """A complete answer: `status`, `headers` (case-insensitive), and what its body holds."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status, self.headers = status, headers
+        self.ok = 200 <= status < 300
+        try:
+            self._data, self._readable = read_json(body), True
+        except ValueError:
+            self._data, self._readable = None, False
+
+    def json(self) -> Any:
+        """The body (numbers with a point as Decimal), None when it is empty; Flaw when it is no JSON."""
+        if not self._readable:
+            raise Flaw(detail=f"HTTP {self.status}, no JSON")
+        return self._data
+
+    @property
+    def server_time(self) -> datetime | None:
+        """The moment (UTC) in the Date header."""
+        return http_moment(self.headers.get("Date"))
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds the service asks us to stay away."""
+        text = (self.headers.get("Retry-After") or "").strip()
+        if re.fullmatch(r"[0-9]{1,300}(\.[0-9]*)?", text):
+            return float(text)
+        until = http_moment(text)
+        if until is None:
+            return None
+        return max(0.0, (until - (self.server_time or datetime.now(UTC))).total_seconds())
+
+
+@lru_cache(maxsize=64)
+def http_moment(header: str | None) -> datetime | None:
+    """The moment (UTC) in a header such as Date, None when there is none or it makes no sense."""
+    try:
+        moment = parsedate_to_datetime(header or "")
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The service has it. `row` is the stored record in neutral field names, or None when the answer had no body."""
+
+    row: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The service said no and has not stored it; `message` is in the service's own words (may be empty).
+
+    `status` is the HTTP status; `missing` = the record to update does not exist there (404); `existing_id` as in
+    Crafter's 409; `fields` = [(neutral or wire field name, message)].
+    """
+
+    message: str
+    status: int = 0
+    missing: bool = False
+    existing_id: str | None = None
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Surely not stored (connection refused, 429): may be sent again. `retry_after` in seconds, if the service said."""
+
+    reason: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It may or may not be stored (time-out, dropped, 5xx, HTML, cut-off answer): look before sending again."""
+
+    reason: str
+
+
+Outcome = Done | Rejected | NotSent | Unknown
 
 
 class Tokens(Protocol):
@@ -78,7 +178,6 @@ class Http:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
         time_left: Callable[[], float] = lambda: math.inf,
-        max_answer: int = MAX_ANSWER,
     ) -> None:
         if problem_with_url(base_url):
             raise ConfigError("address_refused", service=service, url=base_url)
@@ -89,16 +188,10 @@ class Http:
         self._timeouts = (connect, read)
         self._clock, self._pause, self._time_left = clock, pause, time_left
         try:
-            self._transport = Transport(base_url, parts.hostname, concurrency, clock, max_answer)
+            self._transport = Transport(base_url, parts.hostname, concurrency, clock)
         except (OSError, ValueError):  # its text may hold a proxy's password
             raise ConfigError("environment_refused", service=service) from None
         self._counting = threading.Lock()
-        self._date: str | None = None
-
-    @property
-    def server_time(self) -> datetime | None:
-        """The service's clock (UTC) as the last answer told it."""
-        return http_moment(self._date)
 
     def get(
         self,
@@ -108,7 +201,6 @@ class Http:
         *,
         headers: Params | None = None,
         auth: Auth | None = None,
-        deadline: float | None = None,
     ) -> T:
         """What `accept` makes of the answer; it raises Flaw for one that is worth another try.
 
@@ -117,7 +209,7 @@ class Http:
         for attempt in range(TRIES):
             answer = None
             try:
-                answer = self._ask("GET", path, params, None, headers or {}, auth, deadline)
+                answer = self._ask("GET", path, params, None, headers or {}, auth)
                 if answer.status == 429:
                     raise Flaw("throttled")
                 return accept(answer)
@@ -132,14 +224,7 @@ class Http:
         raise TryLater(flaw.code, service=self.service, **flaw.params)
 
     def send(
-        self,
-        method: str,
-        path: str,
-        body: Any,
-        *,
-        headers: Params | None = None,
-        auth: Auth | None = None,
-        deadline: float | None = None,
+        self, method: str, path: str, body: Any, *, headers: Params | None = None, auth: Auth | None = None
     ) -> Answer | NotSent | Unknown:
         """One attempt at a write. An Answer is 2xx or 4xx with a body of JSON or none (a 401: with any body).
 
@@ -147,7 +232,7 @@ class Http:
         """
         content = write_json(body)
         try:
-            answer = self._ask(method, path, None, content, {**_JSON, **(headers or {})}, auth, deadline)
+            answer = self._ask(method, path, None, content, {**_JSON, **(headers or {})}, auth)
         except HTTPError as error:
             return NotSent(_why(error)) if _never_sent(error) else Unknown(_why(error))
         if answer.status == 401:
@@ -167,59 +252,42 @@ class Http:
         self._transport.close()
 
     def _ask(
-        self,
-        method: str,
-        path: str,
-        params: Params | None,
-        body: bytes | None,
-        headers: Params,
-        auth: Auth | None,
-        deadline: float | None,
+        self, method: str, path: str, params: Params | None, body: bytes | None, headers: Params, auth: Auth | None
     ) -> Answer:
         """One answer; a 401 to a token that can be renewed is asked once more (it means: not applied)."""
         target = self._base + path + ("?" + urlencode(params, quote_via=quote) if params else "")
         if auth is None or callable(auth):
-            return self._once(method, path, target, body, {**headers, **(auth() if auth else {})}, deadline)
+            return self._once(method, path, target, body, {**headers, **(auth() if auth else {})})
         token = auth.access_token()
-        answer = self._once(method, path, target, body, {**headers, **_bearer(token)}, deadline)
-        if answer.status != 401:
-            return answer
-        token = auth.refresh_after_401(token)
-        answer = self._once(method, path, target, body, {**headers, **_bearer(token)}, deadline)
+        answer = self._once(method, path, target, body, {**headers, "Authorization": f"Bearer {token}"})
         if answer.status == 401:
-            raise LoginNeeded("login_needed")
+            token = auth.refresh_after_401(token)
+            answer = self._once(method, path, target, body, {**headers, "Authorization": f"Bearer {token}"})
+            if answer.status == 401:
+                raise LoginNeeded("login_needed")
         return answer
 
-    def _once(
-        self,
-        method: str,
-        path: str,
-        target: str,
-        body: bytes | None,
-        headers: Params,
-        deadline: float | None,
-    ) -> Answer:
+    def _once(self, method: str, path: str, target: str, body: bytes | None, headers: Params) -> Answer:
         left = self._time_left()
         if left <= 0:
             raise OutOfTime("budget_spent")
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
             raise ConfigError("header_refused", service=self.service)  # http.client would print the value
         connect, read = self._timeouts
-        whole = connect + 1.5 * read if deadline is None else deadline
+        whole = connect + 1.5 * read
         whole = min(whole, left) if method == "GET" else whole  # the answer to a write is worth waiting for
         with self._counting:
             self.requests += 1
         started, told = self._clock(), "no answer"
         try:
-            answer = Answer(
-                *self._transport.exchange(method, target, {**_HEADERS, **headers}, body, (connect, read, whole))
+            status, answered, content = self._transport.exchange(
+                method, target, {**_HEADERS, **headers}, body, (connect, read, whole)
             )
-            told = str(answer.status)
+            told = str(status)
         finally:
             if log.isEnabledFor(logging.DEBUG):
                 log.debug("%s %s: %s, %d ms", method, path, told, 1000 * (self._clock() - started))
-        self._date = answer.headers.get("Date") or self._date
-        return answer
+        return Answer(status, answered, content)
 
     def _rest(self, seconds: float) -> None:
         if seconds >= self._time_left():
@@ -227,25 +295,21 @@ class Http:
         self._pause(seconds)
 
 
-def _bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
 def _never_sent(error: HTTPError) -> bool:
     """Whether the request surely did not leave: no connection, no proxy, a certificate that does not hold."""
-    if isinstance(error, SSLError):
+    if isinstance(error, exceptions.SSLError):
         return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in error.args)
-    return isinstance(error, (ConnectTimeoutError, ProxyError))
+    return isinstance(error, (exceptions.ConnectTimeoutError, exceptions.ProxyError))
 
 
 # What went wrong, in the order of looking: the text never quotes the error itself, which may hold a whole address.
 _WHY: tuple[tuple[type[HTTPError], str], ...] = (
-    (NameResolutionError, "host name not found"),
-    (NewConnectionError, "no connection"),
-    (ConnectTimeoutError, "no connection in time"),
-    (TimeoutError, "no complete answer in time"),
-    (SSLError, "TLS failed"),
-    (ProxyError, "proxy failed"),
+    (exceptions.NameResolutionError, "host name not found"),
+    (exceptions.NewConnectionError, "no connection"),
+    (exceptions.ConnectTimeoutError, "no connection in time"),
+    (exceptions.TimeoutError, "no complete answer in time"),
+    (exceptions.SSLError, "TLS failed"),
+    (exceptions.ProxyError, "proxy failed"),
     (AnswerTooLarge, "answer too large"),
     (HTTPError, "connection dropped"),
 )
@@ -253,3 +317,84 @@ _WHY: tuple[tuple[type[HTTPError], str], ...] = (
 
 def _why(error: HTTPError) -> str:
     return next(text for kind, text in _WHY if isinstance(error, kind))
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+def _integer(text: str) -> int | Decimal:
+    return int(text) if len(text) < _LONGEST_NUMBER else _decimal(text)
+
+
+def _decimal(text: str) -> Decimal:
+    """A number, NaN for one that cannot be held: that is one value's problem, not the whole answer's."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("NaN")
+
+
+_LONGEST_WORDS = 500
+_LONGEST_NUMBER = 1000  # digits; Python refuses to read many more
+_decode = json.JSONDecoder(parse_int=_integer, parse_float=_decimal, parse_constant=_no_constant).decode
+_PART = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]|[^"\[\]{}]+', re.DOTALL)
+_DEEPEST = 64
+
+
+def read_json(body: bytes) -> Any:
+    """The value of a JSON text, None for an empty one; ValueError when it is no JSON (HTML, say, or cut off)."""
+    if not body or body.isspace():
+        return None
+    text = body.decode("utf-8-sig")
+    try:
+        return _decode(text)
+    except RecursionError:
+        return _decode(_flattened(text))
+
+
+def _flattened(text: str) -> str:
+    """The same text with null for what is nested too deep: that value is lost, and not the whole answer."""
+    kept, depth = [], 0
+    for part in _PART.findall(text):
+        opens, closes = part in ("[", "{"), part in ("]", "}")
+        depth -= closes
+        if depth < _DEEPEST or (depth == _DEEPEST and not (opens or closes)):
+            kept.append(part)
+        elif depth == _DEEPEST and opens:
+            kept.append("null")
+        depth += opens
+    return "".join(kept)
+
+
+def words(value: object) -> str:
+    """A text or number that a service sent, fit for a message: one line, printable, not long; "" for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+        return ""
+    shown = "".join(char if char.isprintable() else " " for char in str(value)[: 4 * _LONGEST_WORDS])
+    return " ".join(shown.split())[:_LONGEST_WORDS]
+
+
+def described(value: object) -> str:
+    """What came in place of a record."""
+    try:
+        return repr(value)[:_LONGEST_WORDS]
+    except RecursionError:
+        return type(value).__name__
+
+
+def write_json(value: Any) -> bytes:
+    """A JSON text (ASCII). Decimals become numbers with all their digits; ValueError for one that is not finite."""
+    return _text(value).encode("ascii")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError(f"{value} is no number")
+        return format(value, "f")
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{json.dumps(name)}:{_text(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(_text, value)) + "]"
+    return json.dumps(value, allow_nan=False)

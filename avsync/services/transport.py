@@ -23,6 +23,8 @@ from urllib3.exceptions import HTTPError
 
 from avsync.services.urls import is_loopback
 
+MAX_ANSWER = 64 * 1024 * 1024
+
 
 class AnswerTooLarge(HTTPError):
     """The answer is larger than any page of ours can be; reading stopped."""
@@ -84,21 +86,18 @@ class _TimedResponse(http.client.HTTPResponse):
             self.fp = io.BufferedReader(_Timed(self.fp, sock, watch))
 
 
-class _PlainPool(HTTPConnectionPool):
+class _TimedPool(HTTPConnectionPool):
     def _new_conn(self) -> Any:
         connection = super()._new_conn()
         connection.response_class = _TimedResponse  # type: ignore[attr-defined]
         return connection
 
 
-class _TlsPool(HTTPSConnectionPool):
-    def _new_conn(self) -> Any:
-        connection = super()._new_conn()
-        connection.response_class = _TimedResponse  # type: ignore[attr-defined]
-        return connection
+class _TimedTlsPool(_TimedPool, HTTPSConnectionPool):
+    """The same over TLS."""
 
 
-_POOLS = {"http": _PlainPool, "https": _TlsPool}
+_POOLS = {"http": _TimedPool, "https": _TimedTlsPool}
 
 
 class _Adapter(HTTPAdapter):
@@ -115,11 +114,8 @@ class _Adapter(HTTPAdapter):
 class Transport:
     """The connections to one host. Certificates are verified; no cookies, no redirects, no retries. Thread-safe."""
 
-    def __init__(
-        self, base_url: str, host: str | None, concurrency: int, clock: Callable[[], float], max_answer: int
-    ) -> None:
+    def __init__(self, base_url: str, host: str | None, concurrency: int, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._max_answer = max_answer
         self._adapter = _Adapter(pool_maxsize=concurrency, max_retries=0)
         with requests.Session() as session:
             session.trust_env = not is_loopback(host)
@@ -150,8 +146,8 @@ class Transport:
             timeout=Timeout(connect=connect, read=read),
             preload_content=False,
         )
-        content = answer.read(self._max_answer + 1)
-        if len(content) > self._max_answer:
+        content = answer.read(MAX_ANSWER + 1)
+        if len(content) > MAX_ANSWER:
             answer.close()
             raise AnswerTooLarge
         return answer.status, answer.headers, content

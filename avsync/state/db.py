@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
@@ -89,38 +89,41 @@ _TABLES = (
 _NAMES = tuple(match[1] for match in map(re.compile(r"CREATE TABLE (\w+)").match, _TABLES) if match)
 
 
+@contextmanager
+def _opening(path: Path, code: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise explained(error, str(path)) from error
+    except OSError as error:
+        raise PersonMustLook(code, path=str(path), detail=error.strerror or str(error)) from error
+
+
 def open_for_writing(folder: Path) -> Database:
     """Open (or make) state.db in the state folder. A damaged file is exit 5, never a silent fresh start."""
     path = folder / FILE_NAME
-    try:
+    with _opening(path, "state_unwritable"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _refuse_leftovers(path)
-        _private(path)
+        if not path.exists():  # it holds customers' names: readable for its owner and group at most
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o640))
         db = Database(_connect(str(path)))
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         _check(db, path)
         migrations.apply(db)
-    except sqlite3.DatabaseError as error:
-        raise explained(error, str(path)) from error
-    except OSError as error:
-        raise PersonMustLook("state_unwritable", path=str(path), detail=error.strerror or str(error)) from error
     return db
 
 
 def open_for_reading(folder: Path) -> Database | None:
     """Open state.db without writing anything, not even beside it; None when there is none yet."""
     path = folder / FILE_NAME
-    try:
+    with _opening(path, "state_unreadable"):
         if not path.exists():
             return None
         _refuse_leftovers(path)
         db = _readable(path)
         _check(db, path)
-    except sqlite3.DatabaseError as error:
-        raise explained(error, str(path)) from error
-    except OSError as error:
-        raise PersonMustLook("state_unreadable", path=str(path), detail=error.strerror or str(error)) from error
     return db
 
 
@@ -151,12 +154,6 @@ def private_copy(source: sqlite3.Connection) -> Database:
     finally:
         os.unlink(name)
     return Database(copy)
-
-
-def _private(path: Path) -> None:
-    """The state holds customers' names: readable for its owner and group at most."""
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o640))
 
 
 def _connect(path: str, uri: bool = False) -> sqlite3.Connection:
@@ -228,15 +225,20 @@ def explained(error: sqlite3.DatabaseError, path: str) -> PersonMustLook:
     return PersonMustLook("state_damaged", path=path, detail=words)
 
 
-@contextmanager
-def in_words(folder: Path) -> Iterator[None]:
+def in_words(folder: Path) -> AbstractContextManager[None]:
     """While inside, what SQLite refuses ends the command with a message (exit 5), never with a traceback."""
+    return file_in_words(str(folder / FILE_NAME))
+
+
+@contextmanager
+def file_in_words(path: str) -> Iterator[None]:
+    """The same, for a file."""
     try:
         yield
     except sqlite3.DatabaseError as error:
         if not of_the_disk(error):
             raise
-        raise explained(error, str(folder / FILE_NAME)) from error
+        raise explained(error, path) from error
 
 
 def of_the_disk(error: Exception) -> bool:

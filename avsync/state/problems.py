@@ -73,47 +73,39 @@ class Problems:
     def __init__(self, db: Database) -> None:
         self.db = db
 
-    def replace(self, about: About, causes: Sequence[Cause], now: str) -> bool:
-        """The record now has exactly these problems (conflicts stay); says whether anything came or went.
+    def replace(self, about: About, causes: Sequence[Cause], now: str) -> None:
+        """The record now has exactly these problems (conflicts stay).
 
         An ignored problem stays ignored until the record's version changes (behaviour 29).
         """
-        known = {(one.cause.code, one.cause.slot): one for one in self.of(about)}
-        for cause in causes:
-            before = known.pop((cause.code, cause.slot), None)
-            if before is None:
-                self._insert(about, cause, now)
-            else:
-                self._refresh(before, about, cause, now)
-        gone = [one.id for one in known.values() if one.cause.code != "conflict"]
-        self.remove(gone)
-        return bool(gone) or any((cause.code, cause.slot) not in known for cause in causes)
+        others = self._put(about, causes, now)
+        self.remove([one.id for one in others if one.cause.code != "conflict"])
 
     def add(self, about: About, cause: Cause, now: str) -> None:
         """One more problem of a record, beside those it has."""
+        self._put(about, [cause], now)
+
+    def _put(self, about: About, causes: Sequence[Cause], now: str) -> list[Problem]:
+        """Returns the other problems that the record had."""
         known = {(one.cause.code, one.cause.slot): one for one in self.of(about)}
-        before = known.get((cause.code, cause.slot))
-        if before is None:
-            self._insert(about, cause, now)
-        else:
-            self._refresh(before, about, cause, now)
-
-    def _insert(self, about: About, cause: Cause, now: str) -> None:
-        self.db.execute(
-            f"INSERT INTO problems ({_COLUMNS}) VALUES (NULL{', ?' * 15}, 1, 0)",
-            [about.flow, about.kind, about.side, about.record, cause.code, cause.slot, about.key, about.name,
-             json.dumps(dict(cause.params), ensure_ascii=False, default=str), cause.severity, about.entity,
-             about.entity_id, about.version, now, now],
-        )  # fmt: skip
-
-    def _refresh(self, before: Problem, about: About, cause: Cause, now: str) -> None:
-        ignored = before.ignored and before.about.version == about.version
-        self.db.execute(
-            "UPDATE problems SET params = ?, severity = ?, key = ?, name = ?, entity = ?, entity_id = ?, version = ?,"
-            " last_seen = ?, attempts = attempts + 1, ignored = ? WHERE id = ?",
-            [json.dumps(dict(cause.params), ensure_ascii=False, default=str), cause.severity, about.key, about.name,
-             about.entity, about.entity_id, about.version, now, int(ignored), before.id],
-        )  # fmt: skip
+        for cause in causes:
+            before = known.pop((cause.code, cause.slot), None)
+            params = json.dumps(dict(cause.params), ensure_ascii=False, default=str)
+            if before is None:
+                self.db.execute(
+                    f"INSERT INTO problems ({_COLUMNS}) VALUES (NULL{', ?' * 15}, 1, 0)",
+                    [about.flow, about.kind, about.side, about.record, cause.code, cause.slot, about.key, about.name,
+                     params, cause.severity, about.entity, about.entity_id, about.version, now, now],
+                )  # fmt: skip
+                continue
+            ignored = before.ignored and before.about.version == about.version
+            self.db.execute(
+                "UPDATE problems SET params = ?, severity = ?, key = ?, name = ?, entity = ?, entity_id = ?,"
+                " version = ?, last_seen = ?, attempts = attempts + 1, ignored = ? WHERE id = ?",
+                [params, cause.severity, about.key, about.name, about.entity, about.entity_id, about.version, now,
+                 int(ignored), before.id],
+            )  # fmt: skip
+        return list(known.values())
 
     def of(self, about: About) -> list[Problem]:
         """The problems of one record in one flow."""
@@ -133,14 +125,7 @@ class Problems:
 
     def all(self, flow: str | None = None, ignored: bool = False) -> list[Problem]:
         """Open problems, oldest first."""
-        condition, values = ("ignored = ?", [int(ignored)])
-        if flow:
-            return self._select(condition + " AND flow = ?", [*values, flow])
-        return self._select(condition, values)
-
-    def by_id(self, identity: int) -> Problem | None:
-        """One problem."""
-        return next(iter(self._select("id = ?", [identity])), None)
+        return self._select("ignored = ? AND (flow = ? OR ? IS NULL)", [int(ignored), flow, flow])
 
     def _select(self, condition: str, values: Sequence[Any]) -> list[Problem]:
         sql = f"SELECT {_COLUMNS} FROM problems WHERE {condition} ORDER BY id"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sqlite_utils import Database
 
-from avsync.state.db import FILE_NAME, explained, of_the_disk
+from avsync.state.db import FILE_NAME, ONE_STATEMENT, file_in_words
 from avsync.state.inbox import Inbox
 from avsync.state.intents import Intents
 from avsync.state.links import Links
@@ -42,13 +41,8 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, also inside another one. Never with a network call inside. A disk that fails is exit 5."""
-        try:
-            with self.db.atomic():
-                yield
-        except sqlite3.DatabaseError as error:
-            if not of_the_disk(error):
-                raise
-            raise explained(error, self.path) from error
+        with file_in_words(self.path), self.db.atomic():
+            yield
 
     def close(self) -> None:
         """Close the file."""
@@ -58,10 +52,7 @@ class Store:
 
     def watermark(self, source: str) -> Watermark:
         """How far a source was read; empty when never."""
-        row = self.db.execute(
-            "SELECT newest, since, full_at, signature FROM watermarks WHERE source = ?", [source]
-        ).fetchone()
-        return Watermark(*row) if row else Watermark()
+        return self.watermarks().get(source, Watermark())
 
     def set_watermark(self, source: str, mark: Watermark) -> None:
         """Only after a complete listing."""
@@ -144,15 +135,6 @@ class Store:
             "INSERT OR REPLACE INTO cache (key, value, fetched_at) VALUES (?, ?, ?)", [key, json.dumps(value), now]
         )
 
-    def cached_keys(self, keys: Sequence[str], not_before: str) -> set[str]:
-        """Which of these keys have a value fetched at or after a moment."""
-        found: set[str] = set()
-        for start in range(0, len(keys), 500):
-            part = keys[start : start + 500]
-            sql = f"SELECT key FROM cache WHERE key IN ({','.join('?' * len(part))}) AND fetched_at >= ?"
-            found |= {row[0] for row in self.db.execute(sql, [*part, not_before])}
-        return found
-
     def note_absent(self, kind: str, side: str, keys: Iterable[str], now: str) -> None:
         """These records were looked up and are not there."""
         for key in keys:
@@ -161,7 +143,12 @@ class Store:
     def absent(self, kind: str, side: str, keys: Iterable[str], since: str) -> set[str]:
         """Which of these records are known not to be there, as looked up at or after a moment."""
         names = {_absent(kind, side, key): key for key in keys}
-        return {names[name] for name in self.cached_keys(list(names), since)}
+        found: set[str] = set()
+        for start in range(0, len(names), ONE_STATEMENT):
+            part = list(names)[start : start + ONE_STATEMENT]
+            sql = f"SELECT key FROM cache WHERE key IN ({','.join('?' * len(part))}) AND fetched_at >= ?"
+            found |= {names[row[0]] for row in self.db.execute(sql, [*part, since])}
+        return found
 
     def some_absent(self, kind: str, side: str) -> bool:
         """Whether any record of a kind is known not to be there."""

@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,7 @@ class TokenFile:
         except OSError as exc:
             raise self._not_saved(exc) from None
 
-    def _wait_for(self, handle: int, end: float, pause: Callable[[float], None] = time.sleep) -> None:
+    def _wait_for(self, handle: int, end: float) -> None:
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -140,7 +140,7 @@ class TokenFile:
             except BlockingIOError:
                 if time.monotonic() >= end:
                     raise TryLater("token_locked", path=str(self._lock_path)) from None
-            pause(LOCK_STEP)
+            time.sleep(LOCK_STEP)
 
 
 def _token_in(raw: bytes) -> Token | None:

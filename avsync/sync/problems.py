@@ -18,7 +18,7 @@ from avsync.messages import texts
 from avsync.records.kind import Kind, Link
 from avsync.records.registry import KINDS, kinds_of
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, other
-from avsync.services.outcome import Done, NotSent, Outcome, Rejected, Unknown
+from avsync.services.http import Done, NotSent, Outcome, Rejected, Unknown
 from avsync.state.intents import Intent
 from avsync.state.problems import About, Cause, Problem, TimelineEntry
 from avsync.state.store import Store

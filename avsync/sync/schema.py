@@ -13,8 +13,7 @@ from avsync.records.fit import Column
 from avsync.records.kind import LookUp
 from avsync.records.registry import accountview_needs, is_optional, kinds_of, lists_of
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
-from avsync.services.accountview.dictionary import Metadata, load
-from avsync.services.accountview.metadata import Missing, verify
+from avsync.services.accountview.metadata import Metadata, Missing, load, verify
 
 if TYPE_CHECKING:
     from avsync.sync.session import Session

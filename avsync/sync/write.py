@@ -19,7 +19,7 @@ from avsync.messages import texts
 from avsync.records.kind import End, Kind, Link, Write
 from avsync.records.registry import listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other
-from avsync.services.outcome import Done, NotSent, Outcome, Rejected, Unknown
+from avsync.services.http import Done, NotSent, Outcome, Rejected, Unknown
 from avsync.state.inbox import Entry
 from avsync.state.intents import Intent
 from avsync.state.problems import Cause

@@ -18,6 +18,7 @@ from avsync.config import settings as config
 from avsync.config.secret import Secret
 from avsync.config.settings import Config, Flows, find, load, places
 from avsync.errors import ConfigError
+from avsync.services import names_of
 from avsync.services.urls import is_loopback
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
@@ -518,8 +519,8 @@ def test_an_override_of_something_unknown_is_refused(
 
 
 def test_the_names_that_may_be_overridden_are_those_that_are_promised() -> None:
-    known = config_mistakes.known_names("accountview")
-    assert known["contact"] == {
+    known = names_of("accountview")
+    assert set(known["contact"]["columns"]) == {
         "code",
         "customer",
         "salutation",
@@ -530,7 +531,7 @@ def test_the_names_that_may_be_overridden_are_those_that_are_promised() -> None:
         "mobile",
         "changed_at",
     }
-    assert known["order_line"] == {"id", "article", "quantity", "delivery_date"}
+    assert set(known["order_line"]["columns"]) == {"id", "article", "quantity", "delivery_date"}
     assert set(known) == {
         "customer",
         "contact",
@@ -543,7 +544,7 @@ def test_the_names_that_may_be_overridden_are_those_that_are_promised() -> None:
         "hour",
         "time_code",
     }
-    crafter = config_mistakes.known_names("crafter")
+    crafter = names_of("crafter")
     assert set(crafter) == {
         "customer",
         "location",
@@ -557,7 +558,7 @@ def test_the_names_that_may_be_overridden_are_those_that_are_promised() -> None:
         "timeline",
         "me",
     }
-    assert {"project_code", "responsible_user_id"} <= crafter["project"]
+    assert {"project_code", "responsible_user_id"} <= set(crafter["project"]["fields"])
 
 
 # --- the model itself

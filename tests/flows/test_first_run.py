@@ -11,8 +11,7 @@ import pytest
 from sqlite_utils import Database
 
 from avsync.sandbox import seed
-from avsync.services.answer import Answer
-from avsync.services.http import Http
+from avsync.services.http import Answer, Http
 from avsync.state.store import Store
 from tests.support.office import office
 

@@ -28,16 +28,13 @@ from avsync.records.rows import Listing, Reach
 from avsync.records.values import ACCOUNTVIEW, Record
 from avsync.sandbox import seed
 from avsync.services import http as http_module
-from avsync.services.accountview import document
+from avsync.services.accountview import wire
 from avsync.services.accountview.client import AccountView
-from avsync.services.accountview.dictionary import load as load_metadata
+from avsync.services.accountview.metadata import load as load_metadata
 from avsync.services.accountview.schema import load_schema
-from avsync.services.answer import Answer
 from avsync.services.crafter.client import Crafter
 from avsync.services.crafter.client import load_schema as load_crafter_schema
-from avsync.services.http import Http
-from avsync.services.outcome import Done, NotSent, Rejected, Unknown
-from avsync.services.wire import read_json, write_json
+from avsync.services.http import Answer, Done, Http, NotSent, Rejected, Unknown, read_json, write_json
 from avsync.state import db
 from avsync.state.store import Store
 from avsync.sync.plan import Meeting, plan
@@ -206,7 +203,7 @@ def may_be_planned(record: Record) -> None:
         if write.side == ACCOUNTVIEW:
             table = load_schema({})[KINDS[record.kind].table]
             sent = write.values["lines"] if write.lines else [write.values]
-            body = document.document(table, date(2026, 6, 1), document.Rows(table, {}, sent))
+            body = wire.document(table, date(2026, 6, 1), wire.Rows(table, {}, sent))
         else:
             body = {name: str(value) for name, value in write.values.items()}
         json.loads(write_json(body))
@@ -415,7 +412,7 @@ def mangling(monkeypatch: pytest.MonkeyPatch, list_name: str, key: str, identity
                 change(row)
         return data
 
-    monkeypatch.setattr("avsync.services.answer.read_json", read)
+    monkeypatch.setattr("avsync.services.http.read_json", read)
 
 
 def others_are_in_step(one: Office, exits: tuple[int, ...] = (0, 1)) -> list[dict[str, Any]]:
@@ -560,7 +557,7 @@ def test_a_listing_that_is_none_stops_its_flow_and_concludes_nothing(
         def read(content: bytes) -> Any:
             return real(body.encode()) if b'"user_id"' in content else real(content)
 
-        monkeypatch.setattr("avsync.services.answer.read_json", read)
+        monkeypatch.setattr("avsync.services.http.read_json", read)
         one.box.crafter.add("customers", name="Intussen")
         told = one.avsync("--json", "run-all", "--full")
         assert told.exit == 4, told.err
@@ -584,7 +581,7 @@ def test_a_cursor_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.M
                 {"data": [], "next_cursor": f"c{next(numbers)}"} if isinstance(data, dict) and "data" in data else data
             )
 
-        monkeypatch.setattr("avsync.services.answer.read_json", read)
+        monkeypatch.setattr("avsync.services.http.read_json", read)
         one.config["budget"] = 1
         assert one.avsync("run-all").exit == 4
         monkeypatch.undo()
@@ -613,7 +610,7 @@ def test_rows_that_are_no_objects_and_rows_without_a_key(tmp_path: Path, monkeyp
                 data["CONTACT"] = [*odd[:5], *data["CONTACT"][1:], *odd[5:]]  # and one that was there is missing
             return data
 
-        monkeypatch.setattr("avsync.services.answer.read_json", read)
+        monkeypatch.setattr("avsync.services.http.read_json", read)
         told = one.run("--full")
         assert told["exit"] == 1
         found = one.errors()
@@ -660,7 +657,7 @@ def enormous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> Non
                 data["data"] += [{**line, "id": f"extra-{number}"} for number in range(count)]
             return data
 
-        monkeypatch.setattr("avsync.services.answer.read_json", read)
+        monkeypatch.setattr("avsync.services.http.read_json", read)
         first = one.run()
         assert first["exit"] == 0
         assert first["flows"]["hours"]["read"] == 6 + count

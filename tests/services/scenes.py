@@ -26,8 +26,7 @@ from avsync.services.accountview.grant import InvalidGrant, TokenService
 from avsync.services.accountview.schema import load_schema
 from avsync.services.crafter.client import Crafter
 from avsync.services.crafter.client import load_schema as load_crafter_schema
-from avsync.services.http import Http
-from avsync.services.outcome import Done, Rejected
+from avsync.services.http import Done, Http, Rejected
 
 FOLDER = Path(__file__).with_name("cassettes")
 TODAY = date(2026, 11, 24)

@@ -15,12 +15,10 @@ import pytest
 from avsync.errors import ConfigError, LoginNeeded, Malformed, TryLater
 from avsync.sandbox.server import Sandbox
 from avsync.services.accountview.client import AccountView
-from avsync.services.accountview.document import Rows, document, wire_value
 from avsync.services.accountview.oauth import TokenSource
-from avsync.services.accountview.query import same
 from avsync.services.accountview.schema import load_schema
-from avsync.services.http import Auth, Http
-from avsync.services.outcome import Done, NotSent, Rejected, Unknown
+from avsync.services.accountview.wire import Rows, document, same, wire_value
+from avsync.services.http import Auth, Done, Http, NotSent, Rejected, Unknown
 from avsync.state.tokens import TokenFile
 from tests.support.scripted_server import Scripted, answer, html
 

@@ -13,8 +13,7 @@ import pytest
 from avsync.errors import FeatureOff, LoginNeeded, Malformed, TryLater
 from avsync.sandbox.server import Sandbox
 from avsync.services.crafter.client import Crafter, load_schema
-from avsync.services.http import Http
-from avsync.services.outcome import Done, NotSent, Rejected, Unknown
+from avsync.services.http import Done, Http, NotSent, Rejected, Unknown
 from tests.support.scripted_server import Scripted, answer, html
 
 ODD = "Café É ß 😀 & < ' \n\u00a0"

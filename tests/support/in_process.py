@@ -11,15 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
-import yaml
 from urllib3 import HTTPHeaderDict
 
 from avsync.sandbox.server import Sandbox
-from avsync.services.accountview import schema
-from avsync.services.crafter import client
 from avsync.services.transport import Transport
 
 _here: dict[int, tuple[Sandbox, str]] = {}
@@ -37,15 +33,6 @@ def _ask(
 
 
 Transport.exchange = _ask  # type: ignore[method-assign]
-
-
-class _Yaml:
-    """A third of a quiet run is parsing the two schema files, which a process of its own does once."""
-
-    load = staticmethod(cache(yaml.load))
-
-
-schema.yaml = client.yaml = _Yaml  # type: ignore[assignment]
 
 
 @contextmanager

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from avsync.errors import ConfigError, LoginNeeded, Malformed, TryLater
-from avsync.services.accountview import query, rows
-from avsync.services.accountview.document import Rows, Value, document
-from avsync.services.accountview.rows import Names, Row
+from avsync.services.accountview import wire
 from avsync.services.accountview.schema import TableSchema
-from avsync.services.answer import Answer, Flaw
-from avsync.services.answer import Page as Page
-from avsync.services.http import Auth, Http
-from avsync.services.outcome import Done, NotSent, Outcome, Rejected, Unknown
-from avsync.services.wire import words
+from avsync.services.accountview.wire import Rows, Value, document
+from avsync.services.http import Answer, Auth, Flaw, Http, NotSent, Outcome, Unknown
+from avsync.services.http import Page as Page
 
 DATA = "/accountviewdata"
 PAGE_SIZE = 400
@@ -53,14 +50,13 @@ class AccountView:
         self.types: dict[tuple[str, str], str] = {}
         self._auth = auth
         self._today = today
-        self._names = {kind: Names(table) for kind, table in schema.items()}
 
     def companies(self) -> list[dict[str, Any]]:
         """What the consenting user may enter: `Id` (for the header), `Code` (what people know), `Description`."""
-        found = self.fetch("/companies", None, rows.as_list)[0] or []
+        found = self.fetch("/companies", None, wire.as_list)[0] or []
         names = ("Id", "Code", "Description")
         return [
-            {name: rows.key_text(rows.field(row, name)) or "" for name in names}
+            {name: wire.key_text(wire.field(row, name)) or "" for name in names}
             for row in found
             if isinstance(row, dict)
         ]
@@ -71,7 +67,7 @@ class AccountView:
         A kind without a column of changes is read whole. The first page comes even when it is empty.
         """
         changed = "changed_at" in self._asked(kind)
-        conditions = query.changed_since(self.schema[kind].columns["changed_at"], since) if since and changed else {}
+        conditions = wire.changed_since(self.schema[kind].columns["changed_at"], since) if since and changed else {}
         return self._listing(kind, conditions, page_size)
 
     def by_key(self, kind: str, key: str) -> dict[str, Any] | None:
@@ -92,9 +88,9 @@ class AccountView:
         wanted = {name: (self._type(kind, name), value) for name, value in conditions.items()}
         params: dict[str, str] = {"MatchAnyFilter": "true"} if any_ and len(wanted) == 2 else {}
         for number, (name, (letter, value)) in enumerate(wanted.items(), 1):
-            params.update(query.equal(number, name, table.columns[name], letter, value))
+            params.update(wire.equal(number, name, table.columns[name], letter, value))
         pages = self._listing(kind, params, LOOK_UP_SIZE)
-        return [row for page in pages for row in page.rows if query.fits(row, wanted, any_)]
+        return [row for page in pages for row in page.rows if wire.fits(row, wanted, any_)]
 
     def details(self, kind: str, key: str) -> list[dict[str, Any]] | None:
         """The detail rows of one header by its key, None when there is no such header."""
@@ -102,29 +98,19 @@ class AccountView:
         head = self.schema[line.parent or ""]
         fields = [head.key_column, *(f"{line.table}.{line.columns[name]}" for name in self._asked(kind))]
         letter = self._type(head.kind, head.key)
-        params = self._params(head, fields, LOOK_UP_SIZE) | query.equal(1, head.key, head.key_column, letter, key)
+        params = self._params(head, fields, LOOK_UP_SIZE) | wire.equal(1, head.key, head.key_column, letter, key)
 
-        def pick(data: Any) -> list[Row] | None:
-            headers = rows.table(data, head.table)
-            for header in headers:
-                if isinstance(header, dict) and query.same(letter, rows.field(header, head.key_column), key):
-                    found = rows.details(data, headers, header, head.table, line.table)
-                    return rows.neutral_rows(found, self._names[kind])
-            return None
-
+        pick = partial(wire.details_of, head, line, letter, key)
         return self.fetch(DATA, params, pick)[0]
 
     def create(self, kind: str, values: Mapping[str, Value]) -> Outcome:
         """A new record. A None is left out: that leaves the column empty."""
-        given = {name: value for name, value in self._sendable(kind, values).items() if value is not None}
-        table = self.schema[kind]
-        return self._write("POST", table, document(table, self._today(), Rows(table, self.types, [given])))
+        given = {name: value for name, value in values.items() if value is not None}
+        return self._write("POST", kind, self._sendable(kind, given))
 
     def update(self, kind: str, key: str, values: Mapping[str, Value]) -> Outcome:
         """Change what is named; None clears, a name that is not there stays as it is."""
-        table = self.schema[kind]
-        header = Rows(table, self.types, [self._sendable(kind, values)])
-        return self._write("PUT", table, document(table, self._today(), header, key=key))
+        return self._write("PUT", kind, self._sendable(kind, values), key)
 
     def put_details(self, kind: str, key: str, lines: Sequence[Mapping[str, Value]]) -> Outcome:
         """Change the detail rows with an `id`, add those without; what is not mentioned stays (AccountView contract 4).
@@ -137,9 +123,7 @@ class AccountView:
         sent = [self._sendable(kind, one) for one in lines]
         if len({frozenset(one.keys() - {line.key}) for one in sent}) != 1:
             raise ValueError("lines with the same columns each")
-        header = Rows(head, self.types, [{head.key: key}])
-        body = document(head, self._today(), header, Rows(line, self.types, sent), key=key)
-        return self._write("PUT", head, body, lambda data, table: self._echoed_details(data, table, line))
+        return self._write("PUT", head.kind, {head.key: key}, key, kind, sent)
 
     def fetch(
         self, path: str, params: Mapping[str, str] | None, pick: Callable[[Any], T]
@@ -152,7 +136,7 @@ class AccountView:
             data = answer.json()
             if answer.status == 404:
                 return None, answer.server_time
-            message = rows.failure(data)
+            message = wire.failure(data)
             if message is not None:
                 raise Flaw("accountview_read_error", message=message)
             if not answer.ok:
@@ -164,17 +148,18 @@ class AccountView:
 
     def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int) -> Iterator[Page]:
         """Keyset paging: ends with a page that is not full, or when LastKey does not move (AccountView contract 3)."""
-        table, names = self.schema[kind], self._names[kind]
-        params = {**self._params(table, self._fields(kind), page_size), **conditions}
+        table = self.schema[kind]
+        fields = [table.columns[name] for name in self._asked(kind)]
+        params = {**self._params(table, fields, page_size), **conditions}
         last: str | None = None
         passed: set[str] = set()
         while True:
-            answer, when = self.fetch(DATA, params, lambda data: rows.table(data, table.table))
+            answer, when = self.fetch(DATA, params, partial(wire.table, name=table.table))
             found = answer or []
-            key = rows.last_key(found, table.key_column)
+            key = wire.last_key(found, table.key_column)
             moved = last is None or (bool(found) and key != last)
             if moved:
-                yield Page(rows.neutral_rows(found, names), when)
+                yield Page(wire.neutral_rows(found, table), when)
             if len(found) < page_size or not moved:
                 return
             if key is None or key in passed:
@@ -183,20 +168,13 @@ class AccountView:
             params["LastKey"] = last = key
 
     def _params(self, table: TableSchema, fields: Sequence[str], page_size: int) -> dict[str, str]:
-        return {
-            "BusinessObject": table.business_object,
-            "PageSize": str(page_size),
-            "Fields": ",".join(fields),
-        }
+        return {"BusinessObject": table.business_object, "PageSize": str(page_size), "Fields": ",".join(fields)}
 
     def _asked(self, kind: str) -> list[str]:
         """The neutral columns that exist here, the key first."""
         table = self.schema[kind]
         others = [name for name in table.columns if name != table.key and (kind, name) not in self.absent]
         return [table.key, *others]
-
-    def _fields(self, kind: str) -> list[str]:
-        return [self.schema[kind].columns[name] for name in self._asked(kind)]
 
     def _type(self, kind: str, neutral: str) -> str:
         return self.types.get((kind, neutral)) or self.schema[kind].type(neutral)
@@ -207,36 +185,25 @@ class AccountView:
     def _write(
         self,
         method: str,
-        table: TableSchema,
-        body: Mapping[str, Any],
-        echoed: Callable[[Any, TableSchema], Row | None] | None = None,
+        kind: str,
+        values: Mapping[str, Value],
+        key: str | None = None,
+        line: str | None = None,
+        lines: Sequence[Mapping[str, Value]] = (),
     ) -> Outcome:
+        """One record, with detail rows of the kind `line`, if any."""
+        table, details = self.schema[kind], None
+        stored = partial(wire.stored_row, table)
+        if line:
+            stored = partial(wire.stored_lines, table, self.schema[line])
+            details = Rows(self.schema[line], self.types, lines)
+        body = document(table, self._today(), Rows(table, self.types, [values]), details, key)
         reply = self.http.send(method, DATA, body, headers={"x-company": self.company_id}, auth=self._auth)
         if isinstance(reply, (NotSent, Unknown)):
             return reply
         if reply.status == 401:
             raise LoginNeeded("login_needed")
-        data, missing = reply.json(), reply.status == 404 and method == "PUT"
-        message = rows.failure(data)
-        if message is not None:
-            return Rejected(message, reply.status, missing)
-        if not reply.ok:
-            return Rejected(_words(data), reply.status, missing)
-        try:
-            return Done((echoed or self._echoed_row)(data, table))
-        except Flaw:  # stored, but the answer does not show it
-            return Done(None)
-
-    def _echoed_row(self, data: Any, table: TableSchema) -> Row | None:
-        found = [row for row in rows.table(data, table.table) if isinstance(row, dict)]
-        return rows.neutral_rows(found[:1], self._names[table.kind])[0] if found else None
-
-    def _echoed_details(self, data: Any, head: TableSchema, line: TableSchema) -> Row | None:
-        headers = [row for row in rows.table(data, head.table) if isinstance(row, dict)]
-        if not headers:
-            return None
-        found = rows.details(data, headers, headers[0], head.table, line.table)
-        return {"lines": rows.neutral_rows(found, self._names[line.kind])} if found else None
+        return wire.outcome(reply, reply.status == 404 and method == "PUT", stored)
 
 
 def pick_company(companies: Iterable[Mapping[str, Any]], code: str) -> Mapping[str, Any]:
@@ -256,10 +223,3 @@ def pick_company(companies: Iterable[Mapping[str, Any]], code: str) -> Mapping[s
 def company_code(company: Mapping[str, Any]) -> str:
     """Its code, trimmed."""
     return str(company.get("Code") or "").strip()
-
-
-def _words(data: Any) -> str:
-    """What a refusal without an AccountViewError says."""
-    if not isinstance(data, dict):
-        return ""
-    return words(rows.field(data, "Message")) or words(rows.field(data, "error"))

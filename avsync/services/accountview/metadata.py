@@ -1,23 +1,233 @@
-"""What our schema asks for and AccountView's dictionary lacks, with the names that may be meant instead. Pure."""
+"""AccountView's description of itself (AccountView contract 6), and what our schema asks for that it lacks."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from difflib import SequenceMatcher
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
-from avsync.services.accountview.dictionary import Column as Column
-from avsync.services.accountview.dictionary import Metadata as Metadata
-from avsync.services.accountview.dictionary import load as load
+from avsync.services.accountview import wire
+from avsync.services.accountview.client import AccountView
 from avsync.services.accountview.schema import TableSchema
+from avsync.services.http import words
 
+OBJECTS = "/accountviewsystembusinessobjects"
+SYSTEM = "/accountviewsystemdata"
+PAGE_SIZE = 256
+NAME_WIDTH = 8  # table names are padded to this in the dictionary
+_FLD = "DBF_NAME,FIELD_NAME,FIELD_LEN,FIELD_TYPE,INP_MAND,COM_BLK,FLD_FMT,FLD_DESC"
+_DBF = "DBF_NAME,DBF_DESC,OBJ_CODE,TBL_CHILD,NO_INSERT,NO_UPDATE,NO_XML_UPD"
 CANDIDATES = 3
 _ALIKE = 0.75  # two names that share this much may be the same thing
 _CLASSES = {"C": "text", "M": "text", "D": "date", "T": "date", "L": "yes or no"}
 _INSERT, _UPDATE = "insert", "update"
+_TRUE = ("TRUE", "T", ".T.", "Y", "J", "1")
 
 Option = tuple[str, str]  # name and description
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as the dictionary has it. `decimals` is None where the dictionary does not tell."""
+
+    type: str
+    length: int
+    decimals: int | None
+    mandatory: bool
+    upper: bool
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessObject:
+    """What the consenting user may do through an object."""
+
+    description: str
+    insert: bool
+    update: bool
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A table as the dictionary has it; the rights are those of the table itself (COM_BLK is only a hint)."""
+
+    description: str
+    business_object: str
+    insert: bool
+    update: bool
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """The dictionary as far as our kinds go; names of objects, tables and columns in upper case.
+
+    `tables` lists all tables only when one of ours was not found, to name candidates. `kinds` (kind -> table) and
+    `names` (kind -> neutral name -> column) are what our schema said when this was loaded.
+    """
+
+    objects: dict[str, BusinessObject]
+    tables: dict[str, File]
+    columns: dict[str, dict[str, Column]]
+    kinds: dict[str, str]
+    names: dict[str, dict[str, str]]
+
+    def column(self, kind: str, neutral: str) -> Column | None:
+        """The column behind a neutral name, None when it does not exist there (or the kind was not loaded)."""
+        table, name = self.kinds.get(kind, ""), self.names.get(kind, {}).get(neutral, "")
+        return self.columns.get(table, {}).get(name)
+
+    def types(self) -> dict[tuple[str, str], str]:
+        """Dictionary letters by (kind, neutral name), as `AccountView.types` takes them."""
+        found = ((kind, name, self.column(kind, name)) for kind, names in self.names.items() for name in names)
+        return {(kind, name): column.type for kind, name, column in found if column}
+
+    def covers(self, schema: Mapping[str, TableSchema], kinds: Iterable[str]) -> bool:
+        """Whether this was loaded for these kinds under these very names; if not, load again."""
+        return all(
+            self.kinds.get(kind) == schema[kind].table.upper() and self.names[kind] == _own_names(schema[kind])
+            for kind in kinds
+        )
+
+    def to_json(self) -> str:
+        """Text to keep."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Metadata:
+        """What `to_json` made; ValueError when it is anything else."""
+        try:
+            data = json.loads(text)
+            return cls(
+                {code: BusinessObject(**value) for code, value in data["objects"].items()},
+                {name: File(**value) for name, value in data["tables"].items()},
+                {name: {one: Column(**of) for one, of in value.items()} for name, value in data["columns"].items()},
+                data["kinds"],
+                data["names"],
+            )
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError("not a metadata text") from None
+
+
+def load(client: AccountView, schema: Mapping[str, TableSchema], kinds: Iterable[str]) -> Metadata:
+    """Read the business objects, and for each table of these kinds its columns and rights. Errors as of any read."""
+    ours = {kind: schema[kind] for kind in kinds}
+    metadata = Metadata(
+        objects=_load_objects(client),
+        tables={},
+        columns={},
+        kinds={kind: table.table.upper() for kind, table in ours.items()},
+        names={kind: _own_names(table) for kind, table in ours.items()},
+    )
+    for table in ours.values():
+        name = table.table.upper()
+        if table.business_object.upper() not in metadata.objects or name in metadata.columns:
+            continue
+        metadata.columns[name] = _with_decimals(_load_columns(client, name), table)
+        if metadata.columns[name]:
+            metadata.tables.update(_load_files(client, name))
+    if not all(metadata.columns.values()):
+        metadata.tables.update(_load_files(client, None))
+    return metadata
+
+
+def _own_names(table: TableSchema) -> dict[str, str]:
+    return {neutral: name.upper() for neutral, name in table.columns.items()}
+
+
+def _with_decimals(columns: dict[str, Column], table: TableSchema) -> dict[str, Column]:
+    """The dictionary may give a length without decimals; then the contract's own count holds."""
+    for neutral, decimals in table.decimals.items():
+        name = table.columns[neutral].upper()
+        if name in columns and columns[name].decimals is None:
+            columns[name] = replace(columns[name], decimals=decimals)
+    return columns
+
+
+def _load_objects(client: AccountView) -> dict[str, BusinessObject]:
+    found = client.fetch(OBJECTS, None, wire.as_list)[0] or []
+    return {
+        _text(row, "Code").upper(): BusinessObject(
+            _text(row, "Description"), _flag(row, "InsertAllowed", True), _flag(row, "UpdateAllowed", True)
+        )
+        for row in found
+        if isinstance(row, dict)
+    }
+
+
+def _load_columns(client: AccountView, table: str) -> dict[str, Column]:
+    listing = _listing(client, "fld", "DCT_FLD", _FLD, table)
+    return {_text(row, "FIELD_NAME").upper(): _column(row) for row in listing if _is_of(row, table)}
+
+
+def _load_files(client: AccountView, table: str | None) -> dict[str, File]:
+    return {
+        _text(row, "DBF_NAME").upper(): File(
+            _text(row, "DBF_DESC"),
+            _text(row, "OBJ_CODE").upper(),
+            not (_flag(row, "NO_INSERT") or _flag(row, "NO_XML_UPD")),
+            not (_flag(row, "NO_UPDATE") or _flag(row, "NO_XML_UPD")),
+        )
+        for row in _listing(client, "dbf", "DCT_FILE", _DBF, table)
+        if table is None or _is_of(row, table)
+    }
+
+
+def _listing(client: AccountView, what: str, name: str, fields: str, table: str | None) -> Iterator[dict[str, Any]]:
+    """The rows of a system table, of one table or of all; paged on `<NAME>_Id`."""
+    params = {"businessobject": what, "pagesize": str(PAGE_SIZE), "fields": fields}
+    if table is not None:
+        params |= {"FilterControlSource1": "DBF_NAME", "FilterOperator1": "Contains"}
+        params |= {"FilterValueType1": "C", "FilterValue1": table.ljust(NAME_WIDTH)}
+    passed: set[str | None] = {None}
+    while True:
+        found = client.fetch(SYSTEM, params, partial(wire.table, name=name))[0] or []
+        yield from (row for row in found if isinstance(row, dict))
+        key = wire.last_key(found, f"{name}_Id")
+        if len(found) < PAGE_SIZE or key in passed:
+            return
+        passed.add(key)
+        params["LastKey"] = str(key)
+
+
+def _is_of(row: Mapping[str, Any], table: str) -> bool:
+    """`Contains` also finds longer names."""
+    return _text(row, "DBF_NAME").upper() == table
+
+
+def _column(row: Mapping[str, Any]) -> Column:
+    length, decimals = _size(wire.key_text(wire.field(row, "FIELD_LEN")) or "")
+    return Column(
+        type=_text(row, "FIELD_TYPE").upper()[:1],
+        length=length,
+        decimals=decimals,
+        mandatory=_flag(row, "INP_MAND"),
+        upper="!" in _text(row, "FLD_FMT"),
+        description=_text(row, "FLD_DESC"),
+    )
+
+
+def _size(text: str) -> tuple[int, int | None]:
+    """Length and decimals: `13.4` is thirteen positions of which four decimals."""
+    match = re.match(r"([0-9]{1,9})(?:[.,]([0-9]{1,2}))?", text)
+    if match is None:
+        return 0, None
+    return int(match[1]), int(match[2]) if match[2] else None
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    return words(wire.field(row, name))
+
+
+def _flag(row: Mapping[str, Any], name: str, missing: bool = False) -> bool:
+    value = wire.field(row, name)
+    return missing if value is None else value is True or words(value).upper() in _TRUE
+
+
+# --- what our schema asks for, compared with it (pure)
 
 
 @dataclass(frozen=True, slots=True)

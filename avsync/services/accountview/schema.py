@@ -8,15 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from avsync.errors import ConfigError
-
-_FILE = Path(__file__).with_name("schema.yaml")
-_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from avsync.services import names_of
 
 
 @dataclass(frozen=True)
@@ -59,8 +54,8 @@ def load_schema(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dic
 
     Two neutral names on one column of a kind are a ConfigError: one of the two values would be lost.
     """
-    kinds = yaml.load(_FILE.read_text("utf-8"), _LOADER)  # noqa: S506 - a safe loader
-    return {kind: _table(kind, parts, (overrides or {}).get(kind, {})) for kind, parts in kinds.items()}
+    given = overrides or {}
+    return {kind: _table(kind, parts, given.get(kind, {})) for kind, parts in names_of("accountview").items()}
 
 
 def _table(kind: str, parts: Mapping[str, Any], override: Mapping[str, Any]) -> TableSchema:

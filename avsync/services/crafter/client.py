@@ -7,23 +7,17 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import yaml
-
 from avsync.errors import FeatureOff, LoginNeeded, Malformed, TryLater
-from avsync.services.answer import Answer, Flaw
-from avsync.services.answer import Page as Page
-from avsync.services.http import Auth, Http
-from avsync.services.outcome import Done, NotSent, Outcome, Rejected, Unknown
-from avsync.services.wire import described, words
+from avsync.services import names_of
+from avsync.services.http import Answer, Auth, Done, Flaw, Http, NotSent, Outcome, Rejected, Unknown, described, words
+from avsync.services.http import Page as Page
 
 LIMIT = 200
 LONGEST_ID = 255  # the contract says 36
-_FILE = Path(__file__).with_name("schema.yaml")
-_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_ALL: Mapping[str, str] = {}
 
 Row = dict[str, Any]
 
@@ -74,13 +68,11 @@ def load_schema(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dic
 
     Overrides are taken as the config has checked them.
     """
-    kinds = yaml.load(_FILE.read_text("utf-8"), _LOADER)  # noqa: S506 - a safe loader
-    found = {}
-    for kind, parts in kinds.items():
-        override = (overrides or {}).get(kind, {})
-        fields = {**parts["fields"], **override.get("fields", {})}
-        found[kind] = Resource(kind, override.get("path", parts["path"]), fields)
-    return found
+    both = [(kind, parts, (overrides or {}).get(kind, {})) for kind, parts in names_of("crafter").items()]
+    return {
+        kind: Resource(kind, own.get("path", parts["path"]), {**parts["fields"], **own.get("fields", {})})
+        for kind, parts, own in both
+    }
 
 
 class Crafter:
@@ -96,27 +88,22 @@ class Crafter:
         self._auth = auth
 
     def pages(
-        self,
-        kind: str,
-        *,
-        since: str | None = None,
-        include_deleted: bool = True,
-        filters: Mapping[str, str] | None = None,
+        self, kind: str, *, since: str | None = None, include_deleted: bool = True, filters: Mapping[str, str] = _ALL
     ) -> Iterator[Page]:
         """All records, or those changed at or after a moment (RFC 3339); complete, or it raises.
 
         A record may come twice when it moves while we page. `filters` are neutral names -> exact values.
         """
-        params = {"limit": str(LIMIT), **self._filters(kind, filters or {})}
+        resource = self.schema[kind]
+        params = {"limit": str(LIMIT), **{resource.fields[name]: value for name, value in filters.items()}}
         if since:
             params["updated_since"] = since
         if include_deleted:
             params["include_deleted"] = "true"
-        resource = self.schema[kind]
         passed: set[str] = set()
         while True:
-            records, cursor, page = self._page(kind, params)
-            yield Page([resource.row(record) for record in records], page.server_time)
+            page, cursor = self._page(kind, params)
+            yield page
             if not cursor:
                 return
             if cursor in passed:
@@ -126,8 +113,7 @@ class Crafter:
 
     def get(self, kind: str, id: str) -> Row | None:  # noqa: A002 - the contract's own word
         """One record, None when it does not exist or was deleted."""
-        found = self._read(kind, self._path(kind, id), None)
-        return None if found is None else self.schema[kind].row(found[0])
+        return self._read(kind, self._path(kind, id))
 
     def find(self, kind: str, filters: Mapping[str, str]) -> list[Row]:
         """The records that equal all filters (neutral names, case-sensitive); deleted ones are left out."""
@@ -140,8 +126,7 @@ class Crafter:
 
     def create(self, kind: str, values: Mapping[str, Any], idempotency_key: str) -> Outcome:
         """A new record."""
-        headers = {"Idempotency-Key": idempotency_key}
-        return self._write("POST", kind, self.schema[kind].path, values, headers)
+        return self._write("POST", kind, self.schema[kind].path, values, {"Idempotency-Key": idempotency_key})
 
     def update(self, kind: str, id: str, values: Mapping[str, Any]) -> Outcome:  # noqa: A002 - as in get
         """Change what is named."""
@@ -153,23 +138,21 @@ class Crafter:
 
     def me(self) -> Row:
         """The account: `account_name` and `features`."""
-        found = self._read("me", self.schema["me"].path, None)
+        found = self._read("me", self.schema["me"].path)
         if found is None:
             raise TryLater("service_unreachable", service=self.http.service, detail="HTTP 404")
-        return self.schema["me"].row(found[0])
+        return found
 
     def _path(self, kind: str, id: str) -> str:  # noqa: A002 - as in get
         if id in ("", ".", "..") or len(id) > LONGEST_ID:
             raise Malformed("id", described(id))
         return f"{self.schema[kind].path}/{quote(id, safe='')}"
 
-    def _filters(self, kind: str, filters: Mapping[str, str]) -> dict[str, str]:
-        return {self.schema[kind].fields[name]: value for name, value in filters.items()}
+    def _page(self, kind: str, params: Mapping[str, str]) -> tuple[Page, str | None]:
+        """A page, and the cursor of the next."""
+        resource = self.schema[kind]
 
-    def _page(self, kind: str, params: Mapping[str, str]) -> tuple[list[Any], str | None, Answer]:
-        """Records, next cursor, and the answer they came in."""
-
-        def accept(answer: Answer) -> tuple[list[Any], str | None, Answer]:
+        def accept(answer: Answer) -> tuple[Page, str | None]:
             data = self._data(kind, answer)
             if answer.status == 404:
                 raise Flaw(detail="HTTP 404")
@@ -178,30 +161,30 @@ class Crafter:
             cursor = data.get("next_cursor")
             if cursor is not None and not isinstance(cursor, (str, int)):
                 raise Flaw(detail="a listing with an odd next_cursor")
-            return data["data"], None if cursor is None else str(cursor), answer
+            rows = [resource.row(record) for record in data["data"]]
+            return Page(rows, answer.server_time), None if cursor is None else str(cursor)
 
-        return self.http.get(self.schema[kind].path, params, accept, auth=self._auth)
+        return self.http.get(resource.path, params, accept, auth=self._auth)
 
-    def _read(self, kind: str, path: str, params: Mapping[str, str] | None) -> tuple[Row] | None:
-        """One record as it came, None for a 404."""
+    def _read(self, kind: str, path: str) -> Row | None:
+        """One record, None for a 404."""
 
-        def accept(answer: Answer) -> tuple[Row] | None:
+        def accept(answer: Answer) -> Row | None:
             data = self._data(kind, answer)
             if answer.status == 404:
                 return None
             if not isinstance(data, dict):
                 raise Flaw(detail="an answer without a record")
-            return (data,)
+            return self.schema[kind].row(data)
 
-        return self.http.get(path, params, accept, auth=self._auth)
+        return self.http.get(path, None, accept, auth=self._auth)
 
     def _data(self, kind: str, answer: Answer) -> Any:
         """The JSON of a 2xx or 404; Flaw for what may pass, an error for what a person must change."""
         self._refuse(kind, answer)
         data = answer.json()
         if not answer.ok and answer.status != 404:
-            message = _error(data)["message"]
-            raise Flaw(detail=f"HTTP {answer.status} {message}".rstrip())
+            raise Flaw(detail=f"HTTP {answer.status} {_error(data)[0]}".rstrip())
         return data
 
     def _refuse(self, kind: str, answer: Answer) -> None:
@@ -221,22 +204,17 @@ class Crafter:
             return reply
         self._refuse(kind, reply)
         data = reply.json()
-        if not reply.ok:
-            return self._rejected(resource, reply.status, data, method)
-        if isinstance(data, dict) and resource.fields["id"] in data:
+        if reply.ok and isinstance(data, dict) and resource.fields["id"] in data:
             return Done(resource.row(data))
-        message = _error(data)["message"]
-        return Unknown(f"HTTP {reply.status} {message}") if message else Done(None)
-
-    def _rejected(self, resource: Resource, status: int, data: Any, method: str) -> Rejected:
-        error = _error(data)
-        existing = words(error["existing_id"]) if status == 409 else ""
+        message, existing, fields = _error(data)
+        if reply.ok:
+            return Unknown(f"HTTP {reply.status} {message}") if message else Done(None)
         return Rejected(
-            error["message"],
-            status,
-            missing=status == 404 and method == "PATCH",
-            existing_id=existing if 0 < len(existing) <= LONGEST_ID else None,
-            fields=tuple((resource.neutral.get(name, name), message) for name, message in error["fields"]),
+            message,
+            reply.status,
+            missing=reply.status == 404 and method == "PATCH",
+            existing_id=existing if reply.status == 409 and 0 < len(existing) <= LONGEST_ID else None,
+            fields=tuple((resource.neutral.get(name, name), said) for name, said in fields),
         )
 
 
@@ -251,18 +229,15 @@ def _equals(found: Any, value: str) -> bool:
     return isinstance(found, (str, int)) and str(found) == value
 
 
-def _error(data: Any) -> dict[str, Any]:
-    """The parts of an error body, whatever is missing from it."""
+def _error(data: Any) -> tuple[str, str, list[tuple[str, str]]]:
+    """Message, `existing_id` and (field, message) of an error body, whatever is missing from it."""
     error = data.get("error") if isinstance(data, dict) else None
     if not isinstance(error, dict):
-        return {"message": words(error), "existing_id": None, "fields": []}
+        return words(error), "", []
     fields = error.get("fields")
-    return {
-        "message": words(error.get("message")) or words(error.get("code")),
-        "existing_id": error.get("existing_id"),
-        "fields": [
-            (words(one.get("name")), words(one.get("message")))
-            for one in (fields if isinstance(fields, list) else [])
-            if isinstance(one, dict)
-        ],
-    }
+    named = [one for one in fields if isinstance(one, dict)] if isinstance(fields, list) else []
+    return (
+        words(error.get("message")) or words(error.get("code")),
+        words(error.get("existing_id")),
+        [(words(one.get("name")), words(one.get("message"))) for one in named],
+    )
