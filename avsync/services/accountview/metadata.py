@@ -17,10 +17,10 @@ from avsync.services.http import words
 
 OBJECTS = "/accountviewsystembusinessobjects"
 SYSTEM = "/accountviewsystemdata"
-PAGE_SIZE = 256
+PAGE_SIZE = 1000  # rows are numbered per answer, so a table must fit into one wherever it can
 NAME_WIDTH = 8  # table names are padded to this in the dictionary
-_FLD = "DBF_NAME,FIELD_NAME,FIELD_LEN,FIELD_TYPE,INP_MAND,COM_BLK,FLD_FMT,FLD_DESC"
-_DBF = "DBF_NAME,DBF_DESC,OBJ_CODE,TBL_CHILD,NO_INSERT,NO_UPDATE,NO_XML_UPD"
+_FLD = "dbf_name,field_name,field_len,field_type,inp_mand,com_blk,fld_fmt,fld_desc"
+_DBF = "dbf_name,dbf_desc,obj_code,tbl_child,no_insert,no_update,no_xml_upd"
 CANDIDATES = 3
 _ALIKE = 0.75  # two names that share this much may be the same thing
 _CLASSES = {"C": "text", "M": "text", "D": "date", "T": "date", "L": "yes or no"}
@@ -178,7 +178,8 @@ def _load_files(client: AccountView, table: str | None) -> dict[str, File]:
 
 def _listing(client: AccountView, what: str, name: str, fields: str, table: str | None) -> Iterator[dict[str, Any]]:
     """The rows of a system table, of one table or of all; paged on `<NAME>_Id`."""
-    params = {"businessobject": what, "pagesize": str(PAGE_SIZE), "fields": fields}
+    named = ",".join(f"{name.lower()}.{field}" for field in fields.split(","))  # as every client sends them
+    params = {"businessobject": what, "pagesize": str(PAGE_SIZE), "fields": named}
     if table is not None:
         params |= {"FilterControlSource1": "DBF_NAME", "FilterOperator1": "Contains"}
         params |= {"FilterValueType1": "C", "FilterValue1": table.ljust(NAME_WIDTH)}
