@@ -8,7 +8,6 @@ again, but only once the grace time is over.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,10 +19,12 @@ from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, other
 from avsync.state.intents import Intent
 from avsync.sync.boundary import cause_of, each
 from avsync.sync.refs import read_one
+from avsync.sync.schema import learn_reference, reference_kept
 from avsync.sync.session import Session
 
 log = logging.getLogger(__name__)
 _PATIENCE = timedelta(seconds=30)
+OURS = "avs"  # how every reference of ours begins (behaviour 2)
 
 
 def settle(session: Session, kind: Kind) -> None:
@@ -82,14 +83,20 @@ def _settle_create(session: Session, kind: Kind, intent: Intent) -> None:
 
 
 def _created(session: Session, kind: Kind, intent: Intent) -> list[Record]:
-    """By our reference, else by the number that was sent, else by what the kind says is the same."""
+    """By our reference, else by the number that was sent, else by what the kind says is the same.
+
+    Until AccountView is known to keep the reference, a record that does not bear it may still be ours (behaviour 2).
+    """
     if intent.side == CRAFTER:
         return _free(session, kind, intent, session.crafter.find(kind.resource, {"external_ref": intent.reference}))
-    columns = session.accountview.schema[kind.table].columns
-    if "reference" in columns and (kind.table, "reference") not in session.accountview.absent:
-        rows = session.accountview.find(kind.table, {"reference": intent.reference})
-        return _free(session, kind, intent, rows)
-    values: Mapping[str, Any] = intent.detail["values"]
+    accountview, values = session.accountview, dict(intent.detail["values"])
+    columns = accountview.schema[kind.table].columns
+    if "reference" in columns and (kind.table, "reference") not in accountview.absent:
+        rows = accountview.find(kind.table, {"reference": intent.reference})
+        if rows:
+            learn_reference(session, kind, intent.reference, rows[0])
+        if rows or reference_kept(session.store, accountview.schema, kind):
+            return _free(session, kind, intent, rows)
     if values.get(kind.id):
         row = session.accountview.by_key(kind.table, values[kind.id])
         return _free(session, kind, intent, [row] if row else [])
@@ -98,14 +105,19 @@ def _created(session: Session, kind: Kind, intent: Intent) -> list[Record]:
     found = _free(session, kind, intent, session.accountview.find(kind.table, dict(kind.twin(values))))
     told = intent.detail["told"]
     same = [one for one in found if kind.same is None or kind.same(one, told, values, intent.sent_at)]
-    return same if "reference" not in columns else _unclaimed(session, intent, same)
+    if "reference" not in columns:
+        return same
+    ours = _unclaimed(session, intent, [one for one in same if not one.reference.startswith(OURS)])
+    if ours and values.get("reference"):
+        learn_reference(session, kind, values["reference"], {"reference": ""})
+    return ours
 
 
 def _unclaimed(session: Session, intent: Intent, same: list[Record]) -> list[Record]:
     """The first that no other line claims, marked with the reference it lacks; identical twins take one each."""
     for record in same:
         claimed = session.store.inbox.one(record.kind, ACCOUNTVIEW, record.id)
-        if not (claimed and claimed.reference):
+        if not (claimed and claimed.reference.startswith(OURS)):
             alike = f"{record.alike}#" if record.alike else ""  # not found by its columns any more
             return [replace(record, reference=intent.reference, alike=alike)]
     return []

@@ -28,7 +28,7 @@ from avsync.sync.plan import Action, Verb
 from avsync.sync.problems import causes_of, faulty, tell, told_about_user
 from avsync.sync.read import mark_gone
 from avsync.sync.refs import read_one
-from avsync.sync.schema import CACHE_KEY
+from avsync.sync.schema import CACHE_KEY, learn_reference
 from avsync.sync.session import Session, seconds_between
 
 _TRIES = 3
@@ -327,6 +327,8 @@ class Writer:
         if link is not None and (one.job.link is None or link.id != one.job.link.id):
             self._doubt(one, "stored under an id that is linked already")
             return False
+        if own.side == ACCOUNTVIEW:
+            learn_reference(session, self.kind, one.write.values.get("reference"), outcome.row)
         self._link(one, own, listing(own.side, self.kind).see(outcome.row or {}).fingerprint)
         self.store.not_absent(own.kind, own.side, [own.id])
         if session.only is not None:  # a number that was given still has to be told
