@@ -14,7 +14,7 @@ from typing import Any
 
 from avsync.errors import AvsyncError, LoginNeeded, Malformed, OutOfTime, PersonMustLook
 from avsync.records.kind import Kind
-from avsync.records.registry import KINDS
+from avsync.records.registry import KINDS, listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, other
 from avsync.state.intents import Intent
 from avsync.sync.boundary import cause_of, each
@@ -71,15 +71,46 @@ def _not_now(session: Session, intent: Intent, error: Exception) -> None:
 
 def _settle_create(session: Session, kind: Kind, intent: Intent) -> None:
     found = _created(session, kind, intent)
-    if not found and not session.old_enough(intent.sent_at):
-        return
+    if found or session.old_enough(intent.sent_at):
+        _conclude(session, kind, intent, found)
+
+
+def stands_though_refused(session: Session, kind: Kind, intent: Intent) -> bool:
+    """A create that was refused is looked up right then: whether it stands there all the same (behaviour 16).
+
+    One that is found by its number alone may be somebody else's, so it must also say what was sent.
+    """
+    found = _created(session, kind, intent)
+    if intent.side == ACCOUNTVIEW and intent.detail["values"].get(kind.id):
+        told = intent.detail["told"].items()
+        found = [one for one in found if all(one.fields.get(name) == value for name, value in told)]
+    _conclude(session, kind, intent, found)
+    return bool(found)
+
+
+def _conclude(session: Session, kind: Kind, intent: Intent, found: list[Record]) -> None:
+    beside = [record for one in found for record in _beside(session, kind, one)]
     with session.store.transaction():
         for record in found:
             session.store.inbox.put(replace(record, reference=record.reference or intent.reference), "keep")
+        for record in beside:
+            session.store.inbox.put(record, "plan")
         if found:
             session.store.intents.found(intent.id)
         else:
             session.store.intents.close([intent.id])
+
+
+def _beside(session: Session, kind: Kind, found: Record) -> list[Record]:
+    """What else the row tells of, such as a customer's addresses: the answer to a create would have told it too."""
+    rows = listing(ACCOUNTVIEW, kind)
+    if found.side != ACCOUNTVIEW or not kind.marked or len(rows.makes) == 1:
+        return []
+    try:
+        row = session.accountview.by_key(kind.table, kind.row_key(found.id))
+        return [one for one in rows.read(row or {}, session.policy) if one.kind != kind.name and not one.absent]
+    except Malformed:
+        return []
 
 
 def _created(session: Session, kind: Kind, intent: Intent) -> list[Record]:

@@ -30,6 +30,7 @@ from avsync.sync.read import mark_gone
 from avsync.sync.refs import read_one
 from avsync.sync.schema import CACHE_KEY, learn_reference
 from avsync.sync.session import Session, seconds_between
+from avsync.sync.settle import stands_though_refused
 
 _TRIES = 3
 _LONGEST_PAUSE = 60.0  # seconds
@@ -288,9 +289,14 @@ class Writer:
             self._stored(one, outcome)
         else:
             one.job.failed = True
-            self.store.intents.close([one.intent])
+            if not isinstance(outcome, Rejected) or not self._looked_after(one):
+                self.store.intents.close([one.intent])
             if isinstance(outcome, Rejected):
                 self._rejected(one, outcome)
+
+    def _looked_after(self, one: Sent) -> bool:
+        """Whether a refusal of this write is only believed once it was looked up."""
+        return one.write.id is None or one.write.lines is not None
 
     def _doubt(self, one: Sent, reason: str) -> None:
         one.job.failed = True
@@ -421,7 +427,7 @@ class Writer:
     def _refusal(self, one: Sent, outcome: Rejected) -> None:
         if one.write.lines is not None:
             self._one_by_one(one, outcome)
-        elif not self._is_gone(one) and not self._exists(one, outcome):
+        elif not self._is_gone(one) and not self._stands(one) and not self._exists(one, outcome):
             self._refuse(one, outcome)
 
     def _refuse(self, one: Sent, outcome: Rejected) -> None:
@@ -446,6 +452,25 @@ class Writer:
             tell(self.session, one.job.action, [], link)
         return True
 
+    def _stands(self, one: Sent) -> bool:
+        """A create that was refused, and stored all the same: it is met in the next round (behaviour 16)."""
+        if not self._looked_after(one):
+            return False
+        intent = replace(self.intent(one), id=one.intent, sent_at=one.mark.rpartition(" ")[2])
+        try:
+            found = stands_though_refused(self.session, self.kind, intent)
+        except Malformed:
+            self.store.intents.close([one.intent])
+            return False
+        except AvsyncError as error:  # nobody knows then: settled as any other write without an answer
+            with self.store.transaction():
+                self._doubt(one, error.code)
+            return True
+        if found:
+            with self.store.transaction():
+                self.store.inbox.put(one.job.action.record, "plan")
+        return found
+
     def _exists(self, one: Sent, outcome: Rejected) -> bool:
         """Crafter has the natural key already: that record is a candidate when it is free and plausible (behaviour
         6)."""
@@ -465,20 +490,50 @@ class Writer:
         return True
 
     def _one_by_one(self, one: Sent, outcome: Rejected) -> None:
-        """Refused together: each goes by itself, so that one bad line does not hold back the others."""
+        """Refused together: each goes by itself, so that one bad line does not hold back the others.
+
+        Some may stand there all the same: then the rest is planned again, beside what stands (behaviour 16).
+        """
         job, key = one.job, one.write.id or ""
-        if self.session.accountview.details(self.kind.name, key) is None:
+        rows = self.session.accountview.details(self.kind.name, key)
+        if rows is None:
+            self.store.intents.close([one.intent])
             self._header_gone(job, key)
             return
+        if self._details_stand(job, one, rows):
+            self._plan_again(job)
+            return
         parts = self.kind.split(replace_all(one.write, job.action.writes)) if self.kind.split else []
-        refused: list[tuple[Write, str]] = [] if parts else [(one.write, outcome.message)]
+        refused: list[tuple[Sent, Rejected]] = [] if parts else [(one, outcome)]
         for part in parts:
             sent = self._send_part(job, part)
             if isinstance(sent.outcome, Rejected):
-                refused.append((sent.write, sent.outcome.message))
+                refused.append((sent, sent.outcome))
             elif not isinstance(sent.outcome, Done) or sent.job.failed and sent.intent in _open(self.store, self.kind):
                 return  # the look-up that settles it comes first
-        self._refused_details(job, refused)
+        if parts and refused:
+            rows = self.session.accountview.details(self.kind.name, key) or []
+            stand = [self._details_stand(job, sent, rows) for sent, _ in refused]
+            if any(stand):
+                self._plan_again(job)
+                return
+        self._refused_details(job, [(sent.write, no.message) for sent, no in refused])
+
+    def _details_stand(self, job: Job, one: Sent, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether some of what was refused stands there, which is remembered then."""
+        assert self.kind.look_up is not None  # noqa: S101 - such a kind has written them
+        link = self.store.links.by_id(job.link.id) if job.link else None
+        found = self.kind.look_up(one.write.lines or {}, rows, link)
+        with self.store.transaction():
+            self.store.intents.close([one.intent])
+            if link is not None:
+                self.store.links.tell(link.id, found.told)
+        return found.shows or any(found.told.values())
+
+    def _plan_again(self, job: Job) -> None:
+        with self.store.transaction():
+            for entry in job.entries:
+                self.store.inbox.put(entry.record, "plan")
 
     def _send_part(self, job: Job, part: Write) -> Sent:
         """One write of a part, with what stands there by now."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.office import Office, shop
+from tests.support.world import line
 
 FLOWS = {"customers": "both", "orders": "export", "invoice": "export", "hours": "export"}
 WORDS = "De leverdatum ligt in een afgesloten periode."
@@ -112,3 +113,189 @@ def test_a_reference_that_was_seen_kept_is_looked_for_alone(tmp_path: Path) -> N
         one.goes()
         assert sorted(row["COMMENT1"] for row in orders(one)) == ["Ketel", "Pomp", "Pomp"]
         assert one.codes() == []
+
+
+# --- what an answer to a write means (behaviour 16)
+
+ERRORS = [
+    {"status": 200, "content": {"ErrorType": "ValidationError", "ErrorMessage": WORDS}},
+    {"status": 201, "content": {"ErrorType": None, "ErrorMessage": WORDS}},
+    {"status": 400, "content": {"ERRORTYPE": "", "ErrorNumbers": None, "errormessage": WORDS}},
+    {"status": 409, "content": {"errortype": "AccountViewError", "errormessage": WORDS}},
+]
+
+
+@pytest.mark.parametrize("said", ERRORS)
+def test_an_error_of_any_name_is_a_refusal(tmp_path: Path, said: dict[str, Any]) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.work_order("w1", description="Ketel")
+        one.goes()
+        answers(one, "PUT", **said)
+        answers(one, "POST", **said)
+        one.change("w1", description="Pomp")
+        one.work_order("w2", description="Leiding")
+        assert one.run()["exit"] == 1
+        assert one.codes() == ["rejected_by_accountview"] * 2
+        assert all(WORDS in problem["message"] for problem in one.errors())
+        one.goes()
+        assert [row["COMMENT1"] for row in orders(one)] == ["Pomp", "Leiding"]
+        stays(one)
+
+
+UNSURE = [
+    {"status": 408, "content": None},
+    {"status": 425, "content": {}},
+    {"status": 503, "content": {"ErrorType": "AccountViewError", "ErrorMessage": WORDS}},
+    {"status": 404, "content": "<h1>Not Found</h1>"},
+    {"status": 403, "content": {"Message": "Forbidden by the relay"}},
+    {"status": 200, "content": {"CONTEXT": [{"COMPANY": "DEMO"}]}},
+    {"status": 200, "content": {"ErrorType": "", "ErrorMessage": "", "HELPER": []}},
+]
+
+
+@pytest.mark.parametrize("said", UNSURE)
+@pytest.mark.parametrize("stored", [True, False])
+def test_an_answer_that_leaves_it_open_is_looked_into(tmp_path: Path, said: dict[str, Any], stored: bool) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.work_order("w1", description="Ketel")
+        one.goes()
+        answers(one, "PUT", stored, **said)
+        answers(one, "POST", stored, **said)
+        one.change("w1", description="Pomp")
+        one.work_order("w2", description="Leiding")
+        one.run()
+        one.goes()
+        assert [row["COMMENT1"] for row in orders(one)] == ["Pomp", "Leiding"]
+        assert one.codes() == []
+        stays(one)
+
+
+def test_an_empty_error_with_a_success_is_a_success(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.work_order("w1", description="Ketel")
+        one.goes()
+        answers(one, "PUT", True, content={"ErrorType": "", "ErrorNumbers": None, "ErrorMessage": None})
+        one.change("w1", description="Pomp")
+        one.goes()
+        assert one.box.accountview.rows("SO_HDR")[0]["COMMENT1"] == "Pomp"
+        stays(one)
+
+
+def test_an_error_of_any_name_on_a_listing_ends_the_flow_and_moves_nothing(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.goes()
+        one.box.accountview.edit("CONTACT", "10001", ACCT_NAME="Bakkerij Nieuw")
+        one.box.faults.add(
+            side="accountview",
+            method="GET",
+            path="BusinessObject=AR1",
+            do="answer",
+            times=3,
+            content={"errorMessage": WORDS},
+        )
+        assert one.run()["exit"] == 4
+        assert WORDS in one.errors()[0]["message"]
+        one.goes()
+        assert one.box.crafter.record("customers", "klant-1")["name"] == "Bakkerij Nieuw"
+        stays(one)
+
+
+@pytest.mark.parametrize("errors", ["problem", "message", "contract"])
+def test_crafters_words_are_found_in_any_shape(tmp_path: Path, errors: str) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.goes()
+        one.box.crafter.ugly.errors = errors
+        one.box.crafter.ugly.wrap = True
+        one.box.accountview.edit("CONTACT", "10001", TEL_BUS="0515-412345")
+        one.box.faults.add(
+            side="crafter", method="PATCH", do="answer", status=422,
+            content={"title": "Ongeldig", "detail": WORDS} if errors == "problem" else
+            {"message": "Ongeldig", "errors": {"phone": [WORDS]}} if errors == "message" else
+            {"error": {"code": "invalid", "message": WORDS}},
+        )  # fmt: skip
+        assert one.run()["exit"] == 1
+        assert WORDS in one.problem()["message"]
+        one.goes()
+        assert one.box.crafter.record("customers", "klant-1")["phone"] == "0515-412345"
+        one.debtor("10009", ACCT_NAME="Slagerij Vos", ADDRESS1="Kade 9", POST_CODE="8911 AB", CITY="Leeuwarden")
+        one.goes()
+        assert len([row for row in one.box.crafter.records("customers") if row["name"] == "Slagerij Vos"]) == 1
+        stays(one)
+
+
+# --- stored although the answer was an error
+
+
+REFUSED = {"status": 400, "content": {"ErrorType": "AccountViewError", "ErrorMessage": WORDS}}
+
+
+@pytest.mark.parametrize("reference", ["kept", "empty"])
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_refused_order_is_looked_up_once(tmp_path: Path, reference: str, stored: bool) -> None:
+    with shop(tmp_path, FLOWS, reference=reference) as one:
+        one.goes()
+        answers(one, "POST", stored, **REFUSED)
+        one.work_order("w1", description="Ketel")
+        assert one.run()["exit"] == (not stored), one.errors()
+        one.goes()
+        assert [row["COMMENT1"] for row in orders(one)] == ["Ketel"]
+        assert one.box.crafter.record("work-orders", "w1")["order_number"] == orders(one)[0]["ORD_NR"]
+        stays(one)
+
+
+def test_a_refused_hour_and_a_refused_customer_that_stand_there_are_linked(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.goes()
+        answers(one, "POST", True, times=2, **REFUSED)
+        one.new_klant("Slagerij Vos", id="vos", customer_number="20001")
+        one.box.crafter.add("work-locations", customer_id="vos", street="Kade 1", postal_code="8911 AB", city="Ede")
+        one.hour("u1", project_id="project-1")
+        one.goes()
+        assert len(one.box.accountview.rows("HRS_LINE")) == 1
+        assert [row["ACCT_NAME"] for row in one.box.accountview.rows("CONTACT")].count("Slagerij Vos") == 1
+        stays(one)
+
+
+def test_a_number_that_was_given_out_meanwhile_is_not_taken_for_ours(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.goes()
+        one.new_klant("Slagerij Vos", id="vos", customer_number="20001")
+        one.box.crafter.add("work-locations", customer_id="vos", street="Kade 1", postal_code="8911 AB", city="Ede")
+        one.box.accountview.damage(
+            "CONTACT", one.debtor("20001", ACCT_NAME="Notaris Kok"), CNG_DATE="2020-01-01T00:00:00"
+        )
+        assert one.run()["exit"] == 1
+        assert one.box.accountview.row("CONTACT", "20001")["ACCT_NAME"] == "Notaris Kok"
+
+
+@pytest.mark.parametrize("lines", [1, 3])
+@pytest.mark.parametrize("times", [1, 4])
+def test_lines_that_were_stored_although_refused_are_not_sent_again(tmp_path: Path, lines: int, times: int) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.work_order("w1", description="Ketel")
+        one.goes()
+        answers(one, "PUT", True, times, **REFUSED)
+        one.change("w1", status="checked", lines=[line(f"l{number}", "PUMP-1", "2") for number in range(lines)])
+        one.goes()
+        assert len(one.box.accountview.rows("SO_LINE")) == lines
+        stays(one)
+
+
+def test_a_part_that_was_stored_although_refused_is_not_sent_again(tmp_path: Path) -> None:
+    """Together they are refused for the blocked one; of the single ones the second is stored, and answered with an
+    error."""
+    with shop(tmp_path, FLOWS) as one:
+        one.work_order("w1", description="Ketel")
+        one.goes()
+        one.box.accountview.edit("ARTICLE", "VALVE-3", REC_BLK=True)
+        one.box.faults.add(side="accountview", method="PUT", body="PIPE-2", nth=2, do="commit_answer", **REFUSED)
+        ticked = [line("a", "PUMP-1"), line("b", "PIPE-2"), line("c", "VALVE-3")]
+        one.change("w1", status="checked", lines=ticked)
+        assert one.run()["exit"] == 1
+        assert sorted(row["ART_CODE"] for row in one.box.accountview.rows("SO_LINE")) == ["PIPE-2", "PUMP-1"]
+        assert one.codes() == ["lines_rejected"]
+        assert one.run()["exit"] == 1
+        one.box.accountview.edit("ARTICLE", "VALVE-3", REC_BLK=False)
+        one.goes()
+        assert len(one.box.accountview.rows("SO_LINE")) == 3
+        stays(one)
