@@ -106,8 +106,7 @@ class _Checker:
         found = metadata.load(client, client.schema, wanted)
         missing = metadata.verify(found, client.schema, wanted)
         for flow in self.on:
-            verified = metadata.verify(found, client.schema, accountview_needs(flow, self.flows))
-            yield from self._flow(flow, verified)
+            yield from self._flow(flow, needs.missing_for(flow, policy_of(self.config, ""), found, client.schema))
         yield from self._widths(client, found)
         yield from self._references(client)
         yield from self._modules(missing)

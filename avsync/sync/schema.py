@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from avsync.errors import AvsyncError, ConfigError, SchemaMismatch
 from avsync.records.fit import Column
-from avsync.records.kind import Kind, LookUp
+from avsync.records.kind import Kind, LookUp, Policy
 from avsync.records.registry import KINDS, accountview_needs, is_optional, kinds_of, lists_of
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.services.accountview.metadata import Metadata, Missing, load, verify
@@ -68,7 +68,7 @@ def _judge(session: Session, metadata: Metadata) -> dict[str, AvsyncError]:
     accountview.absent.clear()
     without: set[str] = set()
     for flow in session.on():
-        missing = verify(metadata, accountview.schema, accountview_needs(flow, session.policy.flows))
+        missing = missing_for(flow, session.policy, metadata, accountview.schema)
         accountview.absent.update((one.kind, one.neutral) for one in missing if one.what == "column")
         without |= {one.kind for one in missing if is_optional(one.kind) and not stops(one) and one.what == "object"}
         no = refusal(flow, missing)
@@ -77,6 +77,22 @@ def _judge(session: Session, metadata: Metadata) -> dict[str, AvsyncError]:
     accountview.absent.update((kind.table, "reference") for kind in not_keeping(session.store, accountview.schema))
     session.without, session.columns = frozenset(without), lambda kind, neutral: _shape(metadata, kind, neutral)
     return refused
+
+
+def missing_for(flow: str, policy: Policy, metadata: Metadata, schema: Mapping[str, TableSchema]) -> list[Missing]:
+    """What a flow needs and AccountView lacks; `optional` where it does not use it.
+
+    Of what it only looks up it needs the key alone, and what a row cannot be read without.
+    """
+    needs, kinds = accountview_needs(flow, policy.flows), kinds_of(flow)
+    own = {name for kind in kinds for name in (kind.table, kind.details_of)}
+    spared = {(kind.table, one.accountview or "") for kind in kinds for one in kind.fields
+              if one.used is not None and not one.used(policy)}  # fmt: skip
+    for name in needs.keys() - own:
+        fields = KINDS[name].fields if name in KINDS else ()
+        needed = {schema[name].key, *(one.accountview for one in fields if ACCOUNTVIEW in one.needed)}
+        spared |= {(name, column) for column in schema[name].columns if column not in needed}
+    return verify(metadata, schema, needs, spared)
 
 
 def _shape(metadata: Metadata, kind: str, neutral: str) -> Column:

@@ -299,3 +299,58 @@ def test_a_part_that_was_stored_although_refused_is_not_sent_again(tmp_path: Pat
         one.goes()
         assert len(one.box.accountview.rows("SO_LINE")) == 3
         stays(one)
+
+
+# --- names and columns
+
+
+@pytest.mark.parametrize("column", ["PRO_TYPE", "PRO_STAT", "EMP_NR", "COMMENT1", "PROJ_DESC", "END_DATE"])
+def test_orders_and_hours_need_a_projects_code_alone(tmp_path: Path, column: str) -> None:
+    flows = {**FLOWS, "projects": "import"}
+    with shop(tmp_path, flows, lacking=frozenset({("PROJECTS", column)})) as one:
+        one.work_order("w1", description="Ketel", project_id="project-1")
+        one.hour("u1", project_id="project-2")
+        result = one.run()
+        used = column != "PRO_STAT"
+        assert result["exit"] == (2 if used else 0), one.errors()
+        assert [problem["flow"] for problem in one.errors()] == ["projects"] * used
+        assert [row["PROJ_CODE"] for row in orders(one)] == ["P1"]
+        assert [row["PROJ_CODE"] for row in one.box.accountview.rows("HRS_LINE")] == ["P2"]
+        stays(one, result["exit"])
+
+
+def test_a_projects_type_is_not_needed_where_a_default_is_configured(tmp_path: Path) -> None:
+    lacking = frozenset({("PROJECTS", "PRO_TYPE"), ("PROJECTS", "PRO_STAT")})
+    with shop(tmp_path, {**FLOWS, "projects": "import"}, lacking=lacking) as one:
+        one.config["default_project_type"] = "ONDERHOUD"
+        one.goes()
+        one.box.accountview.add("PROJECTS", PROJ_CODE="P9", PROJ_DESC="Nieuwbouw", SUB_NR="10001")
+        one.goes()
+        assert "P9" in {row["project_code"] for row in one.box.crafter.records("projects")}
+        stays(one)
+        rows = {check["name"]: check for check in one.avsync("--json", "check").json["checks"]}
+        assert rows["schema.projects"]["ok"]
+        one.config["accountview"]["open_project_statuses"] = ["10"]
+        assert one.run()["exit"] == 2
+        assert not {check["name"]: check for check in one.avsync("--json", "check").json["checks"]}["schema.projects"][
+            "ok"
+        ]
+
+
+def test_tables_of_very_many_columns_are_read_whole(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS, extra_columns=400) as one:
+        one.work_order("w1", description="Ketel " * 20)
+        one.goes()
+        assert len(orders(one)[0]["COMMENT1"]) == 40
+        assert one.codes() == ["cut"]
+        stays(one)
+
+
+def test_without_any_clock_everything_goes_once(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS, date_header=False) as one:
+        one.box.crafter.ugly.date_header = False
+        one.work_order("w1", description="Ketel")
+        one.hour("u1", project_id="project-1")
+        one.goes()
+        assert len(orders(one)) == len(one.box.accountview.rows("HRS_LINE")) == 1
+        stays(one)

@@ -232,6 +232,8 @@ def _adapted(table: TableSpec, options: Options) -> TableSpec:
     columns = dict(table.columns)
     if not options.ext_id and "EXT_ID" in columns:
         columns["EXT_ID"] = replace(columns["EXT_ID"], hidden=True)
+    for name in [name for of, name in options.lacking if of == table.name]:
+        columns[name] = replace(columns[name], hidden=True)
     if options.extra_columns:
         key, *others = columns.values()
         extra = [_column(f"X_{number:04} C20 Vrij veld {number}") for number in range(options.extra_columns)]

@@ -247,10 +247,17 @@ class Missing:
 
 
 def verify(
-    metadata: Metadata, schema: Mapping[str, TableSchema], needs: Mapping[str, Collection[str]]
+    metadata: Metadata,
+    schema: Mapping[str, TableSchema],
+    needs: Mapping[str, Collection[str]],
+    spared: Collection[tuple[str, str]] = (),
 ) -> list[Missing]:
-    """All that is missing for these kinds; `needs` says per kind whether avsync will `read`, `insert`, `update`."""
-    return [missing for kind, rights in needs.items() for missing in _kind(metadata, schema[kind], rights)]
+    """All that is missing for these kinds; `needs` says per kind whether avsync will `read`, `insert`, `update`.
+
+    `spared` are (kind, neutral column) that it can do without.
+    """
+    found = [missing for kind, rights in needs.items() for missing in _kind(metadata, schema[kind], rights)]
+    return [replace(one, optional=True) if (one.kind, one.neutral) in spared else one for one in found]
 
 
 def _kind(metadata: Metadata, table: TableSchema, rights: Collection[str]) -> Iterator[Missing]:
