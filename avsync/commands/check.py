@@ -5,7 +5,7 @@ Each part stands alone: a service that fails is one bad check, and the parts tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,7 +113,7 @@ class _Checker:
         client.absent |= {(one.kind, one.neutral) for one in missing if one.what == "column"}
         if "hours" in self.on:
             yield from self._guarded("time_codes", lambda: self._time_codes(client, missing))
-        if self._exports("customers"):
+        if self.flows["customers"] in ("export", "both"):
             yield self._good("debtor_account", "debtor_account", account=self.config.accountview.debtor_account)
 
     def _flow(self, flow: str, missing: list[Missing]) -> Iterator[Check]:
@@ -162,9 +162,6 @@ class _Checker:
                     whose = f"accountview.schema: reference (avs…, {REFERENCE_LENGTH})"
                     yield kind.table, "reference", whose, REFERENCE_LENGTH
 
-    def _exports(self, flow: str) -> bool:
-        return self.flows[flow] in ("export", "both")
-
     def _modules(self, missing: list[Missing]) -> Iterator[Check]:
         """Kinds whose module AccountView may lack."""
         for kind in (kind for flow in self.on for kind in kinds_of(flow) if kind.optional):
@@ -187,7 +184,7 @@ class _Checker:
         unknown = [code for code, row in found.items() if row is None]
         if unknown:
             raise ConfigError("time_codes_unknown", codes=", ".join(unknown))
-        named = ", ".join(f"{code} ({_name(row)})" for code, row in found.items())
+        named = ", ".join(f"{code} ({str((row or {}).get('name') or '').strip()})" for code, row in found.items())
         yield self._good("time_codes", "time_codes", codes=named)
 
     def _crafter(self) -> Iterator[Check]:
@@ -211,10 +208,6 @@ class _Checker:
             yield self._bad(name, refused) if lacking else self._good(name, "features", flow=flow)
         if off("timeline"):
             yield self._good("timeline", "no_timeline")
-
-
-def _name(row: Mapping[str, Any] | None) -> str:
-    return str((row or {}).get("name") or "").strip()
 
 
 def _is_module(missing: Missing) -> bool:

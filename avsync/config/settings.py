@@ -13,17 +13,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+import pydantic
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from avsync.config.mistakes import explain, keys_of, language_of, read
@@ -67,13 +58,13 @@ def _redirect(value: str) -> str:
     return value  # byte-identical in both legs (AccountView contract 1)
 
 
-def _folder(value: Any, info: ValidationInfo) -> Any:
+def _folder(value: Any, info: pydantic.ValidationInfo) -> Any:
     if not isinstance(value, str) or not value.strip():
         raise PydanticCustomError("path_type", "not a path")
     return (info.context or {}).get("folder", Path()) / expanded(value)
 
 
-Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Code = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, min_length=1)]
 PlainDate = Annotated[date, BeforeValidator(_plain_date)]
 Url = Annotated[str, AfterValidator(_url)]
 Redirect = Annotated[str, AfterValidator(_redirect)]
@@ -201,7 +192,7 @@ def load(path: Path) -> Config:
     config, errors = None, []
     try:
         config = Config.model_validate(source.data, context={"folder": path.absolute().parent})
-    except ValidationError as exc:
+    except pydantic.ValidationError as exc:
         errors = exc.errors(include_url=False, include_input=False)
     lines = explain(Config, source, errors)
     if config is None or lines:

@@ -165,7 +165,7 @@ class Http:
     """The connections to one service and what it may cost: time-outs, deadlines, the run's budget. Thread-safe.
 
     `base_url`: https, or plain http on a loopback address, else ConfigError. `service` is its name in messages.
-    `connect` and `read` in seconds; `clock`, `pause` and `time_left` (seconds the run still has) are handed in.
+    `connect` and `read` in seconds; `pause` and `time_left` (seconds the run still has) are handed in.
     """
 
     def __init__(
@@ -176,7 +176,6 @@ class Http:
         concurrency: int = 8,
         connect: float = 10.0,
         read: float = 90.0,
-        clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
         time_left: Callable[[], float] = lambda: math.inf,
     ) -> None:
@@ -187,9 +186,9 @@ class Http:
         self.requests = 0
         self._base = quote(parts.path.rstrip("/"), safe="/%")
         self._timeouts = (connect, read)
-        self._clock, self._pause, self._time_left = clock, pause, time_left
+        self._pause, self._time_left = pause, time_left
         try:
-            self._transport = Transport(base_url, parts.hostname, concurrency, clock)
+            self._transport = Transport(base_url, parts.hostname, concurrency)
         except (OSError, ValueError):  # its text may hold a proxy's password
             raise ConfigError("environment_refused", service=service) from None
         self._counting = threading.Lock()
@@ -279,7 +278,7 @@ class Http:
         whole = min(whole, left) if method == "GET" else whole  # the answer to a write is worth waiting for
         with self._counting:
             self.requests += 1
-        started, told = self._clock(), "no answer"
+        started, told = time.monotonic(), "no answer"
         try:
             status, answered, content = self._transport.exchange(
                 method, target, {**_HEADERS, **headers}, body, (connect, read, whole)
@@ -287,7 +286,7 @@ class Http:
             told = str(status)
         finally:
             if log.isEnabledFor(logging.DEBUG):
-                log.debug("%s %s: %s, %d ms", method, path, told, 1000 * (self._clock() - started))
+                log.debug("%s %s: %s, %d ms", method, path, told, 1000 * (time.monotonic() - started))
         return Answer(status, answered, content)
 
     def _rest(self, seconds: float) -> None:

@@ -12,7 +12,8 @@ import http.client
 import io
 import socket
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -34,13 +35,12 @@ class AnswerTooLarge(HTTPError):
 class _Watch:
     """How long the answer now being read may still take; one for each thread."""
 
-    clock: Callable[[], float]
     ends: float
     read: float
 
     def allowance(self) -> float:
         """Seconds the next packet may take; TimeoutError when the deadline has passed."""
-        left = self.ends - self.clock()
+        left = self.ends - time.monotonic()
         if left <= 0:
             raise TimeoutError("deadline passed")
         return min(left, self.read)
@@ -114,8 +114,7 @@ class _Adapter(HTTPAdapter):
 class Transport:
     """The connections to one host. Certificates are verified; no cookies, no redirects, no retries. Thread-safe."""
 
-    def __init__(self, base_url: str, host: str | None, concurrency: int, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self, base_url: str, host: str | None, concurrency: int) -> None:
         self._adapter = _Adapter(pool_maxsize=concurrency, max_retries=0)
         with requests.Session() as session:
             session.trust_env = not is_loopback(host)
@@ -135,7 +134,7 @@ class Transport:
     ) -> tuple[int, Mapping[str, str], bytes]:
         """One attempt: status, headers, body. `timeouts` = connect, read, whole answer (seconds). Raises HTTPError."""
         connect, read, whole = timeouts
-        _current.watch = _Watch(self._clock, self._clock() + whole, read)
+        _current.watch = _Watch(time.monotonic() + whole, read)
         answer = self._pool.urlopen(
             method,
             target,

@@ -130,7 +130,7 @@ def test_look_ups(books: Books) -> None:
     assert found["number"] == "10001"
     assert len(books.client.find("customer", {"name": "Bos"})) == 2
     assert len(books.client.find("customer", {"name": "Bos", "number": "10002"})) == 1
-    assert len(books.client.find("customer", {"name": "Bos", "number": "10003"}, any_=True)) == 3
+    assert books.client.find("customer", {"name": "Bos", "number": "10003"}) == []
     assert len(books.client.find("customer", {"name": "O'Neil {^x} & = %"})) == 1
     assert books.client.by_key("customer", "1000") is None
     assert books.client.by_key("customer", " ") is None
@@ -301,7 +301,7 @@ def test_read_parameters() -> None:
         reader = scripted(server)
         list(reader.pages("project_type"))
         list(reader.pages("customer", since="2026-11-24T08:09:10"))
-        reader.find("customer", {"name": "Bos", "number": "1"}, any_=True)
+        reader.find("customer", {"name": "Bos", "number": "1"})
         reader.details("order_line", "26000001")
     lines = [query(line) for line, _, _ in server.seen]
     assert lines[0] == {"BusinessObject": "PT1", "PageSize": "400", "Fields": "PT_CODE,PT_DESC"}
@@ -311,11 +311,8 @@ def test_read_parameters() -> None:
         "FilterValueType1": "T",
         "FilterValue1": "{^2026-11-24 08:09:10}",
     }
-    assert (lines[2]["MatchAnyFilter"], lines[2]["FilterControlSource2"], lines[2]["FilterValue2"]) == (
-        "true",
-        "SUB_NR",
-        "1",
-    )
+    assert (lines[2]["FilterControlSource2"], lines[2]["FilterValue2"]) == ("SUB_NR", "1")
+    assert "MatchAnyFilter" not in lines[2]
     assert lines[3]["Fields"] == "ORD_NR,SO_LINE.REC_ID,SO_LINE.ART_CODE,SO_LINE.ORD_QTY,SO_LINE.DEL_DATE"
     assert all(headers["x-company"] == "c-1" for _, headers, _ in server.seen)
     assert all(headers["accept"] == "application/json" for _, headers, _ in server.seen)

@@ -12,8 +12,7 @@ from avsync.errors import ConfigError, LoginNeeded, Malformed, TryLater
 from avsync.services.accountview import wire
 from avsync.services.accountview.schema import TableSchema
 from avsync.services.accountview.wire import Rows, Value, document
-from avsync.services.http import Answer, Auth, Flaw, Http, NotSent, Outcome, Unknown
-from avsync.services.http import Page as Page
+from avsync.services.http import Answer, Auth, Flaw, Http, Outcome, Page
 
 DATA = "/accountviewdata"
 PAGE_SIZE = 400
@@ -77,20 +76,23 @@ class AccountView:
         except Malformed:
             return None
 
-    def find(self, kind: str, conditions: Mapping[str, str], any_: bool = False) -> list[dict[str, Any]]:
-        """The rows that equal one or two conditions (neutral name -> text, ISO date or number), both or `any_` of them.
+    def find(self, kind: str, conditions: Mapping[str, str]) -> list[dict[str, Any]]:
+        """The rows that equal one or two conditions (neutral name -> text, ISO date or number).
 
         Malformed for a value that cannot stand in such a column.
         """
         if not 1 <= len(conditions) <= 2:
             raise ValueError("one or two conditions")
-        table = self.schema[kind]
         wanted = {name: (self._type(kind, name), value) for name, value in conditions.items()}
-        params: dict[str, str] = {"MatchAnyFilter": "true"} if any_ and len(wanted) == 2 else {}
+        params: dict[str, str] = {}
         for number, (name, (letter, value)) in enumerate(wanted.items(), 1):
-            params.update(wire.equal(number, name, table.columns[name], letter, value))
-        pages = self._listing(kind, params, LOOK_UP_SIZE)
-        return [row for page in pages for row in page.rows if wire.fits(row, wanted, any_)]
+            params |= wire.equal(number, name, self.schema[kind].columns[name], letter, value)
+        return [
+            row
+            for page in self._listing(kind, params, LOOK_UP_SIZE)
+            for row in page.rows  # to a server a prefix may be `Equal`
+            if all(wire.same(letter, row.get(name), value) for name, (letter, value) in wanted.items())
+        ]
 
     def details(self, kind: str, key: str) -> list[dict[str, Any]] | None:
         """The detail rows of one header by its key, None when there is no such header."""
@@ -199,7 +201,7 @@ class AccountView:
             details = Rows(self.schema[line], self.types, lines)
         body = document(table, self._today(), Rows(table, self.types, [values]), details, key)
         reply = self.http.send(method, DATA, body, headers={"x-company": self.company_id}, auth=self._auth)
-        if isinstance(reply, (NotSent, Unknown)):
+        if not isinstance(reply, Answer):
             return reply
         if reply.status == 401:
             raise LoginNeeded("login_needed")

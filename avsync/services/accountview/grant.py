@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
@@ -79,28 +80,12 @@ class TokenService:
     def exchange(self, code: str, redirect_uri: str) -> Token:
         """The first pair; `code` decoded once, `redirect_uri` byte-identical to the first leg."""
         session = self._session(redirect_uri)
-        return self._call(
-            lambda: session.fetch_token(
-                self._url,
-                code=code,
-                client_secret=self._secret,
-                include_client_id=True,
-                timeout=self._timeouts,
-            )
-        )
+        return self._call(session.fetch_token, code=code, include_client_id=True)
 
     def refresh(self, refresh_token: str) -> Token:
         """The next pair; the old refresh token is dead from here on."""
         session = self._session(None)
-        return self._call(
-            lambda: session.refresh_token(
-                self._url,
-                refresh_token=refresh_token,
-                client_id=self._id,
-                client_secret=self._secret,
-                timeout=self._timeouts,
-            )
-        )
+        return self._call(session.refresh_token, refresh_token=refresh_token, client_id=self._id)
 
     def _session(self, redirect_uri: str | None) -> Any:
         session = OAuth2Session(self._id, redirect_uri=redirect_uri)
@@ -111,9 +96,10 @@ class TokenService:
         session.register_compliance_hook("refresh_token_response", _checked)
         return session
 
-    def _call(self, call: Callable[[], Mapping[str, Any]]) -> Token:
+    def _call(self, ask: Callable[..., Mapping[str, Any]], **given: Any) -> Token:
+        asking = partial(ask, self._url, client_secret=self._secret, timeout=self._timeouts, **given)
         try:
-            raw = _within(sum(self._timeouts), call)
+            raw = _within(sum(self._timeouts), asking)
         except requests.Timeout:
             raise _down("time-out") from None
         except requests.exceptions.SSLError:

@@ -24,7 +24,6 @@ _DBF = "dbf_name,dbf_desc,obj_code,tbl_child,no_insert,no_update,no_xml_upd"
 CANDIDATES = 3
 _ALIKE = 0.75  # two names that share this much may be the same thing
 _CLASSES = {"C": "text", "M": "text", "D": "date", "T": "date", "L": "yes or no"}
-_INSERT, _UPDATE = "insert", "update"
 _TRUE = ("TRUE", "T", ".T.", "Y", "J", "1")
 
 Option = tuple[str, str]  # name and description
@@ -43,22 +42,13 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class BusinessObject:
-    """What the consenting user may do through an object."""
+class Rights:
+    """What the consenting user may do through an object, or with a table of one; COM_BLK is only a hint."""
 
     description: str
     insert: bool
     update: bool
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A table as the dictionary has it; the rights are those of the table itself (COM_BLK is only a hint)."""
-
-    description: str
-    business_object: str
-    insert: bool
-    update: bool
+    business_object: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,8 +59,8 @@ class Metadata:
     `names` (kind -> neutral name -> column) are what our schema said when this was loaded.
     """
 
-    objects: dict[str, BusinessObject]
-    tables: dict[str, File]
+    objects: dict[str, Rights]
+    tables: dict[str, Rights]
     columns: dict[str, dict[str, Column]]
     kinds: dict[str, str]
     names: dict[str, dict[str, str]]
@@ -102,8 +92,8 @@ class Metadata:
         try:
             data = json.loads(text)
             return cls(
-                {code: BusinessObject(**value) for code, value in data["objects"].items()},
-                {name: File(**value) for name, value in data["tables"].items()},
+                {code: Rights(**value) for code, value in data["objects"].items()},
+                {name: Rights(**value) for name, value in data["tables"].items()},
                 {name: {one: Column(**of) for one, of in value.items()} for name, value in data["columns"].items()},
                 data["kinds"],
                 data["names"],
@@ -128,9 +118,9 @@ def load(client: AccountView, schema: Mapping[str, TableSchema], kinds: Iterable
             continue
         metadata.columns[name] = _with_decimals(_load_columns(client, name), table)
         if metadata.columns[name]:
-            metadata.tables.update(_load_files(client, name))
+            metadata.tables.update(_load_tables(client, name))
     if not all(metadata.columns.values()):
-        metadata.tables.update(_load_files(client, None))
+        metadata.tables.update(_load_tables(client, None))
     return metadata
 
 
@@ -147,10 +137,10 @@ def _with_decimals(columns: dict[str, Column], table: TableSchema) -> dict[str, 
     return columns
 
 
-def _load_objects(client: AccountView) -> dict[str, BusinessObject]:
+def _load_objects(client: AccountView) -> dict[str, Rights]:
     found = client.fetch(OBJECTS, None, wire.as_list)[0] or []
     return {
-        _text(row, "Code").upper(): BusinessObject(
+        _text(row, "Code").upper(): Rights(
             _text(row, "Description"), _flag(row, "InsertAllowed", True), _flag(row, "UpdateAllowed", True)
         )
         for row in found
@@ -160,19 +150,18 @@ def _load_objects(client: AccountView) -> dict[str, BusinessObject]:
 
 def _load_columns(client: AccountView, table: str) -> dict[str, Column]:
     listing = _listing(client, "fld", "DCT_FLD", _FLD, table)
-    return {_text(row, "FIELD_NAME").upper(): _column(row) for row in listing if _is_of(row, table)}
+    return {_text(row, "FIELD_NAME").upper(): _column(row) for row in listing}
 
 
-def _load_files(client: AccountView, table: str | None) -> dict[str, File]:
+def _load_tables(client: AccountView, table: str | None) -> dict[str, Rights]:
     return {
-        _text(row, "DBF_NAME").upper(): File(
+        _text(row, "DBF_NAME").upper(): Rights(
             _text(row, "DBF_DESC"),
-            _text(row, "OBJ_CODE").upper(),
             not (_flag(row, "NO_INSERT") or _flag(row, "NO_XML_UPD")),
             not (_flag(row, "NO_UPDATE") or _flag(row, "NO_XML_UPD")),
+            _text(row, "OBJ_CODE").upper(),
         )
         for row in _listing(client, "dbf", "DCT_FILE", _DBF, table)
-        if table is None or _is_of(row, table)
     }
 
 
@@ -181,12 +170,13 @@ def _listing(client: AccountView, what: str, name: str, fields: str, table: str 
     named = ",".join(f"{name.lower()}.{field}" for field in fields.split(","))  # as every client sends them
     params = {"businessobject": what, "pagesize": str(PAGE_SIZE), "fields": named}
     if table is not None:
-        params |= {"FilterControlSource1": "DBF_NAME", "FilterOperator1": "Contains"}
-        params |= {"FilterValueType1": "C", "FilterValue1": table.ljust(NAME_WIDTH)}
+        params |= wire.condition(1, "DBF_NAME", "Contains", "C", table.ljust(NAME_WIDTH))
     passed: set[str | None] = {None}
     while True:
         found = client.fetch(SYSTEM, params, partial(wire.table, name=name))[0] or []
-        yield from (row for row in found if isinstance(row, dict))
+        for row in found:  # `Contains` also finds longer names
+            if isinstance(row, dict) and table in (None, _text(row, "DBF_NAME").upper()):
+                yield row
         key = wire.last_key(found, f"{name}_Id")
         if len(found) < PAGE_SIZE or key in passed:
             return
@@ -194,29 +184,17 @@ def _listing(client: AccountView, what: str, name: str, fields: str, table: str 
         params["LastKey"] = str(key)
 
 
-def _is_of(row: Mapping[str, Any], table: str) -> bool:
-    """`Contains` also finds longer names."""
-    return _text(row, "DBF_NAME").upper() == table
-
-
 def _column(row: Mapping[str, Any]) -> Column:
-    length, decimals = _size(wire.key_text(wire.field(row, "FIELD_LEN")) or "")
+    """A length of `13.4` is thirteen positions of which four decimals."""
+    size = re.match(r"([0-9]{1,9})(?:[.,]([0-9]{1,2}))?", wire.key_text(wire.field(row, "FIELD_LEN")) or "")
     return Column(
         type=_text(row, "FIELD_TYPE").upper()[:1],
-        length=length,
-        decimals=decimals,
+        length=int(size[1]) if size else 0,
+        decimals=int(size[2]) if size and size[2] else None,
         mandatory=_flag(row, "INP_MAND"),
         upper="!" in _text(row, "FLD_FMT"),
         description=_text(row, "FLD_DESC"),
     )
-
-
-def _size(text: str) -> tuple[int, int | None]:
-    """Length and decimals: `13.4` is thirteen positions of which four decimals."""
-    match = re.match(r"([0-9]{1,9})(?:[.,]([0-9]{1,2}))?", text)
-    if match is None:
-        return 0, None
-    return int(match[1]), int(match[2]) if match[2] else None
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:
@@ -300,9 +278,9 @@ def _rights(metadata: Metadata, table: TableSchema, rights: Collection[str]) -> 
     granted = metadata.objects[table.business_object.upper()]
     file = metadata.tables.get(table.table.upper())
     object_insert = granted.update if table.parent else granted.insert
-    if _INSERT in rights and not (object_insert and (file is None or file.insert)):
+    if "insert" in rights and not (object_insert and (file is None or file.insert)):
         yield Missing(table.kind, "insert", table.table)
-    if _UPDATE in rights and not (granted.update and (file is None or file.update)):
+    if "update" in rights and not (granted.update and (file is None or file.update)):
         yield Missing(table.kind, "update", table.table)
 
 

@@ -27,7 +27,7 @@ _LETTERS = {"C": "C", "M": "C", "N": "N", "Y": "N", "B": "N", "I": "N", "L": "L"
 # --- conditions
 
 
-def _condition(number: int, column: str, operator: str, letter: str, literal: str) -> dict[str, str]:
+def condition(number: int, column: str, operator: str, letter: str, literal: str) -> dict[str, str]:
     """Condition 1 or 2 of a read."""
     return {
         f"FilterControlSource{number}": column,
@@ -40,7 +40,7 @@ def _condition(number: int, column: str, operator: str, letter: str, literal: st
 def changed_since(column: str, since: str) -> dict[str, str]:
     """The attested recipe of an incremental read; `since` is naive local time, `YYYY-MM-DDTHH:MM:SS`."""
     moment = datetime.fromisoformat(since)
-    return _condition(1, column, "DateOnOrAfterDate", "T", f"{{^{moment:%Y-%m-%d %H:%M:%S}}}")
+    return condition(1, column, "DateOnOrAfterDate", "T", f"{{^{moment:%Y-%m-%d %H:%M:%S}}}")
 
 
 def equal(number: int, neutral: str, column: str, letter: str, value: str) -> dict[str, str]:
@@ -51,12 +51,12 @@ def equal(number: int, neutral: str, column: str, letter: str, value: str) -> di
         except ValueError:
             raise Malformed(neutral, "no date") from None
         literal = f"{{^{day:%Y-%m-%d}}}" if letter == "D" else f"{{^{day:%Y-%m-%d} 00:00:00}}"
-        return _condition(number, column, "Equal", letter, literal)
+        return condition(number, column, "Equal", letter, literal)
     if letter in ("C", "M"):
-        return _condition(number, column, "Equal", "C", _checked(neutral, value))
+        return condition(number, column, "Equal", "C", _checked(neutral, value))
     if _number(value) is None:
         raise Malformed(neutral, "no number")
-    return _condition(number, column, "Equal", "N", value.strip())
+    return condition(number, column, "Equal", "N", value.strip())
 
 
 def same(letter: str, found: Any, value: str) -> bool:
@@ -86,12 +86,6 @@ def _number(value: object) -> Decimal | None:
     except InvalidOperation:
         return None
     return number if number is not None and number.is_finite() else None
-
-
-def fits(row: Mapping[str, Any], conditions: Mapping[str, tuple[str, str]], any_: bool) -> bool:
-    """Whether a row meets the conditions (neutral name -> letter and value): to a server a prefix may be `Equal`."""
-    hits = (same(letter, row.get(neutral), value) for neutral, (letter, value) in conditions.items())
-    return any(hits) if any_ else all(hits)
 
 
 # --- answers

@@ -12,8 +12,7 @@ from urllib.parse import quote
 
 from avsync.errors import FeatureOff, LoginNeeded, Malformed, TryLater
 from avsync.services import names_of
-from avsync.services.http import Answer, Auth, Done, Flaw, Http, NotSent, Outcome, Rejected, Unknown, described, words
-from avsync.services.http import Page as Page
+from avsync.services.http import Answer, Auth, Done, Flaw, Http, Outcome, Page, Rejected, Unknown, described, words
 
 LIMIT = 200
 LONGEST_ID = 255  # the contract says 36
@@ -200,7 +199,7 @@ class Crafter:
         resource = self.schema[kind]
         body = {resource.fields[name]: _plain(value) for name, value in values.items()}
         reply = self.http.send(method, path, body, headers=headers, auth=self._auth)
-        if isinstance(reply, (NotSent, Unknown)):
+        if not isinstance(reply, Answer):
             return reply
         self._refuse(kind, reply)
         data = _unwrapped(reply.json())
