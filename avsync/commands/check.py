@@ -20,7 +20,9 @@ from avsync.services.accountview import metadata
 from avsync.services.accountview.client import AccountView, company_code, pick_company
 from avsync.services.accountview.metadata import Metadata, Missing
 from avsync.services.crafter.client import load_schema as crafter_schema
+from avsync.state import db
 from avsync.state.folder import claim
+from avsync.state.store import Store
 from avsync.sync import schema as needs
 from avsync.sync.session import policy_of
 
@@ -110,9 +112,9 @@ class _Checker:
         found = metadata.load(client, client.schema, wanted)
         missing = metadata.verify(found, client.schema, wanted)
         for flow in self.on:
-            verified = metadata.verify(found, client.schema, accountview_needs(flow, self.flows))
-            yield from self._flow(flow, verified)
+            yield from self._flow(flow, needs.missing_for(flow, policy_of(self.config, ""), found, client.schema))
         yield from self._widths(client, found)
+        yield from self._references(client)
         yield from self._modules(missing)
         client.absent |= {(one.kind, one.neutral) for one in missing if one.what == "column"}
         if "hours" in self.on:
@@ -141,6 +143,19 @@ class _Checker:
                 name = f"{client.schema[kind].table}.{client.schema[kind].columns[neutral]}"
                 about = {"column": name, "length": column.length, "key": key, "needed": needed}
                 yield self._bad(f"width.{kind}.{neutral}", ConfigError("schema_too_narrow", **about))
+
+    def _references(self, client: AccountView) -> Iterator[Check]:
+        """What earlier runs have learnt: our reference may not be kept (behaviour 2)."""
+        with db.in_words(self.config.state_dir):
+            base = db.open_for_reading(self.config.state_dir)
+        if base is None:
+            return
+        store = Store(base)
+        for kind in needs.not_keeping(store, client.schema):
+            if kind.flow in self.on:
+                message, hint = text("reference_not_kept", self.config.language, {"parent_kind": kind.name})
+                yield Check(f"reference.{kind.name}", True, message, hint)
+        store.close()
 
     def _written(self, client: AccountView) -> Iterator[tuple[str, str, str, int]]:
         """(kind, neutral column, whose value, its length)"""

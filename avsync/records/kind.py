@@ -282,6 +282,7 @@ class Field:
     only: tuple[str, ...] = ()  # Crafter's words for it
     merged: bool = True  # else it is read, but never written
     fixed: bool = False  # given on creation, never changed
+    used: Callable[[Policy], bool] | None = None  # whether its flow needs AccountView's column, where not always
     empty: str = ""  # the problem when there is nothing to send to Crafter
     writes: Callable[[Link, Policy], tuple[bool, bool]] | None = None  # who may be written, where it decides for itself
     to_accountview: Translate | None = None

@@ -28,8 +28,8 @@ def create_app(store: CrafterStore) -> Flask:
     app.add_url_rule(f"{BASE}/me", "me", api.me, methods=["GET"])
     app.add_url_rule(f"{BASE}/<resource>", "many", api.many, methods=["GET", "POST"])
     app.add_url_rule(f"{BASE}/<resource>/<record_id>", "one", api.one, methods=["GET", "PATCH"])
-    app.register_error_handler(RefusedError, _refused)
-    app.register_error_handler(HTTPException, _failed)
+    app.register_error_handler(RefusedError, api.refuse)
+    app.register_error_handler(HTTPException, api.fail)
     app.before_request(api.admit)
     app.after_request(api.date)
     return app
@@ -46,19 +46,29 @@ class _Api:
             return None
         given, wanted = request.headers.get("Authorization", ""), f"Bearer {self.store.api_key}"
         if not hmac.compare_digest(given.encode(), wanted.encode()):
-            return _error(RefusedError(401, "unauthorized", "the api key is not valid"))
+            return self.refuse(RefusedError(401, "unauthorized", "the api key is not valid"))
         resource = (request.view_args or {}).get("resource", "")
         if resource in RESOURCES and resource not in self.store.features:
-            return _error(RefusedError(403, "feature_off", f"{resource} is switched off for this account"))
+            return self.refuse(RefusedError(403, "feature_off", f"{resource} is switched off for this account"))
         return None
 
     def date(self, response: Response) -> Response:
-        response.headers["Date"] = format_datetime(self.store.server_time().astimezone(UTC), usegmt=True)
+        if self.store.ugly.date_header:
+            response.headers["Date"] = format_datetime(self.store.server_time().astimezone(UTC), usegmt=True)
         return response
+
+    def refuse(self, refused: RefusedError) -> Response:
+        body = self.store.ugly.error(refused.code, refused.message, list(refused.fields), refused.existing_id)
+        return _json(body, refused.status)
+
+    def fail(self, error: HTTPException) -> Response | HTTPException:
+        if not _is_api(request.path):
+            return error
+        return self.refuse(RefusedError(error.code or 500, "failed", error.description or error.name))
 
     def me(self) -> Response:
         on = [name for name in RESOURCES if name in self.store.features]
-        return _json({"account_name": self.store.account_name, "features": on})
+        return _json(self.store.ugly.single({"account_name": self.store.account_name, "features": on}))
 
     def many(self, resource: str) -> Response:
         _known(resource)
@@ -66,17 +76,17 @@ class _Api:
             return self._list(resource)
         _writable(resource, RESOURCES[resource].writable)
         status, record = self.store.create(resource, _body(), request.headers.get("Idempotency-Key", ""))
-        return _json(self.store.ugly.dress(record), status)
+        return _json(self.store.ugly.single(record), status)
 
     def one(self, resource: str, record_id: str) -> Response:
         _known(resource)
         if request.method == "PATCH":
             _writable(resource, RESOURCES[resource].writable and RESOURCES[resource].patchable)
-            return _json(self.store.ugly.dress(self.store.update(resource, record_id, _body())))
+            return _json(self.store.ugly.single(self.store.update(resource, record_id, _body())))
         record = self.store.get(resource, record_id)
         if record is None:
             raise RefusedError(404, "not_found", "there is no such record")
-        return _json(self.store.ugly.dress(record))
+        return _json(self.store.ugly.single(record))
 
     def _list(self, resource: str) -> Response:
         filters = {name: value for name, value in request.args.items() if name not in LISTING}
@@ -163,24 +173,3 @@ def _bad_parameters(*names: str) -> RefusedError:
 def _json(value: Any, status: int = 200) -> Response:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return Response(text, status, mimetype="application/json")
-
-
-def _error(refused: RefusedError) -> Response:
-    fields = [{"name": name, "message": message} for name, message in refused.fields]
-    error = {
-        "code": refused.code,
-        "message": refused.message,
-        "fields": fields,
-        "existing_id": refused.existing_id,
-    }
-    return _json({"error": error}, refused.status)
-
-
-def _refused(refused: RefusedError) -> Response:
-    return _error(refused)
-
-
-def _failed(error: HTTPException) -> Response | HTTPException:
-    if not _is_api(request.path):
-        return error
-    return _error(RefusedError(error.code or 500, "failed", error.description or error.name))

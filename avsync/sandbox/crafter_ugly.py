@@ -22,6 +22,9 @@ class Ugly:
     null_fields: frozenset[str] = frozenset()  # shown as null whatever they hold
     tick: timedelta = timedelta(0)  # a coarse clock: moments rounded down to it, so that records share one
     clock_shift: timedelta = timedelta(0)  # the server's clock is wrong by this much
+    errors: str = "contract"  # or "problem" (title, detail), or "message" (message, errors by field)
+    wrap: bool = False  # one record comes in a lone `data`
+    date_header: bool = True
 
     def dress(self, record: Record) -> Record:
         """A record as an answer shows it."""
@@ -33,3 +36,16 @@ class Ugly:
                 shown[name] = self.enum_values.get(shown[name], shown[name])
         shown.update((name, None) for name in self.null_fields if name in shown)
         return {**shown, **self.extra_fields}
+
+    def single(self, record: Record) -> Record:
+        """The same for an answer that is one record."""
+        return {"data": self.dress(record)} if self.wrap else self.dress(record)
+
+    def error(self, code: str, message: str, fields: list[tuple[str, str]], existing_id: str | None) -> dict[str, Any]:
+        """The body of a refusal."""
+        if self.errors == "problem":
+            return {"type": f"about:{code}", "title": code, "detail": message}
+        if self.errors == "message":
+            return {"message": message, "errors": {name: [words] for name, words in fields}}
+        told = [{"name": name, "message": words} for name, words in fields]
+        return {"error": {"code": code, "message": message, "fields": told, "existing_id": existing_id}}

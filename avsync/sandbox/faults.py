@@ -6,7 +6,8 @@ It also keeps the log of requests. Rules look like this in a YAML or JSON file (
 
 `path` and `body` are substrings (of path and query, of the request body); `nth` is the first matching request that
 the rule hits, `times` how many from there on (0 = all). What `do` means stands at ACTIONS. `seconds` belongs to 429
-(Retry-After), hang, slow, drip (per byte) and late; `after` = the bytes that cut and drip send at full speed.
+(Retry-After), hang, slow, drip (per byte) and late; `after` = the bytes that cut and drip send at full speed;
+`status` and `content` are what answer and commit_answer say (a text goes as HTML, anything else as JSON).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from http.client import responses
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +27,16 @@ import yaml
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 SIDES = ("accountview", "crafter")
 _HTML = b"<!doctype html><html><body><h1>502 Bad Gateway</h1><p>The relay got no answer.</p></body></html>"
-_WIRELESS = ("500", "429", "html", "error_in_2xx", "commit_500")  # a complete answer, at once
+_ON_THE_WIRE = (
+    "drop",
+    "hang",
+    "slow",
+    "drip",
+    "late",
+    "cut",
+    "commit_drop",
+    "commit_hang",
+)  # no complete answer at once
 _SECONDS = {"429": 1.0, "hang": 30.0, "slow": 1.0, "drip": 0.02, "late": 1.0}
 
 
@@ -72,6 +83,8 @@ class Rule:
     times: int = 1
     seconds: float | None = None
     after: int | None = None
+    status: int = 200
+    content: Any = None
     seen: int = field(default=0, compare=False)
     hits: int = field(default=0, compare=False)
 
@@ -91,7 +104,7 @@ class Rule:
     def on_the_wire(self) -> bool:
         """Whether it may still do what only a real connection shows."""
         spent = self.times and self.seen >= self.nth + self.times - 1
-        return self.do not in _WIRELESS and not spent
+        return self.do in _ON_THE_WIRE and not spent
 
     def strikes(self, side: str, method: str, target: str, body: str) -> bool:
         """Count a request when it matches; whether the rule hits it."""
@@ -216,6 +229,7 @@ def _plain(status: str, content: bytes, kind: str, **headers: str) -> Answer:
 
 
 Call = Callable[[], Answer]
+Action = Callable[[Faults, Rule, Call], Answer]
 
 
 def _error_500(faults: Faults, rule: Rule, call: Call) -> Answer:
@@ -236,6 +250,54 @@ def _error_in_2xx(faults: Faults, rule: Rule, call: Call) -> Answer:
     if rule.side == "crafter":
         error = {"error": {"code": "unknown", "message": words}}
     return _plain("200 OK", json.dumps(error).encode(), "application/json")
+
+
+def _says(status: int, content: Any) -> Answer:
+    """A whole answer: a text as HTML, None as no body at all, anything else as JSON."""
+    line = f"{status} {responses.get(status, 'Status')}"
+    if content is None or isinstance(content, str):
+        return _plain(line, (content or "").encode(), "text/html; charset=utf-8")
+    return _plain(line, json.dumps(content).encode(), "application/json")
+
+
+def _answer(faults: Faults, rule: Rule, call: Call) -> Answer:
+    return _says(rule.status, rule.content)
+
+
+def _fixed(status: int, content: Any) -> Action:
+    return lambda faults, rule, call: _says(status, content)
+
+
+def _committed(action: Action) -> Action:
+    def committed(faults: Faults, rule: Rule, call: Call) -> Answer:
+        call()
+        return action(faults, rule, call)
+
+    return committed
+
+
+def _other_table(faults: Faults, rule: Rule, call: Call) -> Answer:
+    """Processed, and answered with the helper tables alone."""
+    return _changed(call(), lambda _: {"CONTEXT": [{"COMPANY": "DEMO"}]})
+
+
+def _wrapped(faults: Faults, rule: Rule, call: Call) -> Answer:
+    return _changed(call(), lambda data: {"data": data})
+
+
+def _changed(answer: Answer, change: Callable[[Any], Any]) -> Answer:
+    """A JSON answer with another content; any other as it is."""
+    content = b"".join(answer.body)
+    if not answer.status.startswith("2") or not content:
+        return Answer(answer.status, answer.headers, [content])
+    made = json.dumps(change(json.loads(content))).encode()
+    kept = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
+    return Answer(answer.status, [*kept, ("Content-Length", str(len(made)))], [made])
+
+
+def _no_date(faults: Faults, rule: Rule, call: Call) -> Answer:
+    answer = call()
+    return Answer(answer.status, [pair for pair in answer.headers if pair[0].lower() != "date"], answer.body)
 
 
 def _drop(faults: Faults, rule: Rule, call: Call) -> Answer:
@@ -298,10 +360,19 @@ def _drip(faults: Faults, rule: Rule, call: Call) -> Answer:
     return Answer(answer.status, answer.headers, drops())
 
 
-# Before processing: 500, 429, html (502), error_in_2xx (AccountViewError with status 200), drop, hang (then drop).
-# After processing: commit_500, commit_drop, commit_hang, cut (half an answer), drip (byte by byte).
+_REFUSED = "De bewerking is geweigerd."
+_PROBLEM = {"type": "about:blank", "title": "Geweigerd", "status": 422, "detail": _REFUSED}
+_LARAVEL = {"message": _REFUSED, "errors": {"name": ["is verplicht"]}}
+_IN_JSON = {"ErrorType": "AccountViewError", "ErrorNumbers": None, "ErrorMessage": "De server is bezet."}
+
+# Before processing: 500, 429, html (502), error_in_2xx (AccountViewError with status 200), drop, hang (then drop), 408,
+# 425, 500_json, other_error and message_only (errors under another type, or none), problem_details and message_errors
+# (Crafter's words in other shapes), answer (what the rule says).
+# After processing: commit_500, commit_drop, commit_hang, cut (half an answer), drip (byte by byte), commit_408,
+# commit_425, commit_500_json, commit_answer, other_table (a 2xx that lacks our table), wrapped (in a lone `data`),
+# no_date (no Date header).
 # slow: a pause, then as usual. late: dropped at once, processed after some seconds.
-ACTIONS: dict[str, Callable[[Faults, Rule, Call], Answer]] = {
+ACTIONS: dict[str, Action] = {
     "500": _error_500,
     "429": _throttled,
     "html": _html,
@@ -315,4 +386,16 @@ ACTIONS: dict[str, Callable[[Faults, Rule, Call], Answer]] = {
     "drip": _drip,
     "slow": _slow,
     "late": _late,
+    "answer": _answer,
+    "408": _fixed(408, None),
+    "425": _fixed(425, {}),
+    "500_json": _fixed(500, _IN_JSON),
+    "other_error": _fixed(400, {"ErrorType": "ValidationError", "ErrorNumbers": None, "ErrorMessage": _REFUSED}),
+    "message_only": _fixed(200, {"errormessage": _REFUSED}),
+    "problem_details": _fixed(422, _PROBLEM),
+    "message_errors": _fixed(422, _LARAVEL),
+    "other_table": _other_table,
+    "wrapped": _wrapped,
+    "no_date": _no_date,
 }
+ACTIONS |= {f"commit_{name}": _committed(ACTIONS[name]) for name in ("answer", "408", "425", "500_json")}

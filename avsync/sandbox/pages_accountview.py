@@ -11,7 +11,7 @@ from avsync.sandbox.pages_parts import MANY, Cell, Input, Part, Place, Row, dutc
 # what a list shows; other tables show their first columns
 COLUMNS = {
     "CONTACT": ("SUB_NR", "ACCT_NAME", "ADDRESS1", "POST_CODE", "CITY", "TEL_BUS", "CNG_DATE"),
-    "CNT_PERS": ("PP_CODE", "SUB_NR", "FRST_NAME", "LAST_NAME", "MAIL_PRIV", "TEL_MOB"),
+    "ASC_PP": ("PP_CODE", "SUB_NR", "FRST_NAME", "LAST_NAME", "MAIL_PRIV", "TEL_MOB"),
     "PROJECTS": ("PROJ_CODE", "PROJ_DESC", "SUB_NR", "BEG_DATE", "END_DATE", "PRO_STAT", "PRO_TYPE"),
     "SO_HDR": ("ORD_NR", "RPL_DEL", "COMMENT1", "PROJ_CODE", "ORD_DATE", "DEL_DATE", "EXT_ID"),
     "SO_LINE": ("REC_ID", "ORD_NR", "ART_CODE", "ORD_QTY", "ART_PX"),
@@ -19,7 +19,7 @@ COLUMNS = {
 }
 NAMES = ("ACCT_NAME", "PROJ_DESC", "PT_DESC", "EMP_NAME", "ART_DESC1", "HRS_DESC", "COMMENT1", "LAST_NAME", "ART_CODE")
 BELONGING = {
-    "CONTACT": (("CNT_PERS", "SUB_NR"), ("PROJECTS", "SUB_NR"), ("SO_HDR", "RPL_DEL")),
+    "CONTACT": (("ASC_PP", "SUB_NR"), ("PROJECTS", "SUB_NR"), ("SO_HDR", "RPL_DEL")),
     "PROJECTS": (("SO_HDR", "PROJ_CODE"), ("HRS_LINE", "PROJ_CODE")),
     "EMPLOYEE": (("HRS_LINE", "EMP_NR"),),
     "SO_HDR": (("SO_LINE", "ORD_NR"),),

@@ -142,7 +142,7 @@ def _customers() -> list[Bad]:
             _plan("customers", "customer-alphabet", name="Restaurant Matrjosjka"),
             crafter=[_klant("customer-alphabet", "Ресторан Матрёшка")],
         ),
-        _bad("contact-orphan", _book("CNT_PERS", "CP90001", SUB_NR=OWNER), accountview=[("CNT_PERS", orphan)]),
+        _bad("contact-orphan", _book("ASC_PP", "CP90001", SUB_NR=OWNER), accountview=[("ASC_PP", orphan)]),
     ]
 
 

@@ -81,7 +81,7 @@ class Maker:
             self.owners.append(made)
             self.book("CONTACT", **made.columns, CNG_DATE=changed, INP_DATE=changed)
             for contact in made.contacts:
-                self.book("CNT_PERS", **contact, CNG_DATE=self.moment(self.recent(300)))
+                self.book("ASC_PP", **contact, CNG_DATE=self.moment(self.recent(300)))
 
     def projects(self, count: int) -> None:
         for number in range(count if self.owners else 0):
@@ -247,7 +247,7 @@ class Maker:
         books, plans = seed_bad.around()
         rows = seed_bad.table(self.today)
         for table, columns in books + [row for bad in rows for row in bad.accountview]:
-            timed = table in ("CONTACT", "CNT_PERS", "PROJECTS", "SO_HDR")
+            timed = table in ("CONTACT", "ASC_PP", "PROJECTS", "SO_HDR")
             self.book(table, **columns, **({"CNG_DATE": self.moment(self.recent(30))} if timed else {}))
         for resource, fields in plans + [row for bad in rows for row in bad.crafter]:
             self.plan(resource, self.recent(10), **fields)

@@ -36,7 +36,13 @@ class World(Protocol):
 
 
 class _Task(WSGITask):  # type: ignore[misc]
-    """Closes the connection when the fault script asks for it, where waitress would send a 500."""
+    """Closes the connection when the fault script asks for it, where waitress would send a 500; adds no clock of its
+    own to an answer that tells none."""
+
+    def build_response_header(self) -> bytes:
+        told = any(name.lower() == "date" for name, _ in self.response_headers)
+        lines: list[bytes] = super().build_response_header().split(b"\r\n")
+        return b"\r\n".join(line for line in lines if told or not line.lower().startswith(b"date:"))
 
     def service(self) -> None:
         try:

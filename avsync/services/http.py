@@ -36,6 +36,7 @@ logging.getLogger("urllib3").setLevel(logging.INFO)  # its DEBUG lines show the 
 TRIES = 3
 RESTS = (0.5, 2.0)  # seconds before the second and the third try
 LONGEST_RETRY_AFTER = 60.0
+_UNSURE = (408, 425)  # a relay gave up waiting, or took the request for a replay: it may be stored (behaviour 16)
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "avsync"}
 _JSON = {"Content-Type": "application/json; charset=UTF-8"}
 
@@ -244,7 +245,7 @@ class Http:
             return answer
         if answer.status == 429:
             return NotSent("HTTP 429", answer.retry_after)
-        if answer.status >= 500 or answer.status < 200 or 300 <= answer.status < 400:
+        if not (answer.ok or 400 <= answer.status < 500) or answer.status in _UNSURE:
             return Unknown(f"HTTP {answer.status}")
         try:
             answer.json()

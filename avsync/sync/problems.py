@@ -24,6 +24,7 @@ from avsync.state.problems import TOLD_ONCE, About, Cause, Problem, TimelineEntr
 from avsync.state.store import Store
 from avsync.sync.boundary import ROW, cause_of
 from avsync.sync.plan import Action
+from avsync.sync.schema import not_keeping
 from avsync.sync.session import Session
 
 log = logging.getLogger(__name__)
@@ -108,6 +109,8 @@ def flow_problem(session: Session, flow: str) -> None:
     """A flow that stopped stands in the list under its own name, until it goes through again."""
     error = session.errors.get(flow)
     causes = [Cause(error.code, texts.severity(error.code), error.params)] if error is not None else []
+    unkept = [kind for kind in not_keeping(session.store, session.accountview.schema) if kind.flow == flow]
+    causes += [Cause("reference_not_kept", "warning", {"parent_kind": one.name}, one.name) for one in unkept]
     session.store.problems.replace(About(flow, "flow", "", flow, flow, ""), causes, session.now())
 
 

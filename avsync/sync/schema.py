@@ -5,19 +5,23 @@ Only what was found right is remembered, for a day: a right that was just given 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from avsync.errors import AvsyncError, ConfigError, SchemaMismatch
 from avsync.records.fit import Column
-from avsync.records.kind import LookUp
-from avsync.records.registry import accountview_needs, is_optional, kinds_of, lists_of
+from avsync.records.kind import Kind, LookUp, Policy
+from avsync.records.registry import KINDS, accountview_needs, is_optional, kinds_of, lists_of
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.services.accountview.metadata import Metadata, Missing, load, verify
 
 if TYPE_CHECKING:
+    from avsync.services.accountview.schema import TableSchema
+    from avsync.state.store import Store
     from avsync.sync.session import Session
 
+log = logging.getLogger(__name__)
 CACHE_KEY = "metadata"
 _RIGHTS = ("insert", "update")
 
@@ -64,14 +68,31 @@ def _judge(session: Session, metadata: Metadata) -> dict[str, AvsyncError]:
     accountview.absent.clear()
     without: set[str] = set()
     for flow in session.on():
-        missing = verify(metadata, accountview.schema, accountview_needs(flow, session.policy.flows))
+        missing = missing_for(flow, session.policy, metadata, accountview.schema)
         accountview.absent.update((one.kind, one.neutral) for one in missing if one.what == "column")
         without |= {one.kind for one in missing if is_optional(one.kind) and not stops(one) and one.what == "object"}
         no = refusal(flow, missing)
         if no is not None:
             refused[flow] = no
+    accountview.absent.update((kind.table, "reference") for kind in not_keeping(session.store, accountview.schema))
     session.without, session.columns = frozenset(without), lambda kind, neutral: _shape(metadata, kind, neutral)
     return refused
+
+
+def missing_for(flow: str, policy: Policy, metadata: Metadata, schema: Mapping[str, TableSchema]) -> list[Missing]:
+    """What a flow needs and AccountView lacks; `optional` where it does not use it.
+
+    Of what it only looks up it needs the key alone, and what a row cannot be read without.
+    """
+    needs, kinds = accountview_needs(flow, policy.flows), kinds_of(flow)
+    own = {name for kind in kinds for name in (kind.table, kind.details_of)}
+    spared = {(kind.table, one.accountview or "") for kind in kinds for one in kind.fields
+              if one.used is not None and not one.used(policy)}  # fmt: skip
+    for name in needs.keys() - own:
+        fields = KINDS[name].fields if name in KINDS else ()
+        needed = {schema[name].key, *(one.accountview for one in fields if ACCOUNTVIEW in one.needed)}
+        spared |= {(name, column) for column in schema[name].columns if column not in needed}
+    return verify(metadata, schema, needs, spared)
 
 
 def _shape(metadata: Metadata, kind: str, neutral: str) -> Column:
@@ -83,6 +104,41 @@ def _shape(metadata: Metadata, kind: str, neutral: str) -> Column:
         found.length if found.type == "C" else 0, found.upper, found.type == "M",
         found.decimals if found.type in ("N", "Y", "B") else None, found.mandatory,
     )  # fmt: skip
+
+
+# --- our reference (behaviour 2): the dictionary may have a column for it that belongs to the importer
+
+
+def reference_kept(store: Store, schema: Mapping[str, TableSchema], kind: Kind) -> bool | None:
+    """Whether AccountView keeps the reference of this kind, None until an answer has shown it."""
+    key = _reference_key(schema, kind)
+    found = store.cached(key, "") if key else None
+    return None if found is None else bool(found)
+
+
+def not_keeping(store: Store, schema: Mapping[str, TableSchema]) -> list[Kind]:
+    """The kinds whose reference turned out not to be kept: for them there is no such column."""
+    return [kind for kind in KINDS.values() if kind.bears and reference_kept(store, schema, kind) is False]
+
+
+def learn_reference(session: Session, kind: Kind, sent: object, row: Mapping[str, object] | None) -> None:
+    """The first answer that shows what became of our reference decides, for good. Inside a transaction."""
+    accountview, key = session.accountview, _reference_key(session.accountview.schema, kind)
+    if not (kind.bears and key and sent) or row is None or "reference" not in row:
+        return
+    if (kind.table, "reference") in accountview.absent or session.store.cached(key, "") is not None:
+        return
+    kept = str(row["reference"] or "").strip().upper() == str(sent).upper()
+    session.store.cache(key, kept, session.now())
+    if not kept:
+        log.warning("%s: AccountView does not keep our reference; records are recognised by their columns", kind.name)
+        accountview.absent.add((kind.table, "reference"))
+
+
+def _reference_key(schema: Mapping[str, TableSchema], kind: Kind) -> str:
+    table = schema.get(kind.table)
+    column = table.columns.get("reference") if table else None
+    return f"reference:{table.table}.{column}".upper() if table and column else ""
 
 
 def stops(missing: Missing) -> bool:

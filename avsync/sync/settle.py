@@ -8,22 +8,23 @@ again, but only once the grace time is over.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from avsync.errors import AvsyncError, LoginNeeded, Malformed, OutOfTime, PersonMustLook
 from avsync.records.kind import Kind
-from avsync.records.registry import KINDS
+from avsync.records.registry import KINDS, listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, other
 from avsync.state.intents import Intent
 from avsync.sync.boundary import cause_of, each
 from avsync.sync.refs import read_one
+from avsync.sync.schema import learn_reference, reference_kept
 from avsync.sync.session import Session
 
 log = logging.getLogger(__name__)
 _PATIENCE = timedelta(seconds=30)
+OURS = "avs"  # how every reference of ours begins (behaviour 2)
 
 
 def settle(session: Session, kind: Kind) -> None:
@@ -70,26 +71,63 @@ def _not_now(session: Session, intent: Intent, error: Exception) -> None:
 
 def _settle_create(session: Session, kind: Kind, intent: Intent) -> None:
     found = _created(session, kind, intent)
-    if not found and not session.old_enough(intent.sent_at):
-        return
+    if found or session.old_enough(intent.sent_at):
+        _conclude(session, kind, intent, found)
+
+
+def stands_though_refused(session: Session, kind: Kind, intent: Intent) -> bool:
+    """A create that was refused is looked up right then: whether it stands there all the same (behaviour 16).
+
+    One that is found by its number alone may be somebody else's, so it must also say what was sent.
+    """
+    found = _created(session, kind, intent)
+    if intent.side == ACCOUNTVIEW and intent.detail["values"].get(kind.id):
+        told = intent.detail["told"].items()
+        found = [one for one in found if all(one.fields.get(name) == value for name, value in told)]
+    _conclude(session, kind, intent, found)
+    return bool(found)
+
+
+def _conclude(session: Session, kind: Kind, intent: Intent, found: list[Record]) -> None:
+    beside = [record for one in found for record in _beside(session, kind, one)]
     with session.store.transaction():
         for record in found:
             session.store.inbox.put(replace(record, reference=record.reference or intent.reference), "keep")
+        for record in beside:
+            session.store.inbox.put(record, "plan")
         if found:
             session.store.intents.found(intent.id)
         else:
             session.store.intents.close([intent.id])
 
 
+def _beside(session: Session, kind: Kind, found: Record) -> list[Record]:
+    """What else the row tells of, such as a customer's addresses: the answer to a create would have told it too."""
+    rows = listing(ACCOUNTVIEW, kind)
+    if found.side != ACCOUNTVIEW or not kind.marked or len(rows.makes) == 1:
+        return []
+    try:
+        row = session.accountview.by_key(kind.table, kind.row_key(found.id))
+        return [one for one in rows.read(row or {}, session.policy) if one.kind != kind.name and not one.absent]
+    except Malformed:
+        return []
+
+
 def _created(session: Session, kind: Kind, intent: Intent) -> list[Record]:
-    """By our reference, else by the number that was sent, else by what the kind says is the same."""
+    """By our reference, else by the number that was sent, else by what the kind says is the same.
+
+    Until AccountView is known to keep the reference, a record that does not bear it may still be ours (behaviour 2).
+    """
     if intent.side == CRAFTER:
         return _free(session, kind, intent, session.crafter.find(kind.resource, {"external_ref": intent.reference}))
-    columns = session.accountview.schema[kind.table].columns
-    if "reference" in columns and (kind.table, "reference") not in session.accountview.absent:
-        rows = session.accountview.find(kind.table, {"reference": intent.reference})
-        return _free(session, kind, intent, rows)
-    values: Mapping[str, Any] = intent.detail["values"]
+    accountview, values = session.accountview, dict(intent.detail["values"])
+    columns = accountview.schema[kind.table].columns
+    if "reference" in columns and (kind.table, "reference") not in accountview.absent:
+        rows = accountview.find(kind.table, {"reference": intent.reference})
+        if rows:
+            learn_reference(session, kind, intent.reference, rows[0])
+        if rows or reference_kept(session.store, accountview.schema, kind):
+            return _free(session, kind, intent, rows)
     if values.get(kind.id):
         row = session.accountview.by_key(kind.table, values[kind.id])
         return _free(session, kind, intent, [row] if row else [])
@@ -98,14 +136,19 @@ def _created(session: Session, kind: Kind, intent: Intent) -> list[Record]:
     found = _free(session, kind, intent, session.accountview.find(kind.table, dict(kind.twin(values))))
     told = intent.detail["told"]
     same = [one for one in found if kind.same is None or kind.same(one, told, values, intent.sent_at)]
-    return same if "reference" not in columns else _unclaimed(session, intent, same)
+    if "reference" not in columns:
+        return same
+    ours = _unclaimed(session, intent, [one for one in same if not one.reference.startswith(OURS)])
+    if ours and values.get("reference"):
+        learn_reference(session, kind, values["reference"], {"reference": ""})
+    return ours
 
 
 def _unclaimed(session: Session, intent: Intent, same: list[Record]) -> list[Record]:
     """The first that no other line claims, marked with the reference it lacks; identical twins take one each."""
     for record in same:
         claimed = session.store.inbox.one(record.kind, ACCOUNTVIEW, record.id)
-        if not (claimed and claimed.reference):
+        if not (claimed and claimed.reference.startswith(OURS)):
             alike = f"{record.alike}#" if record.alike else ""  # not found by its columns any more
             return [replace(record, reference=intent.reference, alike=alike)]
     return []

@@ -28,8 +28,9 @@ from avsync.sync.plan import Action, Verb
 from avsync.sync.problems import causes_of, faulty, tell, told_about_user
 from avsync.sync.read import mark_gone
 from avsync.sync.refs import read_one
-from avsync.sync.schema import CACHE_KEY
+from avsync.sync.schema import CACHE_KEY, learn_reference
 from avsync.sync.session import Session, seconds_between
+from avsync.sync.settle import stands_though_refused
 
 _TRIES = 3
 _LONGEST_PAUSE = 60.0  # seconds
@@ -309,18 +310,19 @@ class Writer:
             kind = self.kind.table if write.side == ACCOUNTVIEW else link.kind
             self.store.links.written(kind, write.side, write.id)
         if isinstance(outcome, Changed):
-            self._plan_again(one, outcome)
+            self._edited_meanwhile(one, outcome)
         elif isinstance(outcome, Unknown):
             self._doubt(one, outcome.reason)
         elif isinstance(outcome, Done):
             self._stored(one, outcome)
         else:
             one.job.failed = True
-            self.store.intents.close([one.intent])
+            if not isinstance(outcome, Rejected) or not self._looked_after(one):
+                self.store.intents.close([one.intent])
             if isinstance(outcome, Rejected):
                 self._rejected(one, outcome)
 
-    def _plan_again(self, one: Sent, changed: Changed) -> None:
+    def _edited_meanwhile(self, one: Sent, changed: Changed) -> None:
         """With the fresh row, in the next round."""
         one.job.failed = True
         self.store.intents.close([one.intent])
@@ -330,6 +332,10 @@ class Writer:
         for record in listing(one.write.side, self.kind).read(dict(changed.row), self.session.policy):
             if record.kind == self.kind.name and one.job.link and record.id == one.job.link.end[record.side].id:
                 self.store.inbox.put(record, "plan")
+
+    def _looked_after(self, one: Sent) -> bool:
+        """Whether a refusal of this write is only believed once it was looked up."""
+        return one.write.id is None or one.write.lines is not None
 
     def _doubt(self, one: Sent, reason: str) -> None:
         one.job.failed = True
@@ -366,6 +372,8 @@ class Writer:
         if link is not None and (one.job.link is None or link.id != one.job.link.id):
             self._doubt(one, "stored under an id that is linked already")
             return False
+        if own.side == ACCOUNTVIEW:
+            learn_reference(session, self.kind, one.write.values.get("reference"), outcome.row)
         self._link(one, own, listing(own.side, self.kind).see(outcome.row or {}).fingerprint)
         self.store.not_absent(own.kind, own.side, [own.id])
         if session.only is not None:  # a number that was given still has to be told
@@ -458,7 +466,7 @@ class Writer:
     def _refusal(self, one: Sent, outcome: Rejected) -> None:
         if one.write.lines is not None:
             self._one_by_one(one, outcome)
-        elif not self._is_gone(one) and not self._exists(one, outcome):
+        elif not self._is_gone(one) and not self._stands(one) and not self._exists(one, outcome):
             self._refuse(one, outcome)
 
     def _refuse(self, one: Sent, outcome: Rejected) -> None:
@@ -482,6 +490,25 @@ class Writer:
             self.store.inbox.done(one.job.entries)
             tell(self.session, one.job.action, [], link)
         return True
+
+    def _stands(self, one: Sent) -> bool:
+        """A create that was refused, and stored all the same: it is met in the next round (behaviour 16)."""
+        if not self._looked_after(one):
+            return False
+        intent = replace(self.intent(one), id=one.intent, sent_at=one.mark.rpartition(" ")[2])
+        try:
+            found = stands_though_refused(self.session, self.kind, intent)
+        except Malformed:
+            self.store.intents.close([one.intent])
+            return False
+        except AvsyncError as error:  # nobody knows then: settled as any other write without an answer
+            with self.store.transaction():
+                self._doubt(one, error.code)
+            return True
+        if found:
+            with self.store.transaction():
+                self.store.inbox.put(one.job.action.record, "plan")
+        return found
 
     def _exists(self, one: Sent, outcome: Rejected) -> bool:
         """Crafter has the natural key already: that record is a candidate when it is free and plausible (behaviour
@@ -513,20 +540,50 @@ class Writer:
             tell(self.session, one.job.action, [Cause("number_reused", "error", named)], one.job.link)
 
     def _one_by_one(self, one: Sent, outcome: Rejected) -> None:
-        """Refused together: each goes by itself, so that one bad line does not hold back the others."""
+        """Refused together: each goes by itself, so that one bad line does not hold back the others.
+
+        Some may stand there all the same: then the rest is planned again, beside what stands (behaviour 16).
+        """
         job, key = one.job, one.write.id or ""
-        if self.session.accountview.details(self.kind.name, key) is None:
+        rows = self.session.accountview.details(self.kind.name, key)
+        if rows is None:
+            self.store.intents.close([one.intent])
             self._header_gone(job, key)
             return
+        if self._details_stand(job, one, rows):
+            self._plan_again(job)
+            return
         parts = self.kind.split(replace_all(one.write, job.action.writes)) if self.kind.split else []
-        refused: list[tuple[Write, str]] = [] if parts else [(one.write, outcome.message)]
+        refused: list[tuple[Sent, Rejected]] = [] if parts else [(one, outcome)]
         for part in parts:
             sent = self._send_part(job, part)
             if isinstance(sent.outcome, Rejected):
-                refused.append((sent.write, sent.outcome.message))
+                refused.append((sent, sent.outcome))
             elif not isinstance(sent.outcome, Done) or sent.job.failed and sent.intent in _open(self.store, self.kind):
                 return  # the look-up that settles it comes first
-        self._refused_details(job, refused)
+        if parts and refused:
+            rows = self.session.accountview.details(self.kind.name, key) or []
+            stand = [self._details_stand(job, sent, rows) for sent, _ in refused]
+            if any(stand):
+                self._plan_again(job)
+                return
+        self._refused_details(job, [(sent.write, no.message) for sent, no in refused])
+
+    def _details_stand(self, job: Job, one: Sent, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether some of what was refused stands there, which is remembered then."""
+        assert self.kind.look_up is not None  # noqa: S101 - such a kind has written them
+        link = self.store.links.by_id(job.link.id) if job.link else None
+        found = self.kind.look_up(one.write.lines or {}, rows, link)
+        with self.store.transaction():
+            self.store.intents.close([one.intent])
+            if link is not None:
+                self.store.links.tell(link.id, found.told)
+        return found.shows or any(found.told.values())
+
+    def _plan_again(self, job: Job) -> None:
+        with self.store.transaction():
+            for entry in job.entries:
+                self.store.inbox.put(entry.record, "plan")
 
     def _send_part(self, job: Job, part: Write) -> Sent:
         """One write of a part, with what stands there by now."""

@@ -101,7 +101,7 @@ def backlog(box: Any, size: int) -> None:
     in_step(box, 200)
     for number in range(size):
         box.accountview.add(
-            "CNT_PERS", PP_CODE=f"C{number}", SUB_NR=str(90000 + number % 1000), FRST_NAME="Kees",
+            "ASC_PP", PP_CODE=f"C{number}", SUB_NR=str(90000 + number % 1000), FRST_NAME="Kees",
             LAST_NAME=f"Bakker {number}", CNG_DATE=_changed(number),
         )  # fmt: skip
 

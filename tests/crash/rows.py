@@ -36,9 +36,9 @@ def _two_klanten(world: World) -> None:
 
 def _contacts(world: World) -> None:
     world.box.accountview.add(
-        "CNT_PERS", PP_CODE="C1", SUB_NR="10001", FRST_NAME="Anna", LAST_NAME="Vos", MAIL_PRIV="a@v.example"
+        "ASC_PP", PP_CODE="C1", SUB_NR="10001", FRST_NAME="Anna", LAST_NAME="Vos", MAIL_PRIV="a@v.example"
     )
-    world.box.accountview.add("CNT_PERS", PP_CODE="C2", SUB_NR="10001", FRST_NAME="Bob", LAST_NAME="Vos")
+    world.box.accountview.add("ASC_PP", PP_CODE="C2", SUB_NR="10001", FRST_NAME="Bob", LAST_NAME="Vos")
 
 
 def _with_contacts(world: World) -> None:
@@ -137,7 +137,7 @@ ROWS = (
     Row("location to AccountView", CUSTOMERS, World.known_customer,
         _edit("work-locations", "klant-1-loc", street="Kade 5")),
     Row("contact", CUSTOMERS, World.known_customer, _contacts),
-    Row("contact changed", CUSTOMERS, _with_contacts, _book("CNT_PERS", "C1", TEL_MOB="0612345678")),
+    Row("contact changed", CUSTOMERS, _with_contacts, _book("ASC_PP", "C1", TEL_MOB="0612345678")),
     Row("project type", {"projects": "import"}, World.lists,
         _book("PRO_TYPE", "ONDERHOUD", PT_DESC="Onderhoud en meer")),
     Row("project to Crafter", CUSTOMERS | {"projects": "import"}, World.known_customer, World.project),

@@ -174,7 +174,7 @@ def test_a_timeline_entry_is_not_posted_again_because_its_item_was_renamed(small
 def _contact(small: Stage) -> tuple[str, str, str]:
     """A contact person in step, the customer it belongs to and another one."""
     one, two = (klant["customer_number"] for klant in small.life.klanten()[:2])
-    code = small.box.accountview.add("CNT_PERS", PP_CODE="C1", SUB_NR=one, FRST_NAME="Ada", LAST_NAME="Smit")
+    code = small.box.accountview.add("ASC_PP", PP_CODE="C1", SUB_NR=one, FRST_NAME="Ada", LAST_NAME="Smit")
     small.until_quiet()
     return code, one, two
 
@@ -183,7 +183,7 @@ def test_a_contact_that_moves_while_the_state_is_lost_is_found_again(small: Stag
     code, _, two = _contact(small)
     for file in small.one.state.glob("state.db*"):
         file.unlink()
-    small.box.accountview.edit("CNT_PERS", code, SUB_NR=two)
+    small.box.accountview.edit("ASC_PP", code, SUB_NR=two)
     small.until_quiet()
     small.check()
 
@@ -199,11 +199,11 @@ def test_a_project_that_closes_while_the_state_is_lost_is_found_again(small: Sta
 
 def test_a_contact_that_moved_stays_when_its_former_customer_is_deleted_in_crafter(small: Stage) -> None:
     code, one, two = _contact(small)
-    small.box.accountview.edit("CNT_PERS", code, SUB_NR=two)
+    small.box.accountview.edit("ASC_PP", code, SUB_NR=two)
     small.until_quiet()
     small.box.crafter.remove("customers", small.life.klant_of(one)["id"])
     small.until_quiet()
-    small.box.accountview.edit("CNT_PERS", code, TEL_MOB="06-1")
+    small.box.accountview.edit("ASC_PP", code, TEL_MOB="06-1")
     small.until_quiet()
     small.life.gone |= {one["id"] for place in ("work-orders", "projects") for one in small.box.crafter.records(place)}
     small.check()

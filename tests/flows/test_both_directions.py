@@ -137,7 +137,7 @@ def test_a_conflict_on_a_contact_is_reported_on_its_customer(tmp_path: Path) -> 
     with met(tmp_path) as one:
         one.person(TEL_BUS="1")
         one.goes()
-        one.box.accountview.edit("CNT_PERS", "C1", TEL_BUS="2")
+        one.box.accountview.edit("ASC_PP", "C1", TEL_BUS="2")
         one.box.crafter.edit("contacts", one.contact()["id"], phone="3")
         one.goes()
         assert one.contact()["phone"] == "2"

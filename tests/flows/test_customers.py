@@ -197,7 +197,7 @@ def test_contacts_are_added_and_changed(tmp_path: Path) -> None:
         assert (found["salutation"], found["first_name"], found["last_name"]) == ("Beste Eva", "Eva", "de Wit")
         assert found["customer_id"] == one.klant()["id"]
         one.person("C2", FRST_NAME="Bob", MAIL_PRIV="")
-        one.box.accountview.edit("CNT_PERS", "C1", TEL_MOB="06-1", PP_DEAR="")
+        one.box.accountview.edit("ASC_PP", "C1", TEL_MOB="06-1", PP_DEAR="")
         one.box.requests.clear()
         one.goes()
         assert {"mobile": "06-1", "salutation": None} in one.fields_sent()
@@ -212,7 +212,7 @@ def test_a_contact_moved_to_another_customer_moves_along(tmp_path: Path) -> None
         one.person()
         one.goes()
         identity = one.contact()["id"]
-        one.box.accountview.edit("CNT_PERS", "C1", SUB_NR="10002")
+        one.box.accountview.edit("ASC_PP", "C1", SUB_NR="10002")
         one.goes()
         assert one.contact()["customer_id"] == one.klant("10002")["id"]
         assert one.contact()["id"] == identity
@@ -226,7 +226,7 @@ def test_a_moved_contact_survives_the_deletion_of_its_former_customer(tmp_path: 
         one.person()
         one.person("C2", FRST_NAME="Bob", MAIL_PRIV="bob@jansen.example")
         one.goes()
-        one.box.accountview.edit("CNT_PERS", "C1", SUB_NR="10002")
+        one.box.accountview.edit("ASC_PP", "C1", SUB_NR="10002")
         one.goes()
         identity = one.contact()["id"]
         one.box.crafter.remove("customers", one.klant()["id"])
@@ -242,7 +242,7 @@ def test_a_contact_goes_to_a_customer_that_is_new_in_the_same_run(tmp_path: Path
         one.person()
         one.goes()
         one.debtor("10002", ACCT_NAME="Schilder Smit")
-        one.box.accountview.edit("CNT_PERS", "C1", SUB_NR="10002")
+        one.box.accountview.edit("ASC_PP", "C1", SUB_NR="10002")
         one.goes()
         assert one.contact()["customer_id"] == one.klant("10002")["id"]
         one.in_step()
@@ -254,7 +254,7 @@ def test_a_contact_removed_in_accountview_is_left_alone_and_stays_away_once_dele
         one.person()
         one.person("C2", FRST_NAME="Bob", MAIL_PRIV="bob@jansen.example")
         one.goes()
-        one.box.accountview.remove("CNT_PERS", "C1")
+        one.box.accountview.remove("ASC_PP", "C1")
         one.goes("--full")
         identity = one.contact()["id"]
         one.box.crafter.edit("contacts", identity, phone="010-1")
@@ -284,7 +284,7 @@ def test_a_contact_taken_from_its_customer_in_accountview_is_left_alone(tmp_path
         one.person()
         one.goes()
         before = one.contact()
-        one.box.accountview.edit("CNT_PERS", "C1", SUB_NR="")
+        one.box.accountview.edit("ASC_PP", "C1", SUB_NR="")
         one.goes()
         assert one.contact() == before
         one.rests()
@@ -300,8 +300,8 @@ def test_contacts_are_import_only_so_an_edit_in_crafter_stays_there(tmp_path: Pa
         one.box.requests.clear()
         one.goes()
         assert one.sent("accountview") == []
-        assert len(one.box.accountview.rows("CNT_PERS")) == 1
-        one.box.accountview.edit("CNT_PERS", "C1", PP_DEAR="Hoi Eva")
+        assert len(one.box.accountview.rows("ASC_PP")) == 1
+        one.box.accountview.edit("ASC_PP", "C1", PP_DEAR="Hoi Eva")
         one.goes()
         assert (one.contact()["phone"], one.contact()["salutation"]) == ("010-1", "Hoi Eva")
         one.rests()

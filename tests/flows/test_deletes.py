@@ -19,7 +19,7 @@ from tests.support.office import Office, office
 BOTH = {"customers": "both"}
 WHOLE = ([("Dam 1", False), ("Postbus 9", True)], ["Anna", "Bob"])
 TABLES = {
-    "customer": "CONTACT", "contact": "CNT_PERS", "project": "PROJECTS", "project_type": "PRO_TYPE", "order": "SO_HDR",
+    "customer": "CONTACT", "contact": "ASC_PP", "project": "PROJECTS", "project_type": "PRO_TYPE", "order": "SO_HDR",
     "hour": "HRS_LINE",
 }  # fmt: skip
 RESOURCES = {
@@ -52,8 +52,8 @@ def shop(tmp_path: Path, flows: dict[str, str] | None = None, apart: Collection[
             ADDRESS1="Kade 2",
             POST_CODE="3011 AA",
         )
-        av.add("CNT_PERS", PP_CODE="A1", SUB_NR="10001", FRST_NAME="Anna", LAST_NAME="Aa", MAIL_PRIV="anna@aa.nl")
-        av.add("CNT_PERS", PP_CODE="B1", SUB_NR="10001", FRST_NAME="Bob", LAST_NAME="Bee")
+        av.add("ASC_PP", PP_CODE="A1", SUB_NR="10001", FRST_NAME="Anna", LAST_NAME="Aa", MAIL_PRIV="anna@aa.nl")
+        av.add("ASC_PP", PP_CODE="B1", SUB_NR="10001", FRST_NAME="Bob", LAST_NAME="Bee")
         av.add("PRO_TYPE", PT_CODE="INST", PT_DESC="Installatie")
         assert one.run()["exit"] == 0, one.errors()
         one.box.requests.clear()
@@ -170,7 +170,7 @@ def test_a_contact_deleted_in_crafter_just_before_it_is_written_is_made_again_by
     with shop(tmp_path) as one:
         anna = next(row["id"] for row in one.box.crafter.records("contacts") if row["first_name"] == "Anna")
         during(one, monkeypatch, lambda: one.box.crafter.remove("contacts", anna), method="PATCH", path="/contacts/")
-        one.box.accountview.edit("CNT_PERS", "A1", TEL_MOB="06-1")
+        one.box.accountview.edit("ASC_PP", "A1", TEL_MOB="06-1")
         assert one.run()["exit"] == 0, one.errors()
         assert parts(one) == WHOLE
         assert [row["mobile"] for row in one.box.crafter.records("contacts") if row["first_name"] == "Anna"] == ["06-1"]
@@ -248,7 +248,7 @@ def test_a_customer_deleted_on_both_sides_is_gone_for_good(tmp_path: Path, how: 
     with shop(tmp_path) as one:
         one.box.accountview.remove("CONTACT", "10001")
         for code in ("A1", "B1"):
-            one.box.accountview.remove("CNT_PERS", code)
+            one.box.accountview.remove("ASC_PP", code)
         assert one.run("--full")["exit"] == 0
         one.box.crafter.remove("customers", one.klant()["id"])
         for options in (how, (), ("--full",)):
@@ -262,7 +262,7 @@ def test_a_customer_deleted_on_both_sides_is_gone_for_good(tmp_path: Path, how: 
 
 def test_a_customer_deleted_on_both_sides_between_two_runs_is_gone_for_good(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        for table, key in (("CNT_PERS", "A1"), ("CNT_PERS", "B1"), ("CONTACT", "10001")):
+        for table, key in (("ASC_PP", "A1"), ("ASC_PP", "B1"), ("CONTACT", "10001")):
             one.box.accountview.remove(table, key)
         one.box.crafter.remove("customers", one.klant()["id"])
         for options in ((), ("--full",), ()):
@@ -273,7 +273,7 @@ def test_a_customer_deleted_on_both_sides_between_two_runs_is_gone_for_good(tmp_
 
 def test_a_contact_deleted_in_accountview_is_left_alone_and_gone_once_deleted_in_crafter(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        one.box.accountview.remove("CNT_PERS", "A1")
+        one.box.accountview.remove("ASC_PP", "A1")
         assert one.run("--full")["exit"] == 0
         assert parts(one) == WHOLE
         anna = next(row["id"] for row in one.box.crafter.records("contacts") if row["first_name"] == "Anna")

@@ -20,7 +20,7 @@ from tests.support.comparison import differences
 from tests.support.office import Office, Told, office
 
 FLOWS = {"customers": "both", "projects": "import", "orders": "both", "invoice": "export", "hours": "export"}
-BOOKS = ("CONTACT", "CNT_PERS", "PROJECTS", "PRO_TYPE", "SO_HDR", "SO_LINE", "HRS_LINE")
+BOOKS = ("CONTACT", "ASC_PP", "PROJECTS", "PRO_TYPE", "SO_HDR", "SO_LINE", "HRS_LINE")
 PLAN = ("customers", "work-locations", "contacts", "project-types", "projects", "work-orders", "hours")
 MOMENTS = ("CNG_DATE", "INP_DATE", "EXT_KEY", "updated_at", "created_at")
 

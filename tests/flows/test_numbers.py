@@ -36,7 +36,7 @@ def test_a_customer_that_gets_another_number_keeps_its_identity(tmp_path: Path, 
         one.goes()
         before, homes, eva = one.klant(), one.places(), one.contact()
         one.in_books(SUB_NR="20009", TEL_BUS="010-5")
-        one.box.accountview.edit("CNT_PERS", "C1", SUB_NR="20009")
+        one.box.accountview.edit("ASC_PP", "C1", SUB_NR="20009")
         one.goes(*(["--full"] if full else []))
         after = one.klant("20009")
         assert (after["id"], after["phone"]) == (before["id"], "010-5")

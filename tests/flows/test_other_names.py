@@ -209,7 +209,7 @@ def test_a_right_taken_away_mid_way_is_a_problem_of_that_flow_only_and_recovers_
         ("PRO_TYPE", {"projects"}),
         ("SO_HDR", {"orders"}),
         ("HRS_LINE", {"hours"}),
-        ("CNT_PERS", {"customers"}),
+        ("ASC_PP", {"customers"}),
     ],
 )
 def test_a_right_to_read_taken_away_mid_way_stops_that_flow_only(tmp_path: Path, table: str, flows: set[str]) -> None:

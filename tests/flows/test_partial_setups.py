@@ -129,7 +129,7 @@ def test_import_only_writes_nothing_to_accountview(tmp_path: Path) -> None:
         del one.config["accountview"]["debtor_account"]
         before = look(one.box)
         one.box.accountview.add("CONTACT", SUB_NR="10003", ACCT_NAME="Nieuw", SRC_CODE="N", ACCT_NR="1300", CITY="Ede")
-        one.box.accountview.add("CNT_PERS", PP_CODE="C1", SUB_NR="10003", FRST_NAME="Jo", LAST_NAME="Mol")
+        one.box.accountview.add("ASC_PP", PP_CODE="C1", SUB_NR="10003", FRST_NAME="Jo", LAST_NAME="Mol")
         more = {"PROJ_DESC": "Nieuw", "SUB_NR": "10003", "PRO_TYPE": "ONDERHOUD"}
         one.box.accountview.add("PROJECTS", PROJ_CODE="P9", **more)
         one.sales_order("500", RPL_DEL="10003", RPL_INV="10003", PROJ_CODE="P9")

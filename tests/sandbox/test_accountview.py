@@ -279,7 +279,6 @@ def test_conditions(av: Caller) -> None:
         ({"FilterControlSource1": "NOPE"}, "NOPE"),
         ({"FilterControlSource3": "CITY"}, "filtercontrolsource3"),
         ({"Filter": "CITY='Sneek'"}, "filter"),
-        ({"Fields": "SUB_NR,NOPE"}, "NOPE"),
         ({"PageSize": "5000"}, "PageSize"),
         ({"BusinessObject": "XX1"}, "XX1"),
         ({"SortOrder": "Up"}, "SortOrder"),

@@ -242,6 +242,13 @@ def test_a_page_that_is_no_page_raises(script: Any) -> None:
     assert len(server.seen) == 3
 
 
+def test_a_record_in_a_lone_data() -> None:
+    with Scripted(answer({"data": {"id": "1"}}), answer({"data": {"account_name": "A", "features": []}})) as server:
+        reader = client(server.url)
+        assert reader.get("customer", "1") == {"id": "1"}
+        assert reader.me() == {"account_name": "A", "features": []}
+
+
 def test_broken_rows_go_on() -> None:
     lines = {"id": "o", "lines": [None, {"id": "l", "extra": 1}], "x": 1}
     with Scripted(answer({"data": ["?", lines, {"lines": None}], "next_cursor": ""})) as server:
@@ -295,6 +302,24 @@ def test_overridden_names_work_both_ways() -> None:
         (html("404 Not Found"), Unknown("HTTP 404, no JSON")),
         (answer({"error": {"message": "x", "existing_id": 9}}, "409 No"), Rejected("x", 409, existing_id="9")),
         (answer({"error": "kort"}, "400 No"), Rejected("kort", 400)),
+        (answer({"error": {"code": "vol"}}, "400 No"), Rejected("vol", 400)),
+        (answer({"title": "Fout", "detail": "Naam ontbreekt"}, "422 No"), Rejected("Fout: Naam ontbreekt", 422)),
+        (
+            answer({"Title": "Fout", "errors": {"name": ["leeg", "kort"]}}, "400 No"),
+            Rejected("Fout", 400, fields=(("name", "leeg; kort"),)),
+        ),
+        (
+            answer({"message": "Nee", "errors": {"name": "leeg"}}, "422 No"),
+            Rejected("Nee", 422, fields=(("name", "leeg"),)),
+        ),
+        (
+            answer({"errors": [{"field": "name", "message": "leeg"}, "vol", {"detail": "kort"}]}, "422 No"),
+            Rejected("vol; kort", 422, fields=(("name", "leeg"),)),
+        ),
+        (answer({"error": {"title": "Fout", "detail": "Fout"}}, "422 No"), Rejected("Fout", 422)),
+        (answer({"message": "Nee"}, "408 Time-out"), Unknown("HTTP 408")),
+        (answer({"message": "Nee"}, "425 Too Early"), Unknown("HTTP 425")),
+        (answer({"data": {"id": "1", "name": "x"}}), Done({"id": "1", "name": "x"})),
         (answer(["?"], "422 No"), Rejected("", 422)),
     ],
 )

@@ -297,7 +297,7 @@ def _contacts(now: Snapshot, promise: Promise, before: Snapshot | None) -> Itera
     named: dict[str, list[Row]] = {}
     for record in now.records("contacts"):
         named.setdefault(record["external_ref"] or "", []).append(record)
-    for row in now.rows("CNT_PERS"):
+    for row in now.rows("ASC_PP"):
         code, number = row["PP_CODE"], row["SUB_NR"]
         found = named.get(f"av:DEMO:contact:{code}", [])
         if len(found) != 1:

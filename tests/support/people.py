@@ -230,7 +230,7 @@ def change_country(life: Life) -> str | None:
 
 
 def _free_customers(life: Life) -> list[Row]:
-    used = {row["SUB_NR"] for table in ("PROJECTS", "CNT_PERS") for row in life.books.rows(table)}
+    used = {row["SUB_NR"] for table in ("PROJECTS", "ASC_PP") for row in life.books.rows(table)}
     used |= {row["RPL_DEL"] for row in life.books.rows("SO_HDR")} | {"90000"}
     busy = {one["customer_id"] for place in ("work-orders", "projects") for one in life.plan.records(place)}
     numbers = {one["customer_number"] for one in life.plan.records("customers") if one["id"] in busy}
@@ -264,32 +264,32 @@ def new_contact(life: Life) -> str | None:
     if row is None or not life.imports("customers"):
         return None
     code = life.fresh("C")
-    life.books.add("CNT_PERS", PP_CODE=code, SUB_NR=row["SUB_NR"], FRST_NAME=life.rng.choice(seed_names.FIRST_NAMES),
+    life.books.add("ASC_PP", PP_CODE=code, SUB_NR=row["SUB_NR"], FRST_NAME=life.rng.choice(seed_names.FIRST_NAMES),
                    LAST_NAME=f"{life.rng.choice(seed_names.SURNAMES)} {code}", MAIL_PRIV=f"{code}@p.nl")  # fmt: skip
     return f"{code} of {row['SUB_NR']}"
 
 
 @edit(3)
 def edit_contact(life: Life) -> str | None:
-    row = life.pick(life.rows("CNT_PERS"))
+    row = life.pick(life.rows("ASC_PP"))
     if row is None or not life.imports("customers"):
         return None
     change = life.rng.choice((
         {"TEL_MOB": f"06-{life.rng.randint(10_000_000, 59_999_999)}"}, {"PP_DEAR": "Geachte Ré"}, {"MAIL_PRIV": ""},
         {"SUB_NR": life.rng.choice(life.rows("CONTACT"))["SUB_NR"]},
     ))  # fmt: skip
-    life.books.edit("CNT_PERS", row["PP_CODE"], **change)
+    life.books.edit("ASC_PP", row["PP_CODE"], **change)
     return f"{row['PP_CODE']} {change}"
 
 
 @edit(1)
 def remove_contact(life: Life) -> str | None:
-    row = life.pick(life.rows("CNT_PERS"))
+    row = life.pick(life.rows("ASC_PP"))
     if row is None:
         return None
     mark = f"av:DEMO:contact:{row['PP_CODE']}"
     return life.remove_row(
-        "CNT_PERS", row["PP_CODE"], *(one["id"] for one in life.plan.records("contacts") if one["external_ref"] == mark)
+        "ASC_PP", row["PP_CODE"], *(one["id"] for one in life.plan.records("contacts") if one["external_ref"] == mark)
     )
 
 

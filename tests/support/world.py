@@ -117,7 +117,7 @@ class World:
     def person(self, code: str = "C1", number: str = "10001", **columns: Any) -> str:
         """A person adds a contact to a debtor."""
         known = {"PP_DEAR": "Beste Eva", "FRST_NAME": "Eva", "LAST_NAME": "de Wit", "MAIL_PRIV": "eva@jansen.example"}
-        return str(self.box.accountview.add("CNT_PERS", PP_CODE=code, SUB_NR=number, **{**known, **columns}))
+        return str(self.box.accountview.add("ASC_PP", PP_CODE=code, SUB_NR=number, **{**known, **columns}))
 
     def project(self) -> None:
         self.box.accountview.add(

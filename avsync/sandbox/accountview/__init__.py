@@ -36,7 +36,8 @@ def create_app(store: AccountViewStore, authority: oauth.Authority) -> Flask:
 
     @app.after_request
     def date(response: Response) -> Response:
-        response.headers["Date"] = http_date(store.clock())
+        if store.options.date_header:
+            response.headers["Date"] = http_date(store.clock())
         return response
 
     return app

@@ -13,7 +13,7 @@ from avsync.sandbox.accountview.dictionary import TableSpec
 from avsync.sandbox.accountview.document import Document, Written
 from avsync.sandbox.accountview.document import parse as parse_document
 from avsync.sandbox.accountview.oauth import Authority
-from avsync.sandbox.accountview.store import AccountViewStore
+from avsync.sandbox.accountview.store import AccountViewStore, Table
 from avsync.sandbox.accountview.values import RefusedError, Row, render
 
 
@@ -47,9 +47,14 @@ def guarded(store: AccountViewStore, authority: Authority) -> Blueprint:
 
     @api.errorhandler(RefusedError)
     def refuse(refusal: RefusedError) -> Response:
-        message = "" if store.options.silent_errors else refusal.message
-        body = {"ErrorType": "AccountViewError", "ErrorNumbers": refusal.numbers, "ErrorMessage": message}
-        return reply(body, 200 if store.options.error_in_2xx else refusal.status)
+        options = store.options
+        message = "" if options.silent_errors else refusal.message
+        body = {"ErrorType": options.error_type, "ErrorNumbers": refusal.numbers, "ErrorMessage": message}
+        if not options.error_type:
+            body = {"ErrorMessage": message}
+        change: Callable[[str], str] = {"lower": str.lower, "upper": str.upper}.get(options.error_keys, str)
+        shown = {change(name): value for name, value in body.items()}
+        return reply(shown, 200 if options.error_in_2xx else refusal.status)
 
     return api
 
@@ -151,7 +156,7 @@ def _check_unlocked(store: AccountViewStore, spec: TableSpec, key: str) -> None:
 def _create(store: AccountViewStore, document: Document, written: Written) -> str:
     spec = document.spec
     table = store.tables[spec.name]
-    row = table.blank() | written.values
+    row = table.blank() | _kept(store, written.values, table)
     if not row[spec.key] and spec.name in ("CONTACT", "SO_HDR", "HRS_LINE"):
         row[spec.key] = table.number()
     key: str = row[spec.key]
@@ -168,6 +173,14 @@ def _create(store: AccountViewStore, document: Document, written: Written) -> st
     return key
 
 
+def _kept(store: AccountViewStore, sent: Row, table: Table) -> Row:
+    """What is stored of what was sent: EXT_ID may belong to the importer (AccountView contract 5)."""
+    if "EXT_ID" not in sent or store.options.reference == "kept":
+        return sent
+    other = f"IMP{len(table.rows):06}" if store.options.reference == "other" else ""
+    return {**sent, "EXT_ID": other}
+
+
 def _update(store: AccountViewStore, document: Document, written: Written) -> str:
     spec, key = document.spec, document.key or ""
     table = store.tables[spec.name]
@@ -177,7 +190,7 @@ def _update(store: AccountViewStore, document: Document, written: Written) -> st
     if written.values.get(spec.key, key) != key or (written.lines and spec.key not in written.values):
         raise RefusedError(f"{spec.columns[spec.key].wire} ontbreekt of is niet gelijk aan id.")
     _check_unlocked(store, spec, key)
-    row = old | written.values
+    row = old | _kept(store, written.values, table)
     rules.check(store, spec, row, written.values, new=False)
     known = {line["REC_ID"] for line in store.lines(spec, key)} if written.lines else set()
     lines = [

@@ -77,7 +77,7 @@ _TABLES: list[tuple[str, str, str, str, str]] = [
         """,
     ),
     (
-        "CNT_PERS",
+        "ASC_PP",
         "PP1",
         "",
         "Contactpersonen",
@@ -147,6 +147,8 @@ _TABLES: list[tuple[str, str, str, str, str]] = [
         COMMENT2 M Externe opmerking
         PROJ_CODE C10^ >PROJECTS Projectcode
         EXT_ID C32 Referentie extern systeem
+        INV_DATE D Factuurdatum
+        TO_EMAIL C50 E-mail
         CNG_DATE T- Gewijzigd op
         CLOSED L# Gefactureerd
         """,
@@ -230,6 +232,12 @@ def _adapted(table: TableSpec, options: Options) -> TableSpec:
     columns = dict(table.columns)
     if not options.ext_id and "EXT_ID" in columns:
         columns["EXT_ID"] = replace(columns["EXT_ID"], hidden=True)
+    for name in [name for of, name in options.lacking if of == table.name]:
+        columns[name] = replace(columns[name], hidden=True)
+    if options.extra_columns:
+        key, *others = columns.values()
+        extra = [_column(f"X_{number:04} C20 Vrij veld {number}") for number in range(options.extra_columns)]
+        columns = {column.name: column for column in (key, *extra, *others)}
     if table.name == "HRS_LINE" and options.project_on_hours:
         columns["PROJ_CODE"] = replace(columns["PROJ_CODE"], mandatory=True)
     return replace(table, columns=columns)
@@ -246,7 +254,7 @@ class Dictionary:
         if options.names == "other":
             specs = [_renamed(table) for table in specs]
         self.tables = {table.name: table for table in specs}
-        self.shown = [table for table in specs if options.contacts_module or table.name != "CNT_PERS"]
+        self.shown = [table for table in specs if options.contacts_module or table.name != "ASC_PP"]
         self._objects = {table.code.lower(): table for table in self.shown if not table.parent}
         self._columns = {table.name: {column.wire.lower(): column for column in table.visible} for table in specs}
 

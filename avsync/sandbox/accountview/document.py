@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from avsync.sandbox.accountview.dictionary import Column, Dictionary, TableSpec
 from avsync.sandbox.accountview.query import check_book_date
@@ -32,26 +32,35 @@ class Document:
 def parse(body: bytes, dictionary: Dictionary, update: bool) -> Document:
     """The document in a request body; RefusedError for anything that is not of the shape in the contract."""
     try:
-        data = json.loads(body, parse_float=Decimal)
+        data = json.loads(body, parse_float=Decimal, object_pairs_hook=_lowered)
     except ValueError as error:
         raise RefusedError("De aanvraag is geen geldige JSON.") from error
     spec = dictionary.by_object(str(_part(data, "BusinessObject", str)))
     if spec is None:
-        raise RefusedError(f"Onbekend business object: {data['BusinessObject']!r}.")
+        raise RefusedError(f"Onbekend business object: {data['businessobject']!r}.")
     check_book_date(_part(data, "BookDate", str))
     table = _part(data, "Table", dict)
     content = _part(data, "TableData", dict)
-    headers = _rows(_part(table, "Definition", dict), _part(content, "Data", dict), spec, dictionary, 1)
+    headers = _rows(_part(table, "Definition", dict), _part(content, "Data", dict), spec, dictionary)
     lines = _details(table, content, spec, dictionary)
-    numbers = [ids[0] for ids, _ in headers]
-    if not headers or len(set(numbers)) < len(numbers) or any(ids[1] not in numbers for ids, _ in lines):
+    numbers = [row.number for row in headers]
+    owners = {line.header or numbers[0] if len(numbers) == 1 else line.header for line in lines}
+    if not headers or len(set(numbers)) < len(numbers) or not owners <= set(numbers):
         raise RefusedError("RowId en HeaderId sluiten niet op elkaar aan.")
-    rows = [Written(values, [line for line_ids, line in lines if line_ids[1] == ids[0]]) for ids, values in headers]
+    rows = [
+        Written(row.values, [line.values for line in lines if (line.header or numbers[0]) == row.number])
+        for row in headers
+    ]
     return Document(spec, _key(data, update, len(rows)), rows)
 
 
+def _lowered(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON keys are case-insensitive: clients write `name` and `values` as well (AccountView contract 4)."""
+    return {name.lower(): value for name, value in pairs}
+
+
 def _part(data: Any, name: str, kind: type) -> Any:
-    found = data.get(name) if isinstance(data, dict) else None
+    found = data.get(name.lower()) if isinstance(data, dict) else None
     if not isinstance(found, kind):
         raise RefusedError(f"{name} ontbreekt of is ongeldig.")
     return found
@@ -67,40 +76,53 @@ def _key(data: dict[str, Any], update: bool, rows: int) -> str | None:
     return str(_part(data, "id", str)).strip().upper()
 
 
-def _details(
-    table: dict[str, Any], content: dict[str, Any], spec: TableSpec, dictionary: Dictionary
-) -> list[tuple[list[str], Row]]:
-    definitions, data = table.get("DetailDefinitions", []), content.get("DetailData", [])
+def _details(table: dict[str, Any], content: dict[str, Any], spec: TableSpec, dictionary: Dictionary) -> list[_Line]:
+    definitions, data = table.get("detaildefinitions") or [], content.get("detaildata") or []
     if not definitions and not data:
         return []
     if not isinstance(definitions, list) or not isinstance(data, list) or len(definitions) != len(data):
         raise RefusedError("DetailDefinitions en DetailData sluiten niet op elkaar aan.")
     if not spec.child or len(definitions) != 1:
         raise RefusedError(f"Tabel {spec.wire} kent deze detailregels niet.")
-    return _rows(definitions[0], data[0], dictionary.tables[spec.child], dictionary, 2)
+    return _rows(definitions[0], data[0], dictionary.tables[spec.child], dictionary)
 
 
-def _rows(definition: Any, data: Any, spec: TableSpec, dictionary: Dictionary, ids: int) -> list[tuple[list[str], Row]]:
-    """Per row its identifiers (RowId, and HeaderId when `ids` is 2) and its values by column name."""
+class _Line(NamedTuple):
+    """A row as it was sent: its RowId and HeaderId, "" where there is none, and its values by column name."""
+
+    number: str
+    header: str
+    values: Row
+
+
+_IDS = ("rowid", "headerid")  # in any place, or left out (AccountView contract 4)
+
+
+def _rows(definition: Any, data: Any, spec: TableSpec, dictionary: Dictionary) -> list[_Line]:
     if str(_part(definition, "Name", str)).lower() != spec.wire.lower():
-        raise RefusedError(f"Tabel {definition['Name']!r} hoort niet bij dit business object.")
+        raise RefusedError(f"Tabel {definition['name']!r} hoort niet bij dit business object.")
     fields = _part(definition, "Fields", list)
     names = [str(_part(field, "Name", str)) for field in fields]
-    if names[:ids] != ["RowId", "HeaderId"][:ids]:
-        raise RefusedError("De velden beginnen niet met RowId (en HeaderId).")
-    letters = [str(_part(field, "FieldType", str)) for field in fields]
-    columns = [_writable(name, spec, dictionary) for name in names[ids:]]
-    if len({column.name for column in columns}) < len(columns):
+    letters = [str(_part(field, "FieldType", str)).upper() for field in fields]
+    places = {name.lower(): place for place, name in enumerate(names) if name.lower() in _IDS}
+    columns = {place: _writable(name, spec, dictionary) for place, name in enumerate(names) if name.lower() not in _IDS}
+    if len({column.name for column in columns.values()}) + len(places) < len(names):
         raise RefusedError("Een kolom komt twee keer voor.")
     rows = []
-    for row in _part(data, "Rows", list):
+    for number, row in enumerate(_part(data, "Rows", list), 1):
         values = _part(row, "Values", list)
-        if len(values) != len(fields) or not all(isinstance(value, str) for value in values[:ids]):
+        if len(values) != len(fields):
             raise RefusedError("Het aantal waarden past niet bij de velden.")
-        pairs = zip(columns, letters[ids:], values[ids:], strict=True)
-        stored = {column.name: from_wire(column, letter, value) for column, letter, value in pairs}
-        rows.append((values[:ids], stored))
+        stored = {column.name: from_wire(column, letters[at], values[at]) for at, column in columns.items()}
+        own, header = (_id(values[places[name]]) if name in places else "" for name in _IDS)
+        rows.append(_Line(own or str(number), header, stored))
     return rows
+
+
+def _id(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise RefusedError("RowId en HeaderId zijn tekst of een geheel getal.")
+    return str(value).strip()
 
 
 def _writable(name: str, spec: TableSpec, dictionary: Dictionary) -> Column:

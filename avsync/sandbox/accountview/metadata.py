@@ -9,15 +9,19 @@ from flask import Blueprint, Response
 
 from avsync.sandbox.accountview.data import parameters, reply
 from avsync.sandbox.accountview.dictionary import Column, TableSpec
-from avsync.sandbox.accountview.query import page_size
+from avsync.sandbox.accountview.query import descending, page_number, page_size
 from avsync.sandbox.accountview.store import AccountViewStore
 from avsync.sandbox.accountview.values import RefusedError, Row
 
 _PARAMETERS = {
     "businessobject",
     "pagesize",
+    "pagenumber",
     "lastkey",
     "fields",
+    "sortfields",
+    "sortorder",
+    "bookdate",
     "filtercontrolsource1",
     "filteroperator1",
     "filtervaluetype1",
@@ -43,8 +47,8 @@ def add_routes(api: Blueprint, store: AccountViewStore) -> None:
         name, source = sources.get(asked.get("businessobject", "").lower(), ("", None))
         if source is None:
             raise RefusedError(f"Onbekend systeemobject: {asked.get('businessobject', '')!r}.")
-        rows = _page(_filtered(source(store), asked), f"{name}_Id", asked)
-        return reply({name: [_only(row, f"{name}_Id", asked) for row in rows]} if rows else {}, 200 if rows else 404)
+        rows = _page(_sorted(_filtered(source(store), name, asked), name, asked), f"{name}_Id", asked)
+        return reply({name: [_only(row, name, asked) for row in rows]} if rows else {}, 200 if rows else 404)
 
 
 def _object(store: AccountViewStore, spec: TableSpec) -> Row:
@@ -59,12 +63,11 @@ def _object(store: AccountViewStore, spec: TableSpec) -> Row:
 
 def _fields(store: AccountViewStore) -> list[Row]:
     pairs = [(spec, column) for spec in store.dictionary.shown for column in spec.visible]
-    return [_field(number, spec, column) for number, (spec, column) in enumerate(pairs, 1)]
+    return [_field(spec, column) for spec, column in pairs]
 
 
-def _field(number: int, spec: TableSpec, column: Column) -> Row:
+def _field(spec: TableSpec, column: Column) -> Row:
     return {
-        "DCT_FLD_Id": number,
         "DBF_NAME": spec.wire,
         "FIELD_NAME": column.wire,
         "FIELD_LEN": column.length,
@@ -80,39 +83,60 @@ def _files(store: AccountViewStore) -> list[Row]:
     tables = store.dictionary.tables
     return [
         {
-            "DCT_FILE_Id": number,
             "DBF_NAME": spec.wire,
             "DBF_DESC": spec.description,
             "OBJ_CODE": spec.code,
+            "TBL_HDR": tables[spec.parent].wire if spec.parent else "",
             "TBL_CHILD": tables[spec.child].wire if spec.child else "",
             "NO_INSERT": not store.options.allowed(spec.name, "i"),
             "NO_UPDATE": not store.options.allowed(spec.name, "u"),
             "NO_XML_UPD": False,
         }
-        for number, spec in enumerate(store.dictionary.shown, 1)
+        for spec in store.dictionary.shown
     ]
 
 
-def _filtered(rows: list[Row], asked: Mapping[str, str]) -> list[Row]:
+def _filtered(rows: list[Row], table: str, asked: Mapping[str, str]) -> list[Row]:
+    if asked.get("filterislistofvalues1", "false").lower() != "false":
+        raise RefusedError("Dit filter wordt niet ondersteund.")
     if "filtercontrolsource1" not in asked:
         return rows
-    how = (asked["filtercontrolsource1"].upper(), asked.get("filteroperator1"), asked.get("filtervaluetype1"))
-    if how != ("DBF_NAME", "Contains", "C") or asked.get("filterislistofvalues1", "false").lower() != "false":
+    source = _bare(asked["filtercontrolsource1"], table)
+    operator, letter = asked.get("filteroperator1", "").lower(), asked.get("filtervaluetype1", "").upper()
+    if (source, letter) != ("DBF_NAME", "C") or operator not in ("contains", "equal"):
         raise RefusedError("Dit filter wordt niet ondersteund.")
     part = asked.get("filtervalue1", "").upper()
+    if operator == "equal":
+        return [row for row in rows if row["DBF_NAME"] == part.rstrip()]
     return [row for row in rows if part in row["DBF_NAME"].ljust(8)]
 
 
+def _sorted(rows: list[Row], table: str, asked: Mapping[str, str]) -> list[Row]:
+    down = descending(asked.get("sortorder") or "Ascending")
+    names = [_bare(name, table) for name in asked.get("sortfields", "").split(",") if name.strip()]
+    if rows and any(name not in rows[0] for name in names):
+        raise RefusedError(f"Onbekende kolom: {', '.join(names)}.")
+    return sorted(rows, key=lambda row: [str(row[name]) for name in names], reverse=down) if names else rows
+
+
 def _page(rows: list[Row], number: str, asked: Mapping[str, str]) -> list[Row]:
-    last = asked.get("lastkey") or "0"
-    if not last.isdecimal():
+    """One page; rows are numbered from 0 in the order of the whole answer, and LastKey goes by that number."""
+    last = asked.get("lastkey") or "-1"
+    if not last.removeprefix("-").isdecimal():
         raise RefusedError(f"Ongeldige LastKey: {last!r}.")
-    return [row for row in rows if row[number] > int(last)][: page_size(asked.get("pagesize", "256"), 1000)]
+    size = page_size(asked.get("pagesize", ""), 256, 1000)
+    start = int(last) + 1 or (page_number(asked.get("pagenumber", "")) - 1) * size
+    return [{**row, number: place} for place, row in enumerate(rows[start : start + size], start)]
 
 
-def _only(row: Row, number: str, asked: Mapping[str, str]) -> dict[str, Any]:
-    names = [name.strip().upper() for name in asked.get("fields", "").split(",") if name.strip()]
-    unknown = [name for name in names if name not in row and name != number.upper()]
-    if unknown:
-        raise RefusedError(f"Onbekende kolom: {', '.join(unknown)}.")
-    return {name: value for name, value in row.items() if not names or name in names or name == number}
+def _only(row: Row, table: str, asked: Mapping[str, str]) -> dict[str, Any]:
+    """The columns asked for, as far as they are there."""
+    names = [_bare(name, table) for name in asked.get("fields", "").split(",") if name.strip()]
+    everything = not names or "*" in names
+    return {name: value for name, value in row.items() if everything or name in names or name == f"{table}_Id"}
+
+
+def _bare(name: str, table: str) -> str:
+    """A column's name without its table's prefix; "" for another table's."""
+    prefix, _, column = name.strip().upper().rpartition(".")
+    return column if prefix in ("", table) else ""

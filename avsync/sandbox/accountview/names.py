@@ -6,7 +6,7 @@ from typing import Any
 
 # table -> (business object there, table there, {column: column there})
 OTHER: dict[str, tuple[str, str, dict[str, str]]] = {
-    "CNT_PERS": (
+    "ASC_PP": (
         "CP1",
         "CONTPERS",
         {
@@ -60,7 +60,7 @@ OTHER: dict[str, tuple[str, str, dict[str, str]]] = {
 
 _KINDS: dict[str, tuple[str, dict[str, str]]] = {
     "contact": (
-        "CNT_PERS",
+        "ASC_PP",
         {
             "code": "PP_CODE",
             "customer": "SUB_NR",

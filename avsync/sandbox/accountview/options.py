@@ -16,19 +16,24 @@ def _companies() -> list[Company]:
 
 @dataclass
 class Options:
-    """Switches of one AccountView; the first four are read once, at the start.
+    """Switches of one AccountView; the first six are read once, at the start.
 
     `names`: "default" as in AccountView contract 5, "other" renames all that nobody could confirm. `rights`: table
     name -> letters out of "riu" (read, insert, update); a table that is not named has all three. `no_rows`: how a
     read without rows answers: "json" (404 with JSON), "empty" (404 without body) or "list" (200, empty list).
     `clock_shift`: hours that the customer's server is off. Only the first company holds data, the user has no
-    rights on the others.
+    rights on the others. `error_type`: what errors are called ("" = no ErrorType, the message alone); `error_keys`:
+    "given", "lower" or "upper". `reference`: what becomes of a value sent for EXT_ID: "kept", "empty" or "other" (the
+    importer's own number). `lacking`: (table, column) that this installation does not have.
+    `extra_columns`: so many of the installation's own stand in every table, before ours.
     """
 
     names: str = "default"
     contacts_module: bool = True
     ext_id: bool = True
     project_on_hours: bool = False
+    extra_columns: int = 0
+    lacking: frozenset[tuple[str, str]] = frozenset()
     rights: dict[str, str] = field(default_factory=dict)
     nest_details: bool = False
     bare_single: bool = False
@@ -36,6 +41,10 @@ class Options:
     empty_write_body: bool = False
     error_in_2xx: bool = False
     silent_errors: bool = False
+    error_type: str = "AccountViewError"
+    error_keys: str = "given"
+    reference: str = "kept"
+    date_header: bool = True
     clock_shift: float = 0.0
     ignore_filter_time: bool = False
     token_lifetime: int = 3600

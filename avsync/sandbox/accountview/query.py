@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -13,13 +13,14 @@ from avsync.sandbox.accountview.dictionary import Column, Dictionary, TableSpec
 from avsync.sandbox.accountview.store import Table
 from avsync.sandbox.accountview.values import RefusedError, Row
 
-_OPERATORS = ("Equal", "NotEqual", "Contains", "DateOnOrAfterDate")
+_OPERATORS = {name.lower(): name for name in ("Equal", "NotEqual", "Contains", "DateOnOrAfterDate")}
 _FILTER_TYPES = {"C": "C", "M": "C", "N": "N", "D": "DT", "T": "DT", "L": ""}
 _DATE = re.compile(r"\{\^(\d{4}-\d\d-\d\d)(?: (\d\d:\d\d:\d\d))?\}")
 _CONDITION_PARTS = ("filtercontrolsource", "filteroperator", "filtervaluetype", "filtervalue", "filterislistofvalues")
 _PARAMETERS = {
     "businessobject",
     "pagesize",
+    "pagenumber",
     "lastkey",
     "fields",
     "matchanyfilter",
@@ -28,6 +29,7 @@ _PARAMETERS = {
     "bookdate",
     *(f"{part}{number}" for part in _CONDITION_PARTS for number in (1, 2)),
 }
+_BOOK_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ].*)?", re.IGNORECASE)
 _MAX_PAGE = 1000
 _FEW_CHANGES = 1000
 
@@ -73,6 +75,7 @@ class Query:
     conditions: list[Condition]
     match_any: bool
     size: int
+    page: int
     last_key: str
     sort: Column
     descending: bool
@@ -95,58 +98,70 @@ def parse(parameters: Mapping[str, str], dictionary: Dictionary, ignore_time: bo
         lines=lines,
         conditions=[condition for condition in found if condition],
         match_any=parameters.get("matchanyfilter", "").lower() == "true",
-        size=page_size(parameters.get("pagesize", "200"), _MAX_PAGE),
+        size=page_size(parameters.get("pagesize", ""), 200, _MAX_PAGE),
+        page=page_number(parameters.get("pagenumber", "")),
         last_key=parameters.get("lastkey", "").strip().upper(),
         sort=_header_column(parameters.get("sortfields") or spec.columns[spec.key].wire, spec, dictionary),
-        descending=_descending(parameters.get("sortorder", "Ascending")),
+        descending=descending(parameters.get("sortorder") or "Ascending"),
     )
 
 
 def check_book_date(value: object) -> None:
-    """RefusedError unless a book date is missing or starts with a date."""
-    if value is None:
+    """RefusedError unless a book date is missing, empty or starts with a date, padded or not."""
+    match = _BOOK_DATE.fullmatch(str(value or ""))
+    if not value:
         return
     try:
-        datetime.fromisoformat(str(value)[:10])
-    except ValueError as error:
+        date(*map(int, match.groups() if match else ()))
+    except (ValueError, TypeError) as error:
         raise RefusedError(f"Ongeldige boekdatum: {value!r}.") from error
 
 
-def page_size(text: str, at_most: int) -> int:
-    """The page size asked for; RefusedError when it is no number or out of bounds."""
-    if not text.isdecimal() or not 1 <= int(text) <= at_most:
+def page_size(text: str, usual: int, at_most: int) -> int:
+    """The page size asked for, the usual one when none is (or 0); RefusedError when it is no number or out of
+    bounds."""
+    if not text.strip("0 "):
+        return usual
+    if not text.isdecimal() or int(text) > at_most:
         raise RefusedError(f"PageSize moet tussen 1 en {at_most} liggen, niet {text!r}.")
     return int(text)
 
 
-def _descending(text: str) -> bool:
+def page_number(text: str) -> int:
+    """The page asked for, counted from 1."""
+    if text and not text.isdecimal():
+        raise RefusedError(f"Ongeldige PageNumber: {text!r}.")
+    return max(1, int(text or 1))
+
+
+def descending(text: str) -> bool:
+    """Whether a SortOrder turns the order around."""
     if text.lower() not in ("ascending", "descending"):
         raise RefusedError(f"Onbekende SortOrder: {text!r}.")
     return text.lower() == "descending"
 
 
 def _fields(text: str, spec: TableSpec, dictionary: Dictionary) -> tuple[list[Column], list[Column]]:
+    """The columns asked of the header and of the detail table; one that is not there is left out, not refused."""
     if not text.strip():
         return [column for column in spec.visible if column.type == "C"][:4], []
-    columns: list[Column] = []
-    lines: list[Column] = []
+    columns: dict[str, Column] = {}
+    lines: dict[str, Column] = {}
     child = dictionary.tables.get(spec.child)
     for name in text.split(","):
         table, _, wire = name.strip().rpartition(".")
-        if child and table.lower() == child.wire.lower():
-            lines.append(_known(dictionary.column(child, wire), name))
-        else:
-            columns.append(_header_column(name, spec, dictionary))
-    return columns, lines
+        of_line = child if child and table.lower() == child.wire.lower() else None
+        if table.lower() not in ("", spec.wire.lower()) and not of_line:
+            continue
+        chosen = of_line or spec
+        found = chosen.visible if wire == "*" else [dictionary.column(chosen, wire)]
+        (lines if of_line else columns).update((column.name, column) for column in found if column)
+    return list(columns.values()), list(lines.values())
 
 
 def _header_column(name: str, spec: TableSpec, dictionary: Dictionary) -> Column:
     table, _, wire = name.strip().rpartition(".")
     column = dictionary.column(spec, wire) if table.lower() in ("", spec.wire.lower()) else None
-    return _known(column, name)
-
-
-def _known(column: Column | None, name: str) -> Column:
     if column is None:
         raise RefusedError(f"Onbekende kolom: {name.strip()!r}.")
     return column
@@ -156,16 +171,17 @@ def _condition(
     parameters: Mapping[str, str], number: int, spec: TableSpec, dictionary: Dictionary, ignore_time: bool
 ) -> Condition | None:
     parts = [parameters.get(f"{part}{number}") for part in _CONDITION_PARTS]
-    source, operator, letter, value, is_list = parts
+    source, sent_operator, sent_letter, value, is_list = parts
+    if (is_list or "false").lower() != "false":
+        raise RefusedError("Een lijst van waarden wordt niet ondersteund.")
     if source is None:
-        if any(part is not None for part in parts):
+        if any(part is not None for part in parts[:-1]):  # `FilterIsListOfValues1=false` alone is sent by some
             raise RefusedError(f"FilterControlSource{number} ontbreekt.")
         return None
     column = _header_column(source, spec, dictionary)
-    if (is_list or "false").lower() != "false":
-        raise RefusedError("Een lijst van waarden wordt niet ondersteund.")
-    if operator not in _OPERATORS:
-        raise RefusedError(f"Onbekende FilterOperator{number}: {operator!r}.")
+    operator, letter = _OPERATORS.get((sent_operator or "").lower()), (sent_letter or "").upper()
+    if operator is None:
+        raise RefusedError(f"Onbekende FilterOperator{number}: {sent_operator!r}.")
     if letter not in ("C", "N", "D", "T") or letter not in _FILTER_TYPES[column.type] or value is None:
         raise RefusedError(f"FilterValueType{number} {letter!r} past niet bij kolom {column.wire} ({column.type}).")
     if (operator == "DateOnOrAfterDate") > (letter in "DT") or (operator == "Contains") > (letter == "C"):
@@ -193,12 +209,13 @@ def _literal(column: Column, letter: str, text: str, ignore_time: bool) -> Any:
 def select(table: Table, query: Query) -> list[Row]:
     """The rows of one page. Unfiltered reads, keys and recent changes go by index; the rest looks at every row."""
     keys = _candidates(table, query)
+    skip = 0 if query.last_key else (query.page - 1) * query.size
     if query.sort.name == table.spec.key and not query.descending:
-        return _page(table, keys, table.after(keys, query.last_key), _test(query), query.size)
+        return _page(table, keys, table.after(keys, query.last_key), _test(query), skip + query.size)[skip:]
     fits = _test(query)
     chosen = [key for key in keys if fits(table.rows[key])]
     chosen.sort(key=lambda key: (table.rows[key][query.sort.name], key), reverse=query.descending)
-    start = chosen.index(query.last_key) + 1 if query.last_key in chosen else 0
+    start = chosen.index(query.last_key) + 1 if query.last_key in chosen else skip
     return [table.rows[key] for key in chosen[start : start + query.size]]
 
 

@@ -205,7 +205,7 @@ class AccountView:
             return reply
         if reply.status == 401:
             raise LoginNeeded("login_needed")
-        return wire.outcome(reply, reply.status == 404 and method == "PUT", stored)
+        return wire.outcome(reply, table.table, reply.status == 404 and method == "PUT", stored)
 
 
 def pick_company(companies: Iterable[Mapping[str, Any]], code: str) -> Mapping[str, Any]:

@@ -17,10 +17,10 @@ from avsync.services.http import words
 
 OBJECTS = "/accountviewsystembusinessobjects"
 SYSTEM = "/accountviewsystemdata"
-PAGE_SIZE = 256
+PAGE_SIZE = 1000  # rows are numbered per answer, so a table must fit into one wherever it can
 NAME_WIDTH = 8  # table names are padded to this in the dictionary
-_FLD = "DBF_NAME,FIELD_NAME,FIELD_LEN,FIELD_TYPE,INP_MAND,COM_BLK,FLD_FMT,FLD_DESC"
-_DBF = "DBF_NAME,DBF_DESC,OBJ_CODE,TBL_CHILD,NO_INSERT,NO_UPDATE,NO_XML_UPD"
+_FLD = "dbf_name,field_name,field_len,field_type,inp_mand,com_blk,fld_fmt,fld_desc"
+_DBF = "dbf_name,dbf_desc,obj_code,tbl_child,no_insert,no_update,no_xml_upd"
 CANDIDATES = 3
 _ALIKE = 0.75  # two names that share this much may be the same thing
 _CLASSES = {"C": "text", "M": "text", "D": "date", "T": "date", "L": "yes or no"}
@@ -167,7 +167,8 @@ def _load_tables(client: AccountView, table: str | None) -> dict[str, Rights]:
 
 def _listing(client: AccountView, what: str, name: str, fields: str, table: str | None) -> Iterator[dict[str, Any]]:
     """The rows of a system table, of one table or of all; paged on `<NAME>_Id`."""
-    params = {"businessobject": what, "pagesize": str(PAGE_SIZE), "fields": fields}
+    named = ",".join(f"{name.lower()}.{field}" for field in fields.split(","))  # as every client sends them
+    params = {"businessobject": what, "pagesize": str(PAGE_SIZE), "fields": named}
     if table is not None:
         params |= wire.condition(1, "DBF_NAME", "Contains", "C", table.ljust(NAME_WIDTH))
     passed: set[str | None] = {None}
@@ -224,10 +225,17 @@ class Missing:
 
 
 def verify(
-    metadata: Metadata, schema: Mapping[str, TableSchema], needs: Mapping[str, Collection[str]]
+    metadata: Metadata,
+    schema: Mapping[str, TableSchema],
+    needs: Mapping[str, Collection[str]],
+    spared: Collection[tuple[str, str]] = (),
 ) -> list[Missing]:
-    """All that is missing for these kinds; `needs` says per kind whether avsync will `read`, `insert`, `update`."""
-    return [missing for kind, rights in needs.items() for missing in _kind(metadata, schema[kind], rights)]
+    """All that is missing for these kinds; `needs` says per kind whether avsync will `read`, `insert`, `update`.
+
+    `spared` are (kind, neutral column) that it can do without.
+    """
+    found = [missing for kind, rights in needs.items() for missing in _kind(metadata, schema[kind], rights)]
+    return [replace(one, optional=True) if (one.kind, one.neutral) in spared else one for one in found]
 
 
 def _kind(metadata: Metadata, table: TableSchema, rights: Collection[str]) -> Iterator[Missing]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from avsync.errors import Malformed
 from avsync.services.accountview.schema import TableSchema
-from avsync.services.http import Answer, Done, Flaw, Outcome, Rejected, described, words
+from avsync.services.http import Answer, Done, Flaw, Outcome, Rejected, Unknown, described, words
 
 Row = dict[str, Any]
 Value = str | Decimal | date | bool | None
@@ -92,8 +92,11 @@ def _number(value: object) -> Decimal | None:
 
 
 def failure(data: Any) -> str | None:
-    """The service's words when this is an AccountViewError, whatever the status it came with; they may be empty."""
-    if not isinstance(data, dict) or field(data, "ErrorType") != "AccountViewError":
+    """The service's words when this is an error, whatever its type and the status it came with; they may be empty.
+
+    Other types than AccountViewError occur, and a success may carry an empty error (AccountView contract 4).
+    """
+    if not isinstance(data, dict) or not any(_filled(field(data, name)) for name in ("ErrorType", "ErrorMessage")):
         return None
     numbers = ", ".join(filter(None, map(words, as_list(field(data, "ErrorNumbers")))))
     return words(field(data, "ErrorMessage")) or (f"ErrorNumbers [{numbers}]" if numbers else "")
@@ -107,6 +110,10 @@ def field(row: Mapping[str, Any], name: str) -> Any:
     return next((value for key, value in row.items() if key.lower() == lower), None)
 
 
+def _filled(value: Any) -> bool:
+    return bool(value.strip() if isinstance(value, str) else value)
+
+
 def as_list(value: Any) -> list[Any]:
     """A bare object stands for a list of one, nothing for an empty list."""
     if value is None:
@@ -116,9 +123,13 @@ def as_list(value: Any) -> list[Any]:
 
 def table(data: Any, name: str) -> list[Any]:
     """The rows of a table; Flaw when the answer has something else instead, for that would look like "no rows"."""
-    if not isinstance(data, dict) or (data and not any(key.lower() == name.lower() for key in data)):
+    if not isinstance(data, dict) or (data and not _has(data, name)):
         raise Flaw(detail=f"an answer without {name}")
     return as_list(field(data, name))
+
+
+def _has(data: Mapping[str, Any], name: str) -> bool:
+    return any(key.lower() == name.lower() for key in data)
 
 
 def neutral_rows(rows: Sequence[Any], schema: TableSchema) -> list[Row]:
@@ -179,17 +190,28 @@ def details_of(head: TableSchema, line: TableSchema, letter: str, key: str, data
     return None
 
 
-def outcome(answer: Answer, missing: bool, stored: Callable[[Any], Row | None]) -> Outcome:
-    """What the answer to a write means; `stored` finds the record in it, and `missing` says what a refusal means."""
+_ERROR = ("errortype", "errornumbers", "errormessage")
+
+
+def outcome(answer: Answer, name: str, missing: bool, stored: Callable[[Any], Row | None]) -> Outcome:
+    """What the answer to a write on the table `name` means (behaviour 16); `stored` finds the record in it, and
+    `missing` says what a refusal means.
+
+    Only an error of AccountView's own says that nothing was stored, and only our table, or no body, that it was. What
+    stands between the two of us may say anything else.
+    """
     data = answer.json()
     message = failure(data)
-    if message is None and not answer.ok:
-        told = data if isinstance(data, dict) else {}
-        message = words(field(told, "Message")) or words(field(told, "error"))
     if message is not None:
         return Rejected(message, answer.status, missing)
+    told = {key: value for key, value in data.items() if key.lower() not in _ERROR} if isinstance(data, dict) else data
+    if not answer.ok:
+        said = (words(field(told, "Message")) or words(field(told, "error"))) if isinstance(told, dict) else ""
+        return Unknown(f"HTTP {answer.status} {said}".rstrip())
+    if told and not (isinstance(told, dict) and _has(told, name)):
+        return Unknown(f"HTTP {answer.status}, an answer without {name}")
     try:
-        return Done(stored(data))
+        return Done(stored(told or {}))
     except Flaw:  # stored, but the answer does not show it
         return Done(None)
 

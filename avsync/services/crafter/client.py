@@ -174,7 +174,7 @@ class Crafter:
                 return None
             if not isinstance(data, dict):
                 raise Flaw(detail="an answer without a record")
-            return self.schema[kind].row(data)
+            return self.schema[kind].row(_unwrapped(data))
 
         return self.http.get(path, None, accept, auth=self._auth)
 
@@ -202,7 +202,7 @@ class Crafter:
         if not isinstance(reply, Answer):
             return reply
         self._refuse(kind, reply)
-        data = reply.json()
+        data = _unwrapped(reply.json())
         if reply.ok and isinstance(data, dict) and resource.fields["id"] in data:
             return Done(resource.row(data))
         message, existing, fields = _error(data)
@@ -228,15 +228,38 @@ def _equals(found: Any, value: str) -> bool:
     return isinstance(found, (str, int)) and str(found) == value
 
 
+def _unwrapped(data: Any) -> Any:
+    """A record may come in a lone `data` (Crafter contract, transport)."""
+    inner = data.get("data") if isinstance(data, dict) and len(data) == 1 else None
+    return inner if isinstance(inner, dict) else data
+
+
 def _error(data: Any) -> tuple[str, str, list[tuple[str, str]]]:
-    """Message, `existing_id` and (field, message) of an error body, whatever is missing from it."""
-    error = data.get("error") if isinstance(data, dict) else None
-    if not isinstance(error, dict):
-        return words(error), "", []
-    fields = error.get("fields")
-    named = [one for one in fields if isinstance(one, dict)] if isinstance(fields, list) else []
-    return (
-        words(error.get("message")) or words(error.get("code")),
-        words(error.get("existing_id")),
-        [(words(one.get("name")), words(one.get("message"))) for one in named],
-    )
+    """Message, `existing_id` and (field, message) of an error body, whatever is missing from it.
+
+    In the contract's shape, as problem details, or as `message` and `errors` (Crafter contract, transport).
+    """
+    outer = _lowered(data)
+    error = _lowered(outer.get("error")) or outer
+    problem = ": ".join(dict.fromkeys(filter(None, (words(error.get("title")), words(error.get("detail"))))))
+    message = words(error.get("message")) or problem or words(outer.get("error")) or words(error.get("code"))
+    named = [*_named(error.get("fields")), *_named(error.get("errors"))]
+    said = "; ".join(dict.fromkeys(filter(None, (message, *(text for name, text in named if not name)))))
+    return said, words(error.get("existing_id")), [(name, text) for name, text in named if name]
+
+
+def _lowered(data: Any) -> dict[str, Any]:
+    return {name.lower(): value for name, value in data.items()} if isinstance(data, dict) else {}
+
+
+def _named(found: Any) -> list[tuple[str, str]]:
+    """What is said of each field: a list of objects or texts, or an object of field and texts."""
+    if isinstance(found, dict):
+        said = [(name, value if isinstance(value, list) else [value]) for name, value in found.items()]
+        return [(words(name), "; ".join(filter(None, map(words, value)))) for name, value in said]
+    pairs = []
+    for one in found if isinstance(found, list) else []:
+        part = _lowered(one) or {"message": one}
+        name = next((words(part[key]) for key in ("name", "field", "path", "pointer") if part.get(key)), "")
+        pairs.append((name, next((words(part[key]) for key in ("message", "detail", "title") if part.get(key)), "")))
+    return pairs
