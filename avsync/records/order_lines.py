@@ -201,7 +201,7 @@ class _Lines:
 
     def plan(self, number: str, standing: Sequence[Line]) -> Planned:
         """What is added, changed, adopted and remarked on, given what stands on the order."""
-        there = {line.id for line in standing}
+        there = {line.id: line for line in standing}
         taken = set(self.ids.values())
         adopted = self.order is not None and self.order.adopted
         free = [line for line in standing if line.id not in taken] if adopted else []
@@ -222,6 +222,11 @@ class _Lines:
                 pass
             elif before is not None and self.ids.get(line.id) not in there:
                 remarks.append(Remark("line_gone", line.params()))
+                continue
+            elif before is not None and there[self.ids[line.id] or ""].told not in (before, line.told):
+                on_order = there[self.ids[line.id] or ""]  # somebody put that there (behaviour 42)
+                params = {**line.params(), "there": on_order.article, "number": on_order.quantity}
+                remarks.append(Remark("line_edited", params))
                 continue
             elif self._new_article(raw) and not self._is_article(raw):
                 params = {**raw.params(), "line": raw.description or "-"}

@@ -290,6 +290,26 @@ def test_a_line_deleted_in_accountview_is_never_sent_again(tmp_path: Path) -> No
         one.in_step()
 
 
+def test_a_line_that_the_bookkeeper_edited_on_the_order_is_left_to_him(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        checked(one, "w1", line("a", "PUMP-1", "2"), line("b", "PIPE-2", "1"))
+        one.goes()
+        row = next(row for row in one.box.accountview.rows("SO_LINE") if row["ART_CODE"] == "PUMP-1")
+        one.box.accountview.edit("SO_LINE", row["REC_ID"], ORD_QTY=3)
+        one.rests()
+        recheck(one, "w1", line("a", "PUMP-1", "5"), line("b", "PIPE-2", "4"))
+        one.goes()
+        assert sorted(lines_of(one, "w1")) == [("PIPE-2", "4"), ("PUMP-1", "3")]
+        assert (one.problem()["code"], one.problem()["severity"]) == ("line_edited", "warning")
+        assert "PUMP-1" in one.problem()["message"]
+        assert "(now PUMP-1, 3)" in one.problem()["message"]
+        one.rests()
+        recheck(one, "w1", line("a", "PUMP-1", "3"), line("b", "PIPE-2", "4"))
+        one.goes()
+        assert one.codes() == []
+        one.in_step()
+
+
 # no order, or not any more
 
 

@@ -18,9 +18,6 @@ ACCOUNTVIEW = ROOT / "avsync" / "services" / "accountview" / "CONTRACT.md"
 CRAFTER = ROOT / "avsync" / "services" / "crafter" / "CONTRACT.md"
 DOCUMENTS = (RULES, ACCOUNTVIEW, CRAFTER)
 
-# Rooms that still cite in the old forms; `test_no_room_is_left_out_in_vain` says when one can be taken out.
-OLD_FORMS_LEFT: tuple[str, ...] = ()
-
 _NUMBERS = r"(\d+(?:-\d+)?(?:(?:, | and )\d+(?:-\d+)?)*)"
 _TITLE = r"([^).,;:\"`*]+)"
 FORMS = {
@@ -117,14 +114,7 @@ def old_forms(path: Path) -> list[str]:
 
 
 def test_nobody_cites_what_is_not_in_the_repository() -> None:
-    assert not [one for path in files() if not named(path).startswith(OLD_FORMS_LEFT) for one in old_forms(path)]
-
-
-@pytest.mark.parametrize("room", OLD_FORMS_LEFT)
-def test_no_room_is_left_out_in_vain(room: str) -> None:
-    assert any(old_forms(path) for path in files() if named(path).startswith(room)), (
-        f"take {room} out of OLD_FORMS_LEFT"
-    )
+    assert not [one for path in files() for one in old_forms(path)]
 
 
 def test_the_numbers_of_the_rules_are_complete_and_unique() -> None:

@@ -83,6 +83,10 @@ MORE = {"id": "r1", "article": "A1", "quantity": Decimal(3)}
         ([ticked("x1", checked=False)], on(), None, ("skip", [], [])),
         ([ticked("x1", amount="3")], on(), ONE, ("reject", [], ["line_gone"])),
         ([ticked("x1")], on(), ONE, ("skip", [], [])),  # deleted there: not sent again
+        ([ticked("x1", amount="3")], on(row("r1", amount="4")), ONE, ("reject", [], ["line_edited"])),
+        ([ticked("x1", amount="3")], on(row("r1", "B1")), ONE, ("reject", [], ["line_edited"])),
+        ([ticked("x1", amount="3")], on(row("r1", amount="3")), ONE, ("update", [[MORE]], [])),  # both said the same
+        ([ticked("x1")], on(row("r1", amount="4")), ONE, ("skip", [], [])),  # nothing to say
         ([ticked("x1", "B1")], on(row("r1")), ONE, ("reject", [], ["article_unknown"])),
         ([ticked("x1")], on(state="missing"), ONE, ("skip", [], [])),  # nothing to write, so no order is missed
         ([ticked("x1", amount=2.5)], on(row("r1")), ONE, ("reject", [], ["line_unreadable"])),
