@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from avsync.errors import Malformed
+from avsync.errors import Malformed, TryLater
 from avsync.records.kind import MISSING, Answer, Ask, Kind, Known, Link, LookUp, What, asks_of
 from avsync.records.registry import KINDS, LISTS
 from avsync.records.rows import read_records
@@ -220,17 +220,29 @@ class Refs:
 
     def _details(self, kind: Kind, keys: Sequence[str]) -> dict[str, Answer]:
         """The detail rows that stand under these keys; missing when the record they belong to is."""
+        head, links = KINDS[kind.details_of], self.session.store.links
+        heads = {key: links.one(head.name, ACCOUNTVIEW, key) for key in keys}
+        days = {key: head.booked_on({ACCOUNTVIEW: one.told(ACCOUNTVIEW)}) if one else "" for key, one in heads.items()}
 
         def ask(key: str) -> Answer:
             if key.startswith(PRETENDED):
                 return Answer("found")
             try:
-                rows = self.session.accountview.details(kind.name, key)
+                rows = self._details_in(kind, key, days[key])
             except Malformed as fault:
                 return Answer("found", fault=fault)
             return MISSING if rows is None else Answer("found", rows=tuple(rows))
 
         return dict(zip(keys, self.at_once(ACCOUNTVIEW, ask, keys), strict=True))
+
+    def _details_in(self, kind: Kind, key: str, day: str) -> list[dict[str, Any]] | None:
+        """In the financial year of their record; where AccountView refuses that one, as it shows them by itself."""
+        try:
+            return self.session.accountview.details(kind.name, key, day)
+        except TryLater as error:
+            if error.code != "accountview_read_error" or not day:
+                raise
+            return self.session.accountview.details(kind.name, key)
 
     # --- lists: read, never linked
 

@@ -85,17 +85,18 @@ def _created(session: Session, kind: Kind, intent: Intent) -> list[Record]:
     """By our reference, else by the number that was sent, else by what the kind says is the same."""
     if intent.side == CRAFTER:
         return _free(session, kind, intent, session.crafter.find(kind.resource, {"external_ref": intent.reference}))
+    day = intent.detail.get("day", "")  # one of an earlier avsync has none
     columns = session.accountview.schema[kind.table].columns
     if "reference" in columns and (kind.table, "reference") not in session.accountview.absent:
-        rows = session.accountview.find(kind.table, {"reference": intent.reference})
+        rows = session.accountview.find(kind.table, {"reference": intent.reference}, day)
         return _free(session, kind, intent, rows)
     values: Mapping[str, Any] = intent.detail["values"]
     if values.get(kind.id):
-        row = session.accountview.by_key(kind.table, values[kind.id])
+        row = session.accountview.by_key(kind.table, values[kind.id], day)
         return _free(session, kind, intent, [row] if row else [])
     if kind.twin is None:
         return []
-    found = _free(session, kind, intent, session.accountview.find(kind.table, dict(kind.twin(values))))
+    found = _free(session, kind, intent, session.accountview.find(kind.table, dict(kind.twin(values)), day))
     told = intent.detail["told"]
     same = [one for one in found if kind.same is None or kind.same(one, told, values, intent.sent_at)]
     return same if "reference" not in columns else _unclaimed(session, intent, same)
@@ -133,7 +134,9 @@ def _settle_update(session: Session, kind: Kind, intent: Intent) -> None:
     told, own, store = intent.detail["told"], intent.detail["own"], session.store
     link = store.links.by_id(intent.link) if intent.link is not None else None
     identity = link.end[intent.side].id if link else intent.detail["id"]
-    now = _readable(session, kind, intent, session.fetch(kind, intent.side, identity), identity)
+    now = _readable(
+        session, kind, intent, session.fetch(kind, intent.side, identity, intent.detail.get("day", "")), identity
+    )
     shows = [name for name, value in told.items() if now is not None and now.fields.get(name) == value]
     if now is not None and len(shows) < len(told) and not session.old_enough(intent.sent_at):
         return
@@ -155,7 +158,7 @@ def _settle_details(session: Session, kind: Kind, intent: Intent) -> None:
     assert kind.look_up is not None  # noqa: S101 - asked by the caller
     store = session.store
     link = store.links.by_id(intent.link or 0)
-    rows = session.accountview.details(kind.name, intent.detail["id"]) or []
+    rows = session.accountview.details(kind.name, intent.detail["id"], intent.detail.get("day", "")) or []
     found = kind.look_up(intent.detail["lines"], rows, link)
     if not found.shows and not session.old_enough(intent.sent_at):
         return

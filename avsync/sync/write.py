@@ -8,7 +8,7 @@ committed a batch at a time before the batch is sent, and outcomes a batch at a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -211,9 +211,9 @@ class Writer:
         if write.lines is not None:
             return self._send_details(write)
         if write.side == ACCOUNTVIEW and write.id is not None:
-            return session.accountview.update(kind.table, write.id, write.values)
+            return session.accountview.update(kind.table, write.id, write.values, write.day)
         if write.side == ACCOUNTVIEW:
-            return self._named(write, session.accountview.create(kind.table, write.values))
+            return self._named(write, session.accountview.create(kind.table, write.values, write.day))
         if write.id is not None:
             return session.crafter.update(kind.resource, write.id, write.values)
         mark = hashlib.sha256(one.mark.encode()).hexdigest()[:32]  # a number may hold what a header cannot
@@ -227,7 +227,7 @@ class Writer:
             value = write.values.get(name)
             if isinstance(value, str):
                 try:
-                    rows = self.session.accountview.find(self.kind.table, {name: value})
+                    rows = self.session.accountview.find(self.kind.table, {name: value}, write.day)
                 except (AvsyncError, Malformed):
                     return outcome  # it is stored, whatever becomes of the reading
                 return Done(rows[0]) if len(rows) == 1 else outcome
@@ -237,10 +237,10 @@ class Writer:
         """One PUT with all of them. An answer without them is read back: their ids are the only way to know them
         again."""
         key, accountview = write.id or "", self.session.accountview
-        outcome = accountview.put_details(self.kind.name, key, write.values["lines"])
+        outcome = accountview.put_details(self.kind.name, key, write.values["lines"], write.day)
         if isinstance(outcome, Done) and not (outcome.row or {}).get("lines"):
             try:
-                return Done({"lines": accountview.details(self.kind.name, key) or []})
+                return Done({"lines": accountview.details(self.kind.name, key, write.day) or []})
             except AvsyncError as error:  # stored, whatever becomes of the reading
                 return Unknown(str(error))
         return outcome
@@ -251,7 +251,7 @@ class Writer:
         write, record = one.write, one.job.action.record
         values = {} if write.lines is not None else {name: shown(value) for name, value in write.values.items()}
         told = {"told": write.told.get(write.side, {}), "own": write.told.get(other(write.side), {})}
-        detail = {"id": write.id or "", "values": values, "lines": write.lines, **told}
+        detail = {"id": write.id or "", "values": values, "lines": write.lines, "day": write.day, **told}
         return Intent(
             self.kind.name, write.side, "update" if write.id else "create", record.side, record.id, record.key,
             record.name, record.mark or write.id or "", detail, one.job.link.id if one.job.link else None,
@@ -436,7 +436,8 @@ class Writer:
         link = one.job.link
         if one.write.side == CRAFTER or one.write.id is None or link is None:
             return False
-        if self.session.fetch(self.kind, ACCOUNTVIEW, one.write.id) is not None:
+        write, fetch = one.write, self.session.fetch
+        if _stands(lambda: fetch(self.kind, ACCOUNTVIEW, write.id or "", write.day)):
             return False
         with self.store.transaction():
             mark_gone(self.store, link)
@@ -465,7 +466,7 @@ class Writer:
     def _one_by_one(self, one: Sent, outcome: Rejected) -> None:
         """Refused together: each goes by itself, so that one bad line does not hold back the others."""
         job, key = one.job, one.write.id or ""
-        if self.session.accountview.details(self.kind.name, key) is None:
+        if not _stands(lambda: self.session.accountview.details(self.kind.name, key, one.write.day)):
             self._header_gone(job, key)
             return
         parts = self.kind.split(replace_all(one.write, job.action.writes)) if self.kind.split else []
@@ -518,6 +519,17 @@ class Writer:
             more.append(Cause("lines_rejected", texts.severity("lines_rejected"), params, articles))
         with self.store.transaction():
             finish(self.session, job, more)
+
+
+def _stands(read: Callable[[], object]) -> bool:
+    """Whether what was refused is still there. A read that is refused too, as in a financial year that does not exist,
+    says nothing of that."""
+    try:
+        return read() is not None
+    except TryLater as error:
+        if error.code != "accountview_read_error":
+            raise
+        return True
 
 
 def _said(**params: str) -> dict[str, str]:

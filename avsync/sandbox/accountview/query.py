@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -78,7 +78,9 @@ class Query:
     descending: bool
 
 
-def parse(parameters: Mapping[str, str], dictionary: Dictionary, ignore_time: bool) -> Query:
+def parse(
+    parameters: Mapping[str, str], dictionary: Dictionary, ignore_time: bool, years: Container[int] = ()
+) -> Query:
     """The read that query parameters (names in lower case) ask for; RefusedError for what nobody has seen working."""
     unknown = set(parameters) - _PARAMETERS
     if unknown:
@@ -86,7 +88,7 @@ def parse(parameters: Mapping[str, str], dictionary: Dictionary, ignore_time: bo
     spec = dictionary.by_object(parameters.get("businessobject", ""))
     if spec is None:
         raise RefusedError(f"Onbekend business object: {parameters.get('businessobject', '')!r}.")
-    check_book_date(parameters.get("bookdate"))
+    check_book_date(parameters.get("bookdate"), years)
     columns, lines = _fields(parameters.get("fields", ""), spec, dictionary)
     found = [_condition(parameters, number, spec, dictionary, ignore_time) for number in (1, 2)]
     return Query(
@@ -102,14 +104,17 @@ def parse(parameters: Mapping[str, str], dictionary: Dictionary, ignore_time: bo
     )
 
 
-def check_book_date(value: object) -> None:
-    """RefusedError unless a book date is missing or starts with a date."""
-    if value is None:
+def check_book_date(value: object, years: Container[int] = ()) -> None:
+    """RefusedError unless a book date is missing, empty or starts with a date; in a year that exists, where `years`
+    says which do."""
+    if not value:
         return
     try:
-        datetime.fromisoformat(str(value)[:10])
+        day = datetime.fromisoformat(str(value)[:10])
     except ValueError as error:
         raise RefusedError(f"Ongeldige boekdatum: {value!r}.") from error
+    if years and day.year not in years:
+        raise RefusedError(f"Boekjaar {day.year} bestaat niet.")
 
 
 def page_size(text: str, at_most: int) -> int:
