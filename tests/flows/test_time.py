@@ -224,7 +224,7 @@ def test_a_run_that_has_just_begun_is_not_taken_for_the_one_before_it(tmp_path: 
             raise OSError(28, "No space left on device")
 
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("avsync.state.db._private", opened)
+            patched.setattr("avsync.state.db._refuse_leftovers", opened)
             one.avsync("run-all")
         holder = json.loads(seen[0])
         assert holder["pid"] == os.getpid()
