@@ -39,7 +39,8 @@ def accountview(
 ) -> AccountView:
     """A client for one company; without an id it can only list the companies."""
     http = _http("AccountView", config.accountview, config, pause, time_left)
-    return AccountView(http, load_schema(config.accountview.schema_), company_id, auth=token_source(config))
+    return AccountView(http, load_schema(config.accountview.schema_), company_id, auth=token_source(config),
+                       book_date=config.accountview.book_date)  # fmt: skip
 
 
 def crafter(config: Config, *, pause: Pause = time.sleep, time_left: TimeLeft = endless) -> Crafter:

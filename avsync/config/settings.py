@@ -110,6 +110,7 @@ class AccountViewConfig(Section):
     redirect_uri: Redirect = "http://localhost:8765/callback"
     debtor_account: Code | None = None
     open_project_statuses: list[Code] = []
+    book_date: Literal["record", "today", "none"] = "record"
     new_project_status: Code | None = None
     concurrency: Annotated[int, Field(ge=1, le=16)] = 2
     schema_: Overrides = Field(default={}, alias="schema")

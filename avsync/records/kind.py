@@ -21,6 +21,7 @@ from avsync.records.values import (
     Malformed,
     Record,
     Side,
+    amsterdam_day,
     code,
     crafter_reference,
     other,
@@ -209,7 +210,8 @@ class Write:
     """One request: `values` in the target's neutral names; `id` (in AccountView the row's key) None creates. `told`
     holds once it is done.
 
-    `lines`: what a look-up needs afterwards where the record's details are written, not the record itself.
+    `lines`: what a look-up needs afterwards where the record's details are written, not the record itself. `day`: the
+    one it stands under in the books, empty for a record without (behaviour 52).
     """
 
     side: Side
@@ -220,6 +222,7 @@ class Write:
     lines: Mapping[str, Any] | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     seen: Mapping[str, Canonical] = field(default_factory=dict)  # what an update would replace, as it was planned
+    day: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,6 +406,12 @@ class Kind:
             exports and policy.writes(self.flow, ACCOUNTVIEW),
             imports and policy.writes(self.flow, CRAFTER),
         )
+
+    def booked_on(self, versions: Mapping[Side, Mapping[str, Canonical]]) -> str:
+        """The day a record stands under in the books: AccountView's own where it tells one, else Crafter's."""
+        found = (versions.get(side, {}).get(self.day.get(side, "")) or "" for side in BOTH)
+        day = next(filter(None, found), "")
+        return amsterdam_day(day) if len(day) > len("YYYY-MM-DD") else day
 
     def row_key(self, identity: str) -> str:
         """The key of AccountView's row that holds the record (`10001:postal` stands in the row of 10001)."""

@@ -253,8 +253,9 @@ class _Lines:
         adopt: list[tuple[str, Line]], remarks: list[Remark],
     ) -> Planned:  # fmt: skip
         """Lines to change and lines to add never share a request: the format is positional."""
-        writes = [_write(number, before, [], change)] if change else []
-        writes += [_write(number, before, add, [])] if add else []
+        day = (self.order.told(ACCOUNTVIEW).get(MADE_ON[ACCOUNTVIEW]) if self.order else "") or self.record.day
+        writes = [_write(number, day, before, [], change)] if change else []
+        writes += [_write(number, day, before, add, [])] if add else []
         link = self.link
         if link is None and (writes or adopt):
             link = Link("order_line", {ACCOUNTVIEW: End(number, {}), CRAFTER: End(self.record.id, {})}, CRAFTER)
@@ -280,7 +281,9 @@ def _told(pairs: Iterable[tuple[str, Line]]) -> dict[Side, dict[str, str | None]
     }
 
 
-def _write(number: str, before: Sequence[str], add: Sequence[Line], change: Sequence[tuple[str, Line]]) -> Write:
+def _write(
+    number: str, day: str, before: Sequence[str], add: Sequence[Line], change: Sequence[tuple[str, Line]]
+) -> Write:
     """One PUT; with `id` a line is changed, without it added (AccountView contract 4)."""
     rows = [{"id": record_id, **_values(line)} for record_id, line in change] + [_values(line) for line in add]
     detail = {
@@ -290,7 +293,7 @@ def _write(number: str, before: Sequence[str], add: Sequence[Line], change: Sequ
     }
     articles = tuple(line.article for line in (*add, *(line for _, line in change)))
     counts = {"created": len(add), "updated": len(change)}
-    return Write(ACCOUNTVIEW, number, {"lines": rows}, articles, {}, detail, counts)
+    return Write(ACCOUNTVIEW, number, {"lines": rows}, articles, {}, detail, counts, day=day)
 
 
 def _values(line: Line) -> dict[str, Any]:
@@ -351,8 +354,8 @@ def _split(write: Write) -> list[Write]:
     """Each line by itself, so that one bad line does not hold back the others."""
     detail = write.lines or {}
     add, change = _parts(detail)
-    number, before = write.id or "", detail["before"]
-    parts = [_write(number, before, [], [one]) for one in change] + [_write(number, before, [one], []) for one in add]
+    here = write.id or "", write.day, detail["before"]
+    parts = [_write(*here, [], [one]) for one in change] + [_write(*here, [one], []) for one in add]
     return parts if len(parts) > 1 else []
 
 

@@ -206,7 +206,8 @@ def _create(kind: Kind, record: Record, known: Known, link: Link | None) -> Acti
         values |= {"reference": record.mark} if kind.bears else {}
         values = {name: value for name, value in values.items() if (kind.table, name) not in known.absent}
     own = {name: value for name, value in record.fields.items() if name not in unsettled}
-    write = Write(target, None, values, tuple(sorted(values)), {record.side: own, target: there})
+    told = {record.side: own, target: there}
+    write = Write(target, None, values, tuple(sorted(values)), told, day=kind.booked_on({record.side: record.fields}))
     return Action(Verb.CREATE, kind, record, f"new_in_{record.side}", link, (write,), remarks=tuple(remarks))
 
 
@@ -387,7 +388,8 @@ class _Pair:
             told[ACCOUNTVIEW][name] = made.value
         row = self.kind.row_key(self.link.accountview)
         seen = self._seen(merged.to_accountview, ACCOUNTVIEW)
-        return Write(ACCOUNTVIEW, row, values, tuple(values), told, seen=seen) if values else None
+        day = self.kind.booked_on({side: record.fields for side, record in self.now.items()})
+        return Write(ACCOUNTVIEW, row, values, tuple(values), told, seen=seen, day=day) if values else None
 
     def _seen(self, names: Iterable[str], side: Side) -> dict[str, Canonical]:
         return {name: self.now[side].fields[name] for name in names if name in self.now[side].fields}

@@ -221,12 +221,17 @@ class Refs:
 
     def _details(self, kind: Kind, keys: Sequence[str]) -> dict[str, Answer]:
         """The detail rows that stand under these keys; missing when the record they belong to is."""
+        head, links = KINDS[kind.details_of], self.session.store.links
+        heads = {key: links.one(head.name, ACCOUNTVIEW, key) for key in keys}
+        days = {key: head.booked_on({ACCOUNTVIEW: one.told(ACCOUNTVIEW)}) if one else "" for key, one in heads.items()}
+
+        accountview = self.session.accountview
 
         def ask(key: str) -> Answer:
             if key.startswith(PRETENDED):
                 return Answer("found")
             try:
-                rows = self.session.accountview.details(kind.name, key)
+                rows = accountview.in_year(days[key], lambda day: accountview.details(kind.name, key, day))
             except Malformed as fault:
                 return Answer("found", fault=fault)
             return MISSING if rows is None else Answer("found", rows=tuple(rows))

@@ -146,11 +146,11 @@ class Session:
         names = {record.key.upper(), record.id.upper(), record.name.upper()} - {""}
         return self.only is None or bool(self.only & names)
 
-    def fetch(self, kind: Kind, side: Side, identity: str) -> dict[str, Any] | None:
-        """The row that holds a record, as it stands there now."""
+    def fetch(self, kind: Kind, side: Side, identity: str, day: str = "") -> dict[str, Any] | None:
+        """The row that holds a record, as it stands there now; in AccountView in the financial year of `day`."""
         if side == CRAFTER:
             return self.crafter.get(kind.resource, identity)
-        return self.accountview.by_key(kind.table, kind.row_key(identity))
+        return self.accountview.by_key(kind.table, kind.row_key(identity), day)
 
 
 def seconds_between(earlier: str, later: str) -> float:

@@ -114,6 +114,12 @@ def _beside(session: Session, kind: Kind, found: Record) -> list[Record]:
 
 
 def _created(session: Session, kind: Kind, intent: Intent) -> list[Record]:
+    """The records that may have come of a create, in the financial year it was meant for."""
+    day = intent.detail.get("day", "")  # one of an earlier avsync has none
+    return session.accountview.in_year(day, lambda year: _created_in(session, kind, intent, year))
+
+
+def _created_in(session: Session, kind: Kind, intent: Intent, day: str) -> list[Record]:
     """By our reference, else by the number that was sent, else by what the kind says is the same.
 
     Until AccountView is known to keep the reference, a record that does not bear it may still be ours (behaviour 2).
@@ -123,17 +129,17 @@ def _created(session: Session, kind: Kind, intent: Intent) -> list[Record]:
     accountview, values = session.accountview, dict(intent.detail["values"])
     columns = accountview.schema[kind.table].columns
     if "reference" in columns and (kind.table, "reference") not in accountview.absent:
-        rows = accountview.find(kind.table, {"reference": intent.reference})
+        rows = accountview.find(kind.table, {"reference": intent.reference}, day)
         if rows:
             learn_reference(session, kind, intent.reference, rows[0])
         if rows or reference_kept(session.store, accountview.schema, kind):
             return _free(session, kind, intent, rows)
     if values.get(kind.id):
-        row = session.accountview.by_key(kind.table, values[kind.id])
+        row = session.accountview.by_key(kind.table, values[kind.id], day)
         return _free(session, kind, intent, [row] if row else [])
     if kind.twin is None:
         return []
-    found = _free(session, kind, intent, session.accountview.find(kind.table, dict(kind.twin(values))))
+    found = _free(session, kind, intent, session.accountview.find(kind.table, dict(kind.twin(values)), day))
     told = intent.detail["told"]
     same = [one for one in found if kind.same is None or kind.same(one, told, values, intent.sent_at)]
     if "reference" not in columns:
@@ -176,7 +182,9 @@ def _settle_update(session: Session, kind: Kind, intent: Intent) -> None:
     told, own, store = intent.detail["told"], intent.detail["own"], session.store
     link = store.links.by_id(intent.link) if intent.link is not None else None
     identity = link.end[intent.side].id if link else intent.detail["id"]
-    now = _readable(session, kind, intent, session.fetch(kind, intent.side, identity), identity)
+    now = _readable(
+        session, kind, intent, session.fetch(kind, intent.side, identity, intent.detail.get("day", "")), identity
+    )
     shows = [name for name, value in told.items() if now is not None and now.fields.get(name) == value]
     if now is not None and len(shows) < len(told) and not session.old_enough(intent.sent_at):
         return
@@ -198,7 +206,7 @@ def _settle_details(session: Session, kind: Kind, intent: Intent) -> None:
     assert kind.look_up is not None  # noqa: S101 - asked by the caller
     store = session.store
     link = store.links.by_id(intent.link or 0)
-    rows = session.accountview.details(kind.name, intent.detail["id"]) or []
+    rows = session.accountview.details(kind.name, intent.detail["id"], intent.detail.get("day", "")) or []
     found = kind.look_up(intent.detail["lines"], rows, link)
     if not found.shows and not session.old_enough(intent.sent_at):
         return

@@ -8,7 +8,7 @@ committed a batch at a time before the batch is sent, and outcomes a batch at a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -222,9 +222,9 @@ class Writer:
         if changed is not None:
             return changed
         if write.side == ACCOUNTVIEW and write.id is not None:
-            return session.accountview.update(kind.table, write.id, write.values)
+            return session.accountview.update(kind.table, write.id, write.values, write.day)
         if write.side == ACCOUNTVIEW:
-            return self._named(write, session.accountview.create(kind.table, write.values))
+            return self._named(write, session.accountview.create(kind.table, write.values, write.day))
         if write.id is not None:
             return session.crafter.update(kind.resource, write.id, write.values)
         mark = hashlib.sha256(one.mark.encode()).hexdigest()[:32]  # a number may hold what a header cannot
@@ -238,13 +238,19 @@ class Writer:
     def _changed(self, one: Sent) -> Changed | None:
         """An update is read, compare, write: there may be people at work (behaviour 42)."""
         link, side = one.job.link, one.write.side
-        row = self.session.fetch(self.kind, side, link.end[side].id) if link is not None and one.write.seen else None
+        row = self._as_it_stands(link.end[side].id, one.write) if link is not None and one.write.seen else None
         try:
             now = read_one(self.session, self.kind, side, row, link.end[side].id) if link is not None else None
         except Malformed:
             return None
         edited = now is not None and any(now.fields.get(name) != value for name, value in one.write.seen.items())
         return Changed(row) if edited and row is not None else None
+
+    def _as_it_stands(self, identity: str, write: Write) -> dict[str, Any] | None:
+        def read(day: str) -> dict[str, Any] | None:
+            return self.session.fetch(self.kind, write.side, identity, day)
+
+        return self.session.accountview.in_year(write.day, read)
 
     def _named(self, write: Write, outcome: Outcome) -> Outcome:
         """An answer without a body is read back where one look-up can tell the record (AccountView contract 4)."""
@@ -254,7 +260,7 @@ class Writer:
             value = write.values.get(name)
             if isinstance(value, str):
                 try:
-                    rows = self.session.accountview.find(self.kind.table, {name: value})
+                    rows = self.session.accountview.find(self.kind.table, {name: value}, write.day)
                 except (AvsyncError, Malformed):
                     return outcome  # it is stored, whatever becomes of the reading
                 return Done(rows[0]) if len(rows) == 1 else outcome
@@ -264,10 +270,10 @@ class Writer:
         """One PUT with all of them. An answer without them is read back: their ids are the only way to know them
         again."""
         key, accountview = write.id or "", self.session.accountview
-        outcome = accountview.put_details(self.kind.name, key, write.values["lines"])
+        outcome = accountview.put_details(self.kind.name, key, write.values["lines"], write.day)
         if isinstance(outcome, Done) and not (outcome.row or {}).get("lines"):
             try:
-                return Done({"lines": accountview.details(self.kind.name, key) or []})
+                return Done({"lines": accountview.details(self.kind.name, key, write.day) or []})
             except AvsyncError as error:  # stored, whatever becomes of the reading
                 return Unknown(str(error))
         return outcome
@@ -278,7 +284,7 @@ class Writer:
         write, record = one.write, one.job.action.record
         values = {} if write.lines is not None else {name: shown(value) for name, value in write.values.items()}
         told = {"told": write.told.get(write.side, {}), "own": write.told.get(other(write.side), {})}
-        detail = {"id": write.id or "", "values": values, "lines": write.lines, **told}
+        detail = {"id": write.id or "", "values": values, "lines": write.lines, "day": write.day, **told}
         return Intent(
             self.kind.name, write.side, "update" if write.id else "create", record.side, record.id, record.key,
             record.name, record.mark or write.id or "", detail, one.job.link.id if one.job.link else None,
@@ -483,7 +489,8 @@ class Writer:
         link = one.job.link
         if one.write.side == CRAFTER or one.write.id is None or link is None:
             return False
-        if self.session.fetch(self.kind, ACCOUNTVIEW, one.write.id) is not None:
+        write, fetch = one.write, self.session.fetch
+        if _stands(lambda: fetch(self.kind, ACCOUNTVIEW, write.id or "", write.day)):
             return False
         with self.store.transaction():
             mark_gone(self.store, link)
@@ -545,7 +552,12 @@ class Writer:
         Some may stand there all the same: then the rest is planned again, beside what stands (behaviour 16).
         """
         job, key = one.job, one.write.id or ""
-        rows = self.session.accountview.details(self.kind.name, key)
+        accountview = self.session.accountview
+
+        def standing(day: str) -> list[dict[str, Any]] | None:
+            return accountview.details(self.kind.name, key, day)
+
+        rows = accountview.in_year(one.write.day, standing)
         if rows is None:
             self.store.intents.close([one.intent])
             self._header_gone(job, key)
@@ -562,7 +574,7 @@ class Writer:
             elif not isinstance(sent.outcome, Done) or sent.job.failed and sent.intent in _open(self.store, self.kind):
                 return  # the look-up that settles it comes first
         if parts and refused:
-            rows = self.session.accountview.details(self.kind.name, key) or []
+            rows = accountview.in_year(one.write.day, standing) or []
             stand = [self._details_stand(job, sent, rows) for sent, _ in refused]
             if any(stand):
                 self._plan_again(job)
@@ -625,6 +637,17 @@ class Writer:
             more.append(Cause("lines_rejected", texts.severity("lines_rejected"), params, articles))
         with self.store.transaction():
             finish(self.session, job, more)
+
+
+def _stands(read: Callable[[], object]) -> bool:
+    """Whether what was refused is still there. A read that is refused too, as in a financial year that does not exist,
+    says nothing of that."""
+    try:
+        return read() is not None
+    except TryLater as error:
+        if error.code != "accountview_read_error":
+            raise
+        return True
 
 
 def _said(**params: str) -> dict[str, str]:

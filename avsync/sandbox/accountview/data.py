@@ -77,7 +77,7 @@ def add_routes(api: Blueprint, store: AccountViewStore) -> None:
 
     @api.get("/accountviewdata")
     def read() -> Response:
-        asked = query.parse(parameters(), store.dictionary, store.options.ignore_filter_time)
+        asked = query.parse(parameters(), store.dictionary, store.options.ignore_filter_time, store.options.years)
         _check_right(store, asked.spec, "r")
         with store.mutex:
             rows = query.select(store.tables[asked.spec.name], asked)
@@ -129,7 +129,7 @@ def _write(
 ) -> Response:
     if request.mimetype != "application/json":
         raise RefusedError("Content-Type moet application/json zijn.", 415)
-    document = parse_document(request.get_data(), store.dictionary, is_update)
+    document = parse_document(request.get_data(), store.dictionary, is_update, store.options.years)
     _check_right(store, document.spec, "u" if is_update else "i")
     with store.mutex:
         keys = [store_row(store, document, written) for written in document.rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ class Document:
     rows: list[Written]
 
 
-def parse(body: bytes, dictionary: Dictionary, update: bool) -> Document:
+def parse(body: bytes, dictionary: Dictionary, update: bool, years: Container[int] = ()) -> Document:
     """The document in a request body; RefusedError for anything that is not of the shape in the contract."""
     try:
         data = json.loads(body, parse_float=Decimal, object_pairs_hook=_lowered)
@@ -38,7 +39,7 @@ def parse(body: bytes, dictionary: Dictionary, update: bool) -> Document:
     spec = dictionary.by_object(str(_part(data, "BusinessObject", str)))
     if spec is None:
         raise RefusedError(f"Onbekend business object: {data['businessobject']!r}.")
-    check_book_date(_part(data, "BookDate", str))
+    check_book_date(_part(data, "BookDate", str), years)
     table = _part(data, "Table", dict)
     content = _part(data, "TableData", dict)
     headers = _rows(_part(table, "Definition", dict), _part(content, "Data", dict), spec, dictionary)

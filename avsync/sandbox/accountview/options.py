@@ -21,8 +21,9 @@ class Options:
     `names`: "default" as in AccountView contract 5, "other" renames all that nobody could confirm. `rights`: table
     name -> letters out of "riu" (read, insert, update); a table that is not named has all three. `no_rows`: how a
     read without rows answers: "json" (404 with JSON), "empty" (404 without body) or "list" (200, empty list).
-    `clock_shift`: hours that the customer's server is off. Only the first company holds data, the user has no
-    rights on the others. `error_type`: what errors are called ("" = no ErrorType, the message alone); `error_keys`:
+    `years`: the financial years that exist, all of them when it is empty. `clock_shift`: hours that the customer's
+    server is off. Only the first company holds data, the user has no rights on the others. `error_type`: what errors
+    are called ("" = no ErrorType, the message alone); `error_keys`:
     "given", "lower" or "upper". `reference`: what becomes of a value sent for EXT_ID: "kept", "empty" or "other" (the
     importer's own number). `lacking`: (table, column) that this installation does not have.
     `extra_columns`: so many of the installation's own stand in every table, before ours.
@@ -51,6 +52,7 @@ class Options:
     send_expires_in: bool = True
     ledger_accounts: tuple[str, ...] = ("1300", "1310")
     closed_statuses: tuple[str, ...] = ("90", "C")
+    years: tuple[int, ...] = ()
     companies: list[Company] = field(default_factory=_companies)
 
     def allowed(self, table: str, right: str) -> bool:

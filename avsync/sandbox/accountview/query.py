@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -81,7 +81,9 @@ class Query:
     descending: bool
 
 
-def parse(parameters: Mapping[str, str], dictionary: Dictionary, ignore_time: bool) -> Query:
+def parse(
+    parameters: Mapping[str, str], dictionary: Dictionary, ignore_time: bool, years: Container[int] = ()
+) -> Query:
     """The read that query parameters (names in lower case) ask for; RefusedError for what nobody has seen working."""
     unknown = set(parameters) - _PARAMETERS
     if unknown:
@@ -89,7 +91,7 @@ def parse(parameters: Mapping[str, str], dictionary: Dictionary, ignore_time: bo
     spec = dictionary.by_object(parameters.get("businessobject", ""))
     if spec is None:
         raise RefusedError(f"Onbekend business object: {parameters.get('businessobject', '')!r}.")
-    check_book_date(parameters.get("bookdate"))
+    check_book_date(parameters.get("bookdate"), years)
     columns, lines = _fields(parameters.get("fields", ""), spec, dictionary)
     found = [_condition(parameters, number, spec, dictionary, ignore_time) for number in (1, 2)]
     return Query(
@@ -106,15 +108,18 @@ def parse(parameters: Mapping[str, str], dictionary: Dictionary, ignore_time: bo
     )
 
 
-def check_book_date(value: object) -> None:
-    """RefusedError unless a book date is missing, empty or starts with a date, padded or not."""
+def check_book_date(value: object, years: Container[int] = ()) -> None:
+    """RefusedError unless a book date is missing, empty or starts with a date, padded or not; in a year that exists,
+    where `years` says which do."""
     match = _BOOK_DATE.fullmatch(str(value or ""))
     if not value:
         return
     try:
-        date(*map(int, match.groups() if match else ()))
+        day = date(*map(int, match.groups() if match else ()))
     except (ValueError, TypeError) as error:
         raise RefusedError(f"Ongeldige boekdatum: {value!r}.") from error
+    if years and day.year not in years:
+        raise RefusedError(f"Boekjaar {day.year} bestaat niet.")
 
 
 def page_size(text: str, usual: int, at_most: int) -> int:

@@ -26,7 +26,11 @@ def _today() -> date:
 
 
 class AccountView:
-    """One company's data. `auth` gives the bearer token, `today` the book date of writes (Europe/Amsterdam).
+    """One company's data. `auth` gives the bearer token, `today` the day in Europe/Amsterdam.
+
+    The financial year of a write, and of a read that a `day` is given to, follows from `book_date` (behaviour 52): the
+    `record`'s own day where it has one, else today; `today`; or `none`, which leaves it to AccountView.
+
 
     `absent` holds (kind, neutral column) that this installation lacks: never asked for, never sent. `types` holds the
     dictionary's type letters where they are known. Reads raise TryLater, LoginNeeded or OutOfTime; a write that raises
@@ -41,6 +45,7 @@ class AccountView:
         *,
         auth: Auth | None = None,
         today: Callable[[], date] = _today,
+        book_date: str = "record",
     ) -> None:
         self.http = http
         self.schema = schema
@@ -48,7 +53,7 @@ class AccountView:
         self.absent: set[tuple[str, str]] = set()
         self.types: dict[tuple[str, str], str] = {}
         self._auth = auth
-        self._today = today
+        self._today, self._book_date = today, book_date
 
     def companies(self) -> list[dict[str, Any]]:
         """What the consenting user may enter: `Id` (for the header), `Code` (what people know), `Description`."""
@@ -69,22 +74,22 @@ class AccountView:
         conditions = wire.changed_since(self.schema[kind].columns["changed_at"], since) if since and changed else {}
         return self._listing(kind, conditions, page_size)
 
-    def by_key(self, kind: str, key: str) -> dict[str, Any] | None:
+    def by_key(self, kind: str, key: str, day: str = "") -> dict[str, Any] | None:
         """The row with that key, None when there is none: for text that cannot be a key as well."""
         try:
-            return next(iter(self.find(kind, {self.schema[kind].key: key})), None)
+            return next(iter(self.find(kind, {self.schema[kind].key: key}, day)), None)
         except Malformed:
             return None
 
-    def find(self, kind: str, conditions: Mapping[str, str]) -> list[dict[str, Any]]:
-        """The rows that equal one or two conditions (neutral name -> text, ISO date or number).
+    def find(self, kind: str, conditions: Mapping[str, str], day: str = "") -> list[dict[str, Any]]:
+        """The rows that equal one or two conditions (neutral name -> text, ISO date or number), in the year of `day`.
 
         Malformed for a value that cannot stand in such a column.
         """
         if not 1 <= len(conditions) <= 2:
             raise ValueError("one or two conditions")
         wanted = {name: (self._type(kind, name), value) for name, value in conditions.items()}
-        params: dict[str, str] = {}
+        params = self._read_in(day)
         for number, (name, (letter, value)) in enumerate(wanted.items(), 1):
             params |= wire.equal(number, name, self.schema[kind].columns[name], letter, value)
         return [
@@ -94,8 +99,8 @@ class AccountView:
             if all(wire.same(letter, row.get(name), value) for name, (letter, value) in wanted.items())
         ]
 
-    def details(self, kind: str, key: str) -> list[dict[str, Any]] | None:
-        """The detail rows of one header by its key, None when there is no such header."""
+    def details(self, kind: str, key: str, day: str = "") -> list[dict[str, Any]] | None:
+        """The detail rows of one header by its key, in the year of `day`; None when there is no such header."""
         line = self.schema[kind]
         head = self.schema[line.parent or ""]
         fields = [head.key_column, *(f"{line.table}.{line.columns[name]}" for name in self._asked(kind))]
@@ -103,18 +108,29 @@ class AccountView:
         params = self._params(head, fields, LOOK_UP_SIZE) | wire.equal(1, head.key, head.key_column, letter, key)
 
         pick = partial(wire.details_of, head, line, letter, key)
-        return self.fetch(DATA, params, pick)[0]
+        return self.fetch(DATA, params | self._read_in(day), pick)[0]
 
-    def create(self, kind: str, values: Mapping[str, Value]) -> Outcome:
+    @staticmethod
+    def in_year(day: str, read: Callable[[str], T]) -> T:
+        """What a look-up finds in the financial year of `day`; where AccountView refuses that one, as one that does
+        not exist, what it shows by itself."""
+        try:
+            return read(day)
+        except TryLater as error:
+            if error.code != "accountview_read_error" or not day:
+                raise
+            return read("")
+
+    def create(self, kind: str, values: Mapping[str, Value], day: str = "") -> Outcome:
         """A new record. A None is left out: that leaves the column empty."""
         given = {name: value for name, value in values.items() if value is not None}
-        return self._write("POST", kind, self._sendable(kind, given))
+        return self._write("POST", kind, self._sendable(kind, given), day=day)
 
-    def update(self, kind: str, key: str, values: Mapping[str, Value]) -> Outcome:
+    def update(self, kind: str, key: str, values: Mapping[str, Value], day: str = "") -> Outcome:
         """Change what is named; None clears, a name that is not there stays as it is."""
-        return self._write("PUT", kind, self._sendable(kind, values), key)
+        return self._write("PUT", kind, self._sendable(kind, values), key, day=day)
 
-    def put_details(self, kind: str, key: str, lines: Sequence[Mapping[str, Value]]) -> Outcome:
+    def put_details(self, kind: str, key: str, lines: Sequence[Mapping[str, Value]], day: str = "") -> Outcome:
         """Change the detail rows with an `id`, add those without; what is not mentioned stays (AccountView contract 4).
 
         All must name the same columns (`id` aside), because the format is positional. Done.row is `{"lines": [...]}`
@@ -125,7 +141,7 @@ class AccountView:
         sent = [self._sendable(kind, one) for one in lines]
         if len({frozenset(one.keys() - {line.key}) for one in sent}) != 1:
             raise ValueError("lines with the same columns each")
-        return self._write("PUT", head.kind, {head.key: key}, key, kind, sent)
+        return self._write("PUT", head.kind, {head.key: key}, key, kind, sent, day)
 
     def fetch(
         self, path: str, params: Mapping[str, str] | None, pick: Callable[[Any], T]
@@ -184,6 +200,16 @@ class AccountView:
     def _sendable(self, kind: str, values: Mapping[str, Value]) -> dict[str, Value]:
         return {name: value for name, value in values.items() if (kind, name) not in self.absent}
 
+    def _write_in(self, day: str) -> date | None:
+        """The book date of a write, None for AccountView's own."""
+        if self._book_date == "none":
+            return None
+        return date.fromisoformat(day) if day and self._book_date == "record" else self._today()
+
+    def _read_in(self, day: str) -> dict[str, str]:
+        """A record is looked for in the year it was, or is to be, written in."""
+        return {"BookDate": day} if day and self._book_date == "record" else {}
+
     def _write(
         self,
         method: str,
@@ -192,6 +218,7 @@ class AccountView:
         key: str | None = None,
         line: str | None = None,
         lines: Sequence[Mapping[str, Value]] = (),
+        day: str = "",
     ) -> Outcome:
         """One record, with detail rows of the kind `line`, if any."""
         table, details = self.schema[kind], None
@@ -199,7 +226,7 @@ class AccountView:
         if line:
             stored = partial(wire.stored_lines, table, self.schema[line])
             details = Rows(self.schema[line], self.types, lines)
-        body = document(table, self._today(), Rows(table, self.types, [values]), details, key)
+        body = document(table, self._write_in(day), Rows(table, self.types, [values]), details, key)
         reply = self.http.send(method, DATA, body, headers={"x-company": self.company_id}, auth=self._auth)
         if not isinstance(reply, Answer):
             return reply

@@ -302,7 +302,7 @@ class Rows:
 
 
 def document(
-    schema: TableSchema, book_date: date, header: Rows, lines: Rows | None = None, key: str | None = None
+    schema: TableSchema, book_date: date | None, header: Rows, lines: Rows | None = None, key: str | None = None
 ) -> dict[str, Any]:
     """The whole body: one header row, its detail rows if any, and for a PUT the key of what it changes."""
     definition: dict[str, Any] = {"Definition": header.definition("RowId")}
@@ -311,7 +311,7 @@ def document(
         definition["DetailDefinitions"] = [lines.definition("RowId", "HeaderId")]
         data["DetailData"] = [lines.values("1")]
     body: dict[str, Any] = {
-        "BookDate": moment(book_date),
+        "BookDate": moment(book_date) if book_date else "",
         "BusinessObject": schema.business_object,
         "Table": definition,
         "TableData": data,
