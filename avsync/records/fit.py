@@ -81,10 +81,11 @@ def fit_quantity(value: Canonical, column: Column) -> Fitted:
 
 
 def _foreign(value: str) -> str:
-    """The characters Windows-1252 lacks, each once."""
+    """The characters Windows-1252 lacks, each once; one that nobody can see by its number."""
     if value.isascii():
         return ""
-    return "".join(dict.fromkeys(char for char in value if not _encodable(char)))
+    found = dict.fromkeys(char for char in value if not _encodable(char))
+    return "".join(char if unicodedata.category(char)[0] != "C" else f" U+{ord(char):04X}" for char in found).strip()
 
 
 def _encodable(char: str) -> bool:

@@ -22,13 +22,14 @@ from avsync.records.values import (
     Record,
     Side,
     amsterdam_day,
+    bare,
     code,
     crafter_reference,
     other,
     text,
 )
 
-FieldType = Literal["line", "name", "free", "code", "date", "quantity", "flag", "moment"]
+FieldType = Literal["line", "bare", "name", "free", "code", "date", "quantity", "flag", "moment"]
 Direction = Literal["off", "import", "export", "both"]
 Fate = Literal["plan", "keep", "drop"]
 Value = str | Decimal | date | bool | None
@@ -268,7 +269,8 @@ Translate = Callable[[Canonical, Record, Known], Translated]
 class Field:
     """One field of a kind: its neutral name on each side (None: there is no such field there), its type, what it is.
 
-    `line` and `name` must fit or are refused, `free` may be cut; a `line` that refers to something is a key.
+    `line`, `bare` (what people paste) and `name` must fit or are refused, `free` may be cut; a `line` that refers to
+    something is a key.
     """
 
     name: str
@@ -420,7 +422,7 @@ class Kind:
 
 def key_in(column: str) -> Callable[[Row], Canonical]:
     """How a key is read from a row."""
-    return lambda row: code(row.get(column), column)
+    return lambda row: code(bare(row.get(column), column), column)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from avsync.records.kind import (
     key_in,
 )
 from avsync.records.orders import MADE_ON, customers_apart
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record, Side, code, quantity, required, text
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record, Side, bare, code, quantity, required, text
 
 FLOW = "invoice"
 CHECKED = "checked"
@@ -92,7 +92,7 @@ def _read_line(raw: object, position: int) -> tuple[str, str]:
         identity, amount = required(raw.get("id"), "id"), quantity(raw.get("quantity"), "quantity")
         if amount is None:
             raise Malformed("quantity", "-")
-        article = code(raw.get("article_number"), "article_number") or ""
+        article = code(bare(raw.get("article_number"), "article_number"), "article_number") or ""
         description = text(raw.get("description"), "description") or ""
     except Malformed as fault:
         return name, f"{_FAULT}{fault}" if raw.get("checked") is True else _UNTICKED

@@ -17,6 +17,7 @@ from avsync.records.values import (
     Record,
     Side,
     amsterdam_day,
+    bare,
     code,
     crafter_reference,
     day,
@@ -32,11 +33,12 @@ from avsync.records.values import (
 
 READ: Mapping[tuple[Side, FieldType], Callable[[object, str], Canonical]] = {
     **{(side, kind): text for side in BOTH for kind in ("line", "name", "free")},
+    **{(side, "bare"): bare for side in BOTH},
     **{(side, "date"): day for side in BOTH},
     **{(side, "quantity"): quantity for side in BOTH},
     **{(side, "flag"): lambda value, name: "true" if value is True else "false" for side in BOTH},
     (ACCOUNTVIEW, "code"): code,
-    (CRAFTER, "code"): text,
+    (CRAFTER, "code"): bare,
     (ACCOUNTVIEW, "moment"): lambda value, name: local_moment(value, name) or None,
     (CRAFTER, "moment"): utc_moment,
 }

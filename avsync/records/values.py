@@ -88,6 +88,15 @@ def required(value: object, name: str) -> str:
     return result
 
 
+def bare(value: object, name: str) -> Canonical:
+    """As `text`, without the invisible format characters (zero width, direction marks, soft hyphens) that come along
+    when people paste a number or an address (behaviour 1)."""
+    shown = text(value, name)
+    if shown is None or shown.isascii():
+        return shown
+    return "".join(char for char in shown if unicodedata.category(char) != "Cf").strip() or None
+
+
 def code(value: object, name: str) -> Canonical:
     """A key: text in upper case, leading zeros kept (behaviour 1)."""
     return required_code(value, name) if text(value, name) else None

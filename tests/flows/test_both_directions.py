@@ -1,4 +1,4 @@
-"""customers: both. Every edit arrives or is reported, nothing goes to and fro: issue 3, point 1."""
+"""customers: both. Every edit arrives or is reported, nothing goes to and fro."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Customers, their addresses and contacts: issue 3, point 5, through the command line against both services."""
+"""Customers, their addresses and contacts, through the command line against both services."""
 
 from __future__ import annotations
 

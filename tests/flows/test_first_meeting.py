@@ -1,4 +1,4 @@
-"""Two filled systems meet: matched and adopted, never doubled; the dry run says so beforehand (issue 3, point 8)."""
+"""Two filled systems meet: matched and adopted, never doubled; the dry run says so beforehand."""
 
 from __future__ import annotations
 

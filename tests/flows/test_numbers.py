@@ -1,4 +1,4 @@
-"""Customer numbers: put back when Crafter changes them, followed when AccountView does (issue 3, point 5)."""
+"""Customer numbers: put back when Crafter changes them, followed when AccountView does."""
 
 from __future__ import annotations
 
@@ -210,3 +210,27 @@ def test_a_number_that_cannot_be_read_is_a_problem_of_that_customer_alone(tmp_pa
         assert one.codes() == ["unreadable"]
         assert [record["customer_number"] for record in one.box.crafter.records("customers")] == ["20009"]
         one.rests(exit_code=1)
+
+
+INVISIBLE = ["\u200b", "\u200e", "\u00ad", "\ufeff", "\u2060"]
+
+
+@pytest.mark.parametrize("invisible", INVISIBLE)
+def test_what_nobody_can_see_in_a_pasted_number_makes_no_second_record(tmp_path: Path, invisible: str) -> None:
+    with shop(tmp_path, {"customers": "both", "orders": "export", "hours": "export"}) as one:
+        one.box.crafter.edit("users", "anja", unique_code=f"01{invisible}01")
+        one.debtor("10009", ACCT_NAME="Drukkerij Plak", POST_CODE="3011 AA", MAIL_BUS="info@plak.nl")
+        pasted = one.new_klant(
+            "Drukkerij Plak", customer_number=f"{invisible}100{invisible}09", email=f"info@plak.nl{invisible}",
+        )  # fmt: skip
+        one.hour("h1")
+        one.goes()
+        one.box.crafter.edit("customers", pasted, phone=f"010{invisible}-1234567")
+        one.goes()
+        (there,) = [row for row in one.box.accountview.rows("CONTACT") if row["ACCT_NAME"] == "Drukkerij Plak"]
+        assert (there["SUB_NR"], there["TEL_BUS"], there["MAIL_BUS"]) == ("10009", "010-1234567", "info@plak.nl")
+        assert [row["EMP_NR"] for row in one.box.accountview.rows("HRS_LINE")] == ["0101"]
+        assert [row["id"] for row in one.box.crafter.records("customers") if row["name"] == "Drukkerij Plak"] == [
+            pasted
+        ]
+        one.rests()

@@ -32,6 +32,7 @@ OLD_FORMS = (
     re.compile(r"\bdesign([,:]| rule)|, design\)", re.IGNORECASE),
     re.compile(r"\b(contract,? )?sections? \d", re.IGNORECASE),
     re.compile(r"(?<!AccountView )(?<!Crafter )\bcontract(, \w| \d)"),
+    re.compile(r"\bissue \d"),
 )
 
 

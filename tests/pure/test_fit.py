@@ -41,11 +41,17 @@ def test_a_cut_leaves_no_space_before_the_ellipsis() -> None:
     assert fit("aaaa bbbb", Column(width=6), free=True).value == "aaaa…"
 
 
-@pytest.mark.parametrize("foreign", ["🙂", "Ж", "ł", "中", "→", "\u200b"])
+@pytest.mark.parametrize("foreign", ["🙂", "Ж", "ł", "中", "→"])
 def test_a_name_outside_windows_1252_is_refused_and_names_the_characters(foreign: str) -> None:
     with pytest.raises(DoesNotFit) as refusal:
         fit(f"Jansen {foreign}{foreign}", NAME, free=False)
     assert (refusal.value.code, refusal.value.detail) == ("foreign_characters", foreign)
+
+
+def test_a_character_that_nobody_can_see_is_told_by_its_number() -> None:
+    with pytest.raises(DoesNotFit) as refusal:
+        fit("Jansen\u200b Ж \u202eBV", NAME, free=False)
+    assert refusal.value.detail == "U+200BЖ U+202E"
 
 
 def test_free_text_outside_windows_1252_is_written_in_plain_letters_and_says_so() -> None:

@@ -1,4 +1,4 @@
-"""The three-way merge: no lost edit without a report, idempotent, the same whatever the order (issue 3, point 1).
+"""The three-way merge: no lost edit without a report, idempotent, the same whatever the order.
 
 The first half tries the bare merge; the second half takes whole records through planning, with columns that cut text
 and store it in upper case, and carries out the writes on two make-believe sides.

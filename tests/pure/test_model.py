@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from avsync.errors import Malformed
 from avsync.records.values import (
     amsterdam_day,
+    bare,
     code,
     crafter_reference,
     day,
@@ -203,3 +204,12 @@ def test_names_are_compared_without_case_spacing_and_sharp_s() -> None:
     assert squeeze("Straße") == squeeze("STRASSE")
     assert squeeze(f"1234{NBSP}ab") == squeeze("1234AB")
     assert squeeze(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("pasted", "plain"),
+    [("\u200b10001", "10001"), ("a\u00adb@c.nl\ufeff", "a\u00adb@c.nl".replace("\u00ad", "")), ("\u200e", None),
+     (" é\u2060 ", "é"), ("👩\u200d👧", "👩👧"), (None, None)],
+)  # fmt: skip
+def test_invisible_characters_are_no_part_of_what_people_paste(pasted: str | None, plain: str | None) -> None:
+    assert bare(pasted, "number") == plain
