@@ -230,7 +230,7 @@ class _Lines:
                 continue
             elif self._new_article(raw) and not self._is_article(raw):
                 params = {**raw.params(), "line": raw.description or "-"}
-                remarks.append(Remark("article_unknown", params, again=True))
+                remarks.append(Remark("article_unknown" if raw.article else "article_missing", params, again=True))
                 continue
             elif before is not None:
                 change.append((self.ids[line.id] or "", line))

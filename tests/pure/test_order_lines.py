@@ -73,7 +73,7 @@ MORE = {"id": "r1", "article": "A1", "quantity": Decimal(3)}
         ([ticked("x1", amount="3"), ticked("x2")], on(row("r1")), ONE,
          ("create", [[MORE], [NEW]], [])),
         ([ticked("x1", "B1")], on(), None, ("reject", [], ["article_unknown"])),
-        ([ticked("x1", None)], on(), None, ("reject", [], ["article_unknown"])),
+        ([ticked("x1", None)], on(), None, ("reject", [], ["article_missing"])),
         ([ticked("x1", "B1"), ticked("x2")], on(), None, ("create", [[NEW]], ["article_unknown"])),
         ([ticked("x1", "B1", "3")], on(row("r1", "B1")), sent(x1=("r1", "B1\t2")),  # it was known when it was sent
          ("update", [[{"id": "r1", "article": "B1", "quantity": 3}]], [])),
@@ -123,7 +123,7 @@ def test_a_remark_names_the_line_and_is_planned_again_while_its_cause_lies_elsew
     assert action.remarks == (
         Remark("line_unreadable", {"detail": "quantity: 2.5", "slot": "x3"}, again=True),
         Remark("article_unknown", {"article": "B1", "quantity": "3", "slot": "x1", "line": "Pomp"}, again=True),
-        Remark("article_unknown", bare, again=True),
+        Remark("article_missing", bare, again=True),
     )
     assert action.params == action.remarks[0].params
 
