@@ -47,7 +47,8 @@ def add_routes(api: Blueprint, store: AccountViewStore) -> None:
         name, source = sources.get(asked.get("businessobject", "").lower(), ("", None))
         if source is None:
             raise RefusedError(f"Onbekend systeemobject: {asked.get('businessobject', '')!r}.")
-        rows = _page(_sorted(_filtered(source(store), name, asked), name, asked), f"{name}_Id", asked)
+        wanted = _sorted(_filtered(source(store), name, asked), name, asked)
+        rows = _page(wanted, f"{name}_Id", asked, store.options.numbered_per_answer)
         return reply({name: [_only(row, name, asked) for row in rows]} if rows else {}, 200 if rows else 404)
 
 
@@ -119,14 +120,14 @@ def _sorted(rows: list[Row], table: str, asked: Mapping[str, str]) -> list[Row]:
     return sorted(rows, key=lambda row: [str(row[name]) for name in names], reverse=down) if names else rows
 
 
-def _page(rows: list[Row], number: str, asked: Mapping[str, str]) -> list[Row]:
-    """One page; rows are numbered from 0 in the order of the whole answer, and LastKey goes by that number."""
+def _page(rows: list[Row], number: str, asked: Mapping[str, str], per_answer: bool) -> list[Row]:
+    """One page; rows are numbered from 0 over all pages (or in each), and LastKey goes by that number."""
     last = asked.get("lastkey") or "-1"
     if not last.removeprefix("-").isdecimal():
         raise RefusedError(f"Ongeldige LastKey: {last!r}.")
     size = page_size(asked.get("pagesize", ""), 256, 1000)
     start = int(last) + 1 or (page_number(asked.get("pagenumber", "")) - 1) * size
-    return [{**row, number: place} for place, row in enumerate(rows[start : start + size], start)]
+    return [{**row, number: place} for place, row in enumerate(rows[start : start + size], 0 if per_answer else start)]
 
 
 def _only(row: Row, table: str, asked: Mapping[str, str]) -> dict[str, Any]:
