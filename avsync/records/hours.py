@@ -17,6 +17,7 @@ from avsync.records.kind import (
     Refuse,
     Remark,
     Translated,
+    as_sent,
     fitted,
     key_in,
     translate,
@@ -27,7 +28,7 @@ from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side
 FLOW = "hours"
 DESCRIPTIONS = {"work": "werktijd", "travel": "reistijd"}
 _ORDER = "order:"
-_NATURAL = ("employee", "project", "time_code", "date", "description", "quantity")
+_NATURAL = ("employee", "time_code", "date", "description", "quantity")  # always sent, as the project may not be
 
 
 def _fate(record: Record, policy: Policy) -> Fate:
@@ -44,7 +45,7 @@ def _employee(value: Canonical, record: Record, known: Known) -> Translated:
     if not user.known:
         raise Refuse("user_missing", **about)
     if not user.accountview:
-        raise Refuse("user_without_code", **about)
+        raise Refuse("user_gone_without_code" if user.state == "buried" else "user_without_code", **about)
     if known.of("row", "employee", ACCOUNTVIEW, user.accountview).state == "missing":
         raise Refuse("employee_unknown", employee=user.accountview, **about)
     return Translated(user.accountview)
@@ -73,18 +74,20 @@ def _description(value: Canonical, record: Record, known: Known) -> Translated:
 
 
 def _match(record: Record, look: Look, known: Known) -> Match:
-    """Without a reference column by all natural columns; of identical twins each line takes one (behaviour 5)."""
+    """Without a reference column by the columns that are sent; of identical twins each line takes one (behaviour 5)."""
     if record.side == ACCOUNTVIEW:
         return Match()
     made = translate(HOUR, record, known)
     fields = {name: one.value for name, one in made.items() if isinstance(one, Translated)}
     if len(fields) < len(made):
         return Match()
-    return Match(tuple(look("hour", ACCOUNTVIEW, "alike", _natural(ACCOUNTVIEW, fields)))[:1], "columns")
+    alike = look("hour", ACCOUNTVIEW, "alike", _natural(ACCOUNTVIEW, fields))
+    same = sorted(alike, key=lambda one: one.fields["project"] != fields["project"])
+    return Match(tuple(one for one in same if fields["project"] in (None, one.fields["project"]))[:1], "columns")
 
 
 def _natural(side: Side, fields: Mapping[str, Canonical]) -> str:
-    """The columns by which an hours line without a reference is recognised, as one text."""
+    """The columns by which an hours line without a reference is recognised, as one text; the project aside."""
     return "|".join((fields[name] or "").casefold() for name in _NATURAL) if side == ACCOUNTVIEW else ""
 
 
@@ -93,7 +96,7 @@ def _twin(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _same(record: Record, told: Mapping[str, Any], values: Mapping[str, Any], since: str) -> bool:
-    return all(record.fields.get(name) == value for name, value in told.items())
+    return as_sent(HOUR, record, told, values)
 
 
 def _title(side: Side, fields: Mapping[str, Canonical]) -> str:

@@ -81,7 +81,8 @@ class Ask(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What is known of a record: `linked`, `found` (by look-up only), `coming` (its flow will still bring it), `gone`
-    (deleted in AccountView), `missing`, `several`, `unasked` (this installation has no such list).
+    (deleted in AccountView), `missing`, `several`, `unasked` (this installation has no such list), `former` (a list had
+    it under this name), `buried` (deleted in Crafter, which still tells who it was).
 
     `there` is the version that a look-up showed on the side across, `here` the one on the asker's side.
     """
@@ -100,7 +101,7 @@ class Answer:
     @property
     def known(self) -> bool:
         """Whether it can be referred to on either side."""
-        return self.state in ("linked", "found")
+        return self.state in ("linked", "found", "buried")
 
 
 MISSING = Answer()
@@ -410,6 +411,12 @@ class Kind:
             imports and policy.writes(self.flow, CRAFTER),
         )
 
+    def otherwise(self, record: Record) -> str:
+        """What people know a record by besides its key: another number it has, and its name."""
+        known = (record.fields.get(name) or "" for name in self.known_by if name != "id")
+        number = next((one for one in known if one and one.upper() != record.key), "")
+        return f"{number} ({record.name})" if number and record.name not in ("", number) else number or record.name
+
     def booked_on(self, versions: Mapping[Side, Mapping[str, Canonical]]) -> str:
         """The day a record stands under in the books: AccountView's own where it tells one, else Crafter's."""
         found = (versions.get(side, {}).get(self.day.get(side, "")) or "" for side in BOTH)
@@ -437,6 +444,8 @@ class LookUp:
     whole: bool = True  # read once a run, else asked by key
     unique: bool = True  # two rows under one key are as good as none
     optional: bool = False  # AccountView may lack it
+    buried: bool = False  # what was deleted in Crafter still tells who it was
+    remembered: bool = False  # a name that a row had once is known again
     alike: Callable[[str], str] = field(default=lambda key: key)
     title: Callable[[Row], Canonical] = field(default=lambda row: text(row.get("name"), "name"))
 
@@ -543,6 +552,12 @@ def typed(wanted: Field, value: Canonical, side: Side) -> Value:
     if wanted.type == "date":
         return date.fromisoformat(value)
     return Decimal(value) if wanted.type == "quantity" else value
+
+
+def as_sent(kind: Kind, record: Record, told: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Whether AccountView's record says what was sent; what was not, it may have filled in by itself (behaviour 5)."""
+    sent = [name for name in told if kind.column(kind.field(name), "") in values]
+    return all(record.fields.get(name) == told[name] for name in sent)
 
 
 # --- first meeting

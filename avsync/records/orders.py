@@ -23,6 +23,7 @@ from avsync.records.kind import (
     Value,
     Versions,
     WaitFor,
+    as_sent,
     fitted,
     key_across,
 )
@@ -69,7 +70,11 @@ def _asks(record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
         # of every new one, so that a list that is switched off shows before one needs it (behaviour 30)
         yield Ask("row", "work_type", CRAFTER, record.fields["work_type"] or "-")
         if record.fields["number"]:
-            yield Ask("record", "order", ACCOUNTVIEW, (record.fields["number"] or "").upper())
+            typed = (record.fields["number"] or "").upper()
+            yield Ask("record", "order", ACCOUNTVIEW, typed)
+            holder = known.of("record", "order", ACCOUNTVIEW, typed).link
+            if holder is not None:
+                yield Ask("record", "order", CRAFTER, holder.crafter)
 
 
 def _told_customers(link: Link | None) -> list[tuple[Side, Canonical]]:
@@ -94,7 +99,7 @@ def _named(record: Record, known: Known) -> Record | None:
     if found.here is None and found.link is None:
         raise Refuse("order_number_unknown", order=number)
     if found.link is not None or found.here is None:
-        raise Refuse("order_number_taken", order=number)
+        raise Refuse("order_number_taken", order=number, work_order=_own_number(found.link, known))
     mine, theirs = (
         key_across("customer", CRAFTER, record.fields["customer"] or "", known),
         found.here.fields["customer"],
@@ -102,6 +107,12 @@ def _named(record: Record, known: Known) -> Record | None:
     if mine != theirs:
         raise Refuse("order_number_other_customer", order=number, customer=theirs or "-")
     return found.here
+
+
+def _own_number(link: Link | None, known: Known) -> str:
+    """Crafter's number of a linked work order."""
+    holder = known.of("record", "order", CRAFTER, link.crafter).here if link else None
+    return (holder.fields.get("own_number") if holder else None) or "-"
 
 
 def _project_to_crafter(value: Canonical, record: Record, known: Known) -> Translated:
@@ -143,10 +154,10 @@ def _work_type_to_accountview(value: Canonical, record: Record, known: Known) ->
 
 
 def _protected(wanted: Field, value: Canonical, known: Known) -> bool:
-    """A COMMENT2 that names no work type is somebody's remark, and left alone (behaviour 20)."""
-    return (
-        wanted.name == "work_type" and value is not None and not known.of("row", "work_type", ACCOUNTVIEW, value).known
-    )
+    """A COMMENT2 that names no work type, nor did when it was written, is somebody's remark, and left alone (behaviour
+    20)."""
+    named = known.of("row", "work_type", ACCOUNTVIEW, value)
+    return wanted.name == "work_type" and value is not None and not named.known and named.state != "former"
 
 
 def _is_other(record: Record, link: Link) -> bool:
@@ -201,9 +212,9 @@ def _twin(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _same(record: Record, told: Mapping[str, Any], values: Mapping[str, Any], since: str) -> bool:
-    """Equal in the columns that were sent, the number aside: AccountView gives that."""
-    equal = all(record.fields.get(name) == value for name, value in told.items() if name != "number")
-    return equal and record.day == values.get("order_date")
+    """The number aside: AccountView gives that."""
+    told = {name: value for name, value in told.items() if name != "number"}
+    return as_sent(ORDER, record, told, values) and record.day == values.get("order_date")
 
 
 ORDER = Kind(
@@ -229,7 +240,7 @@ ORDER = Kind(
 )  # fmt: skip
 
 WORK_TYPE = LookUp(
-    "work_type", CRAFTER, lambda row: text(row.get("name"), "name"), unique=False, alike=squeeze,
+    "work_type", CRAFTER, lambda row: text(row.get("name"), "name"), unique=False, alike=squeeze, remembered=True,
     keys={
         CRAFTER: lambda row: required(row.get("id"), "id"),
         ACCOUNTVIEW: lambda row: text(row.get("name"), "name"),

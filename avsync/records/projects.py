@@ -15,6 +15,7 @@ from avsync.records.kind import (
     Policy,
     Refuse,
     Remark,
+    Row,
     Translated,
     Value,
     WaitFor,
@@ -140,13 +141,16 @@ PROJECT = Kind(
     configured=lambda policy: [("status", "accountview.new_project_status", policy.new_project_status)],
 )  # fmt: skip
 
+
+def _code_in_use(row: Row) -> Canonical:
+    """Who has left is nobody's responsible employee any more."""
+    gone = row.get("active") is False or row.get("deleted_at")
+    return None if gone else key_in("unique_code")(row)
+
+
 USER = LookUp(
     "user", CRAFTER, key_in("unique_code"),
-    {
-        CRAFTER: lambda row: required(row.get("id"), "id"),
-        # who has left is nobody's responsible employee any more
-        ACCOUNTVIEW: lambda row: key_in("unique_code")(row) if row.get("active") is not False else None,
-    },
+    {CRAFTER: lambda row: required(row.get("id"), "id"), ACCOUNTVIEW: _code_in_use}, buried=True,
 )  # fmt: skip
 
 KINDS = (PROJECT_TYPE, PROJECT)

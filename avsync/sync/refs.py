@@ -245,16 +245,34 @@ class Refs:
             return dict.fromkeys(keys, Answer("unasked"))
         if not wanted.whole:
             return self._by_key(wanted, keys)
-        return look_up(wanted, side, keys, self._whole(wanted))
+        found = look_up(wanted, side, keys, self._whole(wanted))
+        former = self._former(wanted) if wanted.remembered and side != wanted.side else ()
+        return {
+            key: Answer("former") if one is MISSING and wanted.alike(key) in former else one
+            for key, one in found.items()
+        }
+
+    def _former(self, wanted: LookUp) -> set[str]:
+        return set(self.store.cached(f"names:{wanted.name}", "") or ())
+
+    def _remember(self, wanted: LookUp, rows: Iterable[Row]) -> None:
+        """The names that a list shows, so that one is known again when it has changed (behaviour 20)."""
+        before = self._former(wanted)
+        names = before | {wanted.alike(wanted.title(row) or "") for row in rows if _is_legible(wanted, row)} - {""}
+        if names != before:
+            with self.store.transaction():
+                self.store.cache(f"names:{wanted.name}", sorted(names), self.session.started)
 
     def _whole(self, wanted: LookUp) -> list[Row]:
         if wanted.name not in self._lists:
             pages = (
                 self.session.accountview.pages(wanted.name)
                 if wanted.side == ACCOUNTVIEW
-                else self.session.crafter.pages(wanted.name, include_deleted=False)
+                else self.session.crafter.pages(wanted.name, include_deleted=wanted.buried)
             )
             self._lists[wanted.name] = [row for page in pages for row in page.rows]
+            if wanted.remembered:
+                self._remember(wanted, self._lists[wanted.name])
         return self._lists[wanted.name]
 
     def _by_key(self, wanted: LookUp, keys: Sequence[str]) -> dict[str, Answer]:
@@ -303,7 +321,8 @@ def _of_rows(rows: Sequence[Row], wanted: LookUp) -> Answer:
     if not rows:
         return MISSING
     row = rows[0]
-    return Answer("found", wanted.number(row) or "", text(row.get("id"), "id") or "", wanted.title(row) or "")
+    state = "buried" if row.get("deleted_at") else "found"
+    return Answer(state, wanted.number(row) or "", text(row.get("id"), "id") or "", wanted.title(row) or "")
 
 
 def _is(wanted: LookUp, side: Side, row: Row, key: str) -> bool:

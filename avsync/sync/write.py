@@ -480,9 +480,25 @@ class Writer:
         code = "rejected_by_accountview" if one.write.side == ACCOUNTVIEW else "rejected_by_crafter"
         words = "; ".join(filter(None, [outcome.message, *(f"{name}: {text}" for name, text in outcome.fields)]))
         cause = Cause(code, "error", {"message": words or "-", "fields": ", ".join(one.write.fields)})
+        holder = self._holder(one, outcome)
+        if holder is not None and one.job.link is not None:
+            named = {"number": one.job.link.accountview, "parent_kind": self.kind.name}
+            cause = Cause("number_in_use", "error", {**named, "holder": self.kind.otherwise(holder)})
         self.session.count(self.kind.flow).failed += 1
         with self.store.transaction():
             tell(self.session, one.job.action, [cause], one.job.link)
+
+    def _holder(self, one: Sent, outcome: Rejected) -> Record | None:
+        """Who has in Crafter already what a linked record was to get (behaviour 18)."""
+        if not outcome.existing_id or one.write.side != CRAFTER or one.write.id is None:
+            return None
+        try:
+            row = self.session.fetch(self.kind, CRAFTER, outcome.existing_id)
+            there = read_one(self.session, self.kind, CRAFTER, row)
+        except (AvsyncError, Malformed):
+            return None  # then in Crafter's own words
+        link = one.job.link
+        return there if there is not None and link is not None and there.key == link.accountview.upper() else None
 
     def _is_gone(self, one: Sent) -> bool:
         """A write refused and then not found by key: deleted in AccountView (behaviour 10)."""

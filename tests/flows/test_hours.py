@@ -233,6 +233,42 @@ def test_lines_whose_answer_has_no_body_are_booked_once(tmp_path: Path, ext_id: 
         one.in_step(before)
 
 
+DOUBTS = [{"empty_write_body": True}, {"faults": [{"method": "POST", "path": "accountviewdata", "do": "commit_drop"}]}]
+
+
+@pytest.mark.parametrize("doubt", DOUBTS, ids=["no body", "no answer"])
+@pytest.mark.parametrize("ext_id", [True, False])
+def test_what_accountview_fills_in_by_itself_makes_no_other_line_of_it(
+    tmp_path: Path, doubt: dict[str, Any], ext_id: bool
+) -> None:
+    """A line without a project gets one there; it is still the line that was sent (behaviour 5)."""
+    with shop(tmp_path, FLOWS, ext_id=ext_id, fills={("HRS_LINE", "PROJ_CODE"): "P3"}, **doubt) as one:
+        for name in ("h1", "h2"):  # twins
+            one.hour(name)
+        one.hour("h3", project_id="project-1")
+        one.run()
+        one.goes()
+        assert [(row[1], row[5]) for row in one.booked()] == [("P1", "7.5"), ("P3", "7.5"), ("P3", "7.5")]
+        correct(one, "h2", hours="2")
+        one.goes()
+        assert sorted((row[1], row[5]) for row in one.booked()) == [("P1", "7.5"), ("P3", "2"), ("P3", "7.5")]
+        one.rests()
+
+
+def test_after_lost_state_a_line_takes_the_row_that_says_most_of_what_it_says(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS, ext_id=False) as one:
+        one.hour("h1", project_id="project-1")
+        one.hour("h2")
+        one.goes()
+        for file in one.state.glob("state.db*"):
+            file.unlink()
+        one.goes()
+        correct(one, "h2", hours="2")
+        one.goes()
+        assert [(row[1], row[5]) for row in one.booked()] == [("", "2"), ("P1", "7.5")]
+        one.in_step()
+
+
 # projects
 
 
@@ -465,6 +501,50 @@ def test_hours_of_an_employee_blocked_in_accountview_are_a_problem(tmp_path: Pat
         one.box.accountview.edit("EMPLOYEE", "0101", REC_BLK=False)
         one.goes()
         one.in_step()
+
+
+def test_hours_of_a_user_deleted_in_crafter_still_go_under_his_number(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.hour("h1", hours="1")
+        one.goes()
+        one.hour("h2", hours="2")
+        one.box.crafter.remove("users", "anja")
+        one.goes()
+        correct(one, "h1", hours="3")
+        one.goes()
+        assert [(row[0], row[5]) for row in one.booked()] == [("0101", "2"), ("0101", "3")]
+        one.rests()
+
+
+def test_a_deleted_user_is_named_where_his_hours_cannot_go(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.box.crafter.edit("users", "anja", unique_code=None)
+        one.box.crafter.edit("users", "bram", unique_code="7777")
+        for name in ("anja", "bram"):
+            one.hour(f"{name}-1", user_id=name)
+            one.hour(f"{name}-2", user_id=name)
+            one.box.crafter.remove("users", name)
+        assert one.run()["exit"] == 1
+        said = {problem["code"]: problem for problem in one.errors()}
+        assert set(said) == {"user_gone_without_code", "employee_unknown"}
+        assert "Anja Bos was deleted" in said["user_gone_without_code"]["message"]
+        assert "Restore Anja Bos" in said["user_gone_without_code"]["hint"]
+        assert "Bram Kok" in said["employee_unknown"]["message"]
+        one.rests(exit_code=1)
+
+
+def test_an_account_that_was_made_again_is_no_second_employee(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.hour("h1", hours="1")
+        one.box.crafter.remove("users", "anja")
+        one.box.crafter.add("users", id="anja-2", name="Anja Bos-Smit", unique_code="0101")
+        one.box.accountview.edit("PROJECTS", "P1", EMP_NR="0101")
+        one.hour("h2", user_id="anja-2", hours="2")
+        one.goes()
+        assert one.codes() == []
+        assert [(row[0], row[5]) for row in one.booked()] == [("0101", "1"), ("0101", "2")]
+        assert one.box.crafter.record("projects", "project-1")["responsible_user_id"] == "anja-2"
+        one.rests()
 
 
 def test_two_users_with_one_unieke_code_both_get_their_hours(tmp_path: Path) -> None:

@@ -94,13 +94,29 @@ def test_a_number_in_use_on_another_work_order_is_a_problem_until_it_is_free(tmp
         one.work_order("w2", order_number="26100001")  # the number AccountView is about to give w1
         assert one.run()["exit"] == 1
         assert one.run()["exit"] == 1
-        assert one.codes() == ["order_number_taken", "rejected_by_crafter"]
+        assert one.codes() == ["number_in_use", "order_number_taken"]
         one.change("w2", order_number=None)
         one.run()
         one.goes()
         assert one.werkbon("w1")["order_number"] == "26100001"
         assert len(one.box.accountview.rows("SO_HDR")) == 2
         one.in_step()
+
+
+def test_two_work_orders_that_want_one_number_each_name_the_other(tmp_path: Path) -> None:
+    with shop(tmp_path) as one:
+        one.work_order("w1")
+        one.work_order("w2", order_number="26100001", description="Getypt")
+        one.run()
+        one.run()
+        mine, typed = (one.werkbon(name)["number"] for name in ("w1", "w2"))
+        said = {problem["code"]: problem for problem in one.errors()}
+        assert mine in said["order_number_taken"]["message"]
+        assert "26100001" in said["number_in_use"]["message"]
+        assert typed in said["number_in_use"]["message"]
+        assert "Getypt" in said["number_in_use"]["message"]
+        assert said["number_in_use"]["who"] == "planner"
+        assert typed in one.told("w1")[0]
 
 
 def test_an_answer_without_a_body_still_gives_the_number_back(tmp_path: Path) -> None:
@@ -118,6 +134,20 @@ def test_an_answer_without_a_body_still_gives_the_number_back(tmp_path: Path) ->
             assert None not in numbers
             assert len(one.box.accountview.rows("SO_HDR")) == 2
             one.in_step(before)
+
+
+@pytest.mark.parametrize("ext_id", [True, False])
+def test_what_accountview_fills_in_by_itself_makes_no_other_order_of_it(tmp_path: Path, ext_id: bool) -> None:
+    """An order without a delivery date gets one there; it is still the order that was sent, its answer lost or not."""
+    lost = {"method": "POST", "path": "accountviewdata", "do": "commit_drop"}
+    with shop(tmp_path, ext_id=ext_id, fills={("SO_HDR", "DEL_DATE"): "2026-12-24"}, faults=[lost]) as one:
+        one.work_order("w1")
+        one.work_order("w2", target_date="2026-11-30")
+        one.run()
+        one.goes()
+        assert sorted(row["DEL_DATE"] for row in one.box.accountview.rows("SO_HDR")) == ["2026-11-30", "2026-12-24"]
+        assert {one.werkbon(name)["order_number"] for name in ("w1", "w2")} == {"26100001", "26100002"}
+        one.rests()
 
 
 # import
@@ -323,6 +353,59 @@ def test_a_work_type_that_crafter_lost_is_a_warning_as_long_as_it_is_so(tmp_path
         one.in_step()
 
 
+RENAMES = {
+    "another type": ({"work_type_id": "onderhoud"}, "Onderhoud"),
+    "no type": ({"work_type_id": None}, ""),
+}
+
+
+@pytest.mark.parametrize("change", RENAMES)
+@pytest.mark.parametrize("direction", ["export", "both"])
+def test_a_work_type_that_got_another_name_keeps_no_later_change_from_the_order(
+    tmp_path: Path, change: str, direction: str
+) -> None:
+    fields, comment = RENAMES[change]
+    with shop(tmp_path, {"orders": direction}) as one:
+        one.work_order("w1", work_type_id="storing")
+        one.goes()
+        one.box.crafter.edit("work-types", "storing", name="Spoedklus")
+        one.change("w1", description="Iets anders")
+        one.goes()
+        assert one.order_of("w1")["COMMENT2"] == "Storing & spoed", "nobody changed the type of this work order"
+        assert one.werkbon("w1")["work_type_id"] == "storing"
+        one.change("w1", **fields)
+        one.goes()
+        assert one.order_of("w1")["COMMENT2"] == comment
+        assert one.codes() == []
+        one.change("w1", work_type_id="storing")
+        one.goes()
+        assert one.order_of("w1")["COMMENT2"] == "Spoedklus"
+        one.in_step()
+
+
+def test_a_work_type_that_was_deleted_keeps_no_later_change_from_the_order(tmp_path: Path) -> None:
+    with shop(tmp_path) as one:
+        one.work_order("w1", work_type_id="storing")
+        one.goes()
+        one.box.crafter.remove("work-types", "storing")
+        one.change("w1", work_type_id="onderhoud")
+        one.goes()
+        assert one.order_of("w1")["COMMENT2"] == "Onderhoud"
+        one.in_step()
+
+
+def test_a_remark_stays_a_remark_whatever_the_work_types_are_called(tmp_path: Path) -> None:
+    with shop(tmp_path) as one:
+        one.work_order("w1", work_type_id="storing")
+        one.goes()
+        one.box.accountview.edit("SO_HDR", one.werkbon("w1")["order_number"], COMMENT2="Storing & spoed, bel eerst")
+        one.box.crafter.edit("work-types", "storing", name="Spoedklus")
+        one.change("w1", work_type_id="onderhoud")
+        one.goes()
+        assert one.order_of("w1")["COMMENT2"] == "Storing & spoed, bel eerst"
+        one.rests()
+
+
 # texts
 
 
@@ -411,6 +494,24 @@ def test_a_typed_number_of_a_free_order_of_that_customer_is_adopted(tmp_path: Pa
         one.in_step()
 
 
+@pytest.mark.parametrize("direction", ["import", "both"])
+def test_a_typed_number_of_an_imported_order_names_the_work_order_that_was_made_for_it(
+    tmp_path: Path, direction: str
+) -> None:
+    with shop(tmp_path, {"orders": direction}) as one:
+        one.sales_order("500")
+        one.goes()
+        (bon,) = one.box.crafter.records("work-orders")
+        one.box.crafter.edit("work-orders", bon["id"], order_number=None)
+        one.work_order("w2", order_number="500")
+        one.run()
+        expected = {"import": ["number_in_use"], "both": ["number_in_use", "order_number_taken"]}
+        assert one.codes() == expected[direction]
+        for problem in one.errors():
+            other = one.werkbon("w2") if problem["code"] == "number_in_use" else bon
+            assert other["number"] in problem["message"]
+
+
 @pytest.mark.parametrize("typed", ["404", "GEEN NUMMER'\" &", "5\u202800", "5\n00", "é☃", "12345678901234567890"])
 def test_a_typed_number_that_accountview_does_not_know_must_be_cleared(tmp_path: Path, typed: str) -> None:
     with shop(tmp_path) as one:
@@ -436,6 +537,7 @@ def test_a_typed_number_of_another_work_order_must_be_cleared(tmp_path: Path) ->
         one.work_order("w2", order_number=one.werkbon("w1")["order_number"])
         assert one.run()["exit"] == 1
         assert one.problem()["code"] == "order_number_taken"
+        assert f"work order {one.werkbon('w1')['number']}" in one.problem()["message"]
         assert "Clear the order number" in one.problem()["hint"]
         one.change("w2", order_number=None)
         one.goes()

@@ -67,7 +67,7 @@ def test_every_field_of_a_row_has_its_canonical_value(kind: str, side: Side, fie
         ("order_line", CR, {"lines": None}, ("w1", "20001", "Storing", "", "", "2026-03-05", "")),
         ("order_line", CR, {"description": ""}, ("w1", "20001", "WB-7", "", "", "2026-03-05", "")),
         ("hour", AV, {}, ("R1", "R1", "werktijd", "av:DEMO:hour:R1", "", "",
-                          "007|p100|w1|2026-03-06|werktijd|7.5")),
+                          "007|w1|2026-03-06|werktijd|7.5")),
         ("hour", AV, {"reference": ""}, ("R1", "R1", "werktijd", "av:DEMO:hour:R1", "", "", "")),  # our mark tells
         ("hour", CR, {"kind": "travel"}, ("h1", "h1", "2026-03-06 reistijd 7.5", ..., "", "2026-03-06", "")),
     ],

@@ -156,7 +156,7 @@ def _check_unlocked(store: AccountViewStore, spec: TableSpec, key: str) -> None:
 def _create(store: AccountViewStore, document: Document, written: Written) -> str:
     spec = document.spec
     table = store.tables[spec.name]
-    row = table.blank() | _kept(store, written.values, table)
+    row = table.blank() | store.filled_in(spec.name) | _kept(store, written.values, table)
     if not row[spec.key] and spec.name in ("CONTACT", "SO_HDR", "HRS_HDR", "HRS_LINE"):
         row[spec.key] = table.number()
     key: str = row[spec.key]
@@ -207,7 +207,9 @@ def _new_line(store: AccountViewStore, spec: TableSpec, header: Row, sent: Row) 
     child = store.tables[spec.child]
     if sent.get("REC_ID"):
         raise RefusedError(f"Regel {sent['REC_ID']} bestaat niet.", numbers=[1526])
-    row = child.blank() | store.inherited(spec, header) | sent | {"REC_ID": child.number()}
+    row = (
+        child.blank() | store.filled_in(spec.child) | store.inherited(spec, header) | sent | {"REC_ID": child.number()}
+    )
     rules.check(store, child.spec, row, sent, new=True)
     store.stamp(child.spec, row, new=True)
     if "ART_PX" in child.spec.columns and "ART_PX" not in sent:

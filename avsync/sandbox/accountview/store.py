@@ -188,6 +188,10 @@ class AccountViewStore:
         child = self.tables[spec.child]
         return [child.rows[line] for line in child.equal(spec.key, key)]
 
+    def filled_in(self, table: str) -> Row:
+        """What a new row of a table holds where nothing is sent for it."""
+        return {column: value for (name, column), value in self.options.fills.items() if name == table}
+
     def inherited(self, spec: TableSpec, header: Row) -> Row:
         """What a detail row has from its header: the key, and of a sheet also whose it is."""
         return {name: header[name] for name in (spec.key, *(["EMP_NR"] if spec.name == SHEETS else []))}
