@@ -267,6 +267,7 @@ class _Pair:
         self.stopped: list[Refuse | WaitFor] = []
         self.at: Side | None = None  # the side of the first of them
         self.edited_cuts: list[Remark] = []
+        self.dropped: set[str] = set()  # what was owed, and a person has filled in otherwise meanwhile
         self.quiet: dict[Side, dict[str, Canonical]] = {ACCOUNTVIEW: {}, CRAFTER: {}}  # told without a write
         self.may = {name: kind.may_write(kind.field(name), link, known.policy) for name in kind.names}
 
@@ -346,8 +347,8 @@ class _Pair:
         told: dict[Side, dict[str, Canonical]] = {ACCOUNTVIEW: {}, CRAFTER: {}}
         for name in merged.to_crafter:
             made, wanted = self.translated(name, ACCOUNTVIEW), self.kind.field(name)
-            if made is None or (made.remark and made.remark.again):
-                continue  # owed, not edited: nothing is emptied for it (behaviour 15)
+            if made is None or self._is_owed(wanted, made, ACCOUNTVIEW):
+                continue
             if not made.leave and wanted.crafter and not self._is_cut(name):
                 values[wanted.crafter] = typed(wanted, made.value, CRAFTER)
                 told[CRAFTER][name] = made.value
@@ -361,6 +362,22 @@ class _Pair:
             self.quiet[side] |= values_told
         seen = self._seen(merged.to_crafter, CRAFTER)
         return Write(CRAFTER, self.link.crafter, values, tuple(values), told, seen=seen) if values else None
+
+    def _is_owed(self, wanted: Field, made: Translated, from_side: Side) -> bool:
+        """Owed, not edited: nothing is emptied for it, and it is written once it can be, if the side across still shows
+        what we left there; else somebody's choice stands, and the debt is over (behaviour 15)."""
+        name, across = wanted.name, other(from_side)
+        waits = bool(made.remark and made.remark.again)
+        told, left = self.link.end[from_side].told, self.link.end[across].told
+        was_owed = wanted.owner is None and told is not None and name not in told
+        chosen = left is not None and name in left and self.now[across].fields.get(name) != left[name]
+        if not chosen or not (waits or was_owed):
+            return waits
+        self.dropped.add(name)
+        self.used.pop((from_side, name), None)
+        for side in (from_side, across):
+            self.quiet[side][name] = self.now[side].fields.get(name)
+        return True
 
     def _is_cut(self, name: str) -> bool:
         """An edit of what AccountView holds cut: Crafter keeps its whole text, and the edit is told (behaviour 13)."""
@@ -379,7 +396,7 @@ class _Pair:
         for name in merged.to_accountview:
             wanted = self.kind.field(name)
             made, column = self.translated(name, CRAFTER), self.kind.column(wanted, self.link.accountview)
-            if made is None or (made.remark and made.remark.again):
+            if made is None or self._is_owed(wanted, made, CRAFTER):
                 continue
             told[CRAFTER][name] = self.now[CRAFTER].fields.get(name)
             there = self.now[ACCOUNTVIEW].fields.get(name)
@@ -409,7 +426,7 @@ class _Pair:
             code = no.code if isinstance(no, Refuse) else "waiting_for_parent"
             yield Remark(code, no.params, again=True)
         if self.known.policy.flows[self.kind.flow] == "both" and self.link.end[CRAFTER].told is not None:
-            for one in merged.conflicts:
+            for one in (one for one in merged.conflicts if one.field not in self.dropped):
                 yield Remark("conflict", {"field": one.field, "kept": one.kept, "lost": one.lost})
 
     def _cuts(self, merged: Merged) -> Iterable[Remark]:

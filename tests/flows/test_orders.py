@@ -641,6 +641,67 @@ def test_on_import_a_closed_project_is_left_out_with_a_warning_until_it_is_linke
         one.in_step()
 
 
+CLOSED = {"PROJ_DESC": "Oud project", "SUB_NR": "10001", "PRO_TYPE": "ONDERHOUD", "END_DATE": "2026-01-31"}
+
+
+@pytest.mark.parametrize("direction", ["import", "both"])
+@pytest.mark.parametrize("edit", [{}, {"COMMENT1": "Nog iets"}, {"PROJ_CODE": "P8"}])
+def test_a_planners_project_stays_although_accountviews_names_one_that_crafter_lacks(
+    tmp_path: Path, direction: str, edit: dict[str, str]
+) -> None:
+    with shop(tmp_path, {"orders": direction}) as one:
+        for code in ("P8", "P9"):
+            one.box.accountview.add("PROJECTS", PROJ_CODE=code, **CLOSED)
+        one.sales_order("500", PROJ_CODE="P9")
+        one.goes()
+        (bon,) = one.box.crafter.records("work-orders")
+        one.change(bon["id"], project_id="project-1")
+        if edit:
+            one.box.accountview.edit("SO_HDR", "500", **edit)
+        for more in ((), ("--full",)):
+            one.goes(*more)
+            assert one.werkbon(bon["id"])["project_id"] == "project-1"
+            assert one.box.accountview.row("SO_HDR", "500")["PROJ_CODE"] == edit.get("PROJ_CODE", "P9")
+        one.box.accountview.edit("PROJECTS", edit.get("PROJ_CODE", "P9"), END_DATE="")  # open again: it comes
+        one.goes()
+        one.goes()
+        assert len(one.box.crafter.records("projects")) == 4
+        assert one.werkbon(bon["id"])["project_id"] == "project-1", "what we left there is not there any more"
+        one.rests()
+
+
+def test_an_employee_that_crafter_lacks_takes_no_other_away(tmp_path: Path) -> None:
+    with shop(tmp_path, {"projects": "import"}) as one:
+        one.box.accountview.edit("PROJECTS", "P1", EMP_NR="0101")
+        one.goes()
+        one.box.accountview.add("EMPLOYEE", EMP_NR="0999", EMP_NAME="Nieuw")
+        one.box.accountview.edit("PROJECTS", "P1", EMP_NR="0999")
+        one.goes()
+        assert one.codes() == ["employee_missing"]
+        assert one.box.crafter.record("projects", "project-1")["responsible_user_id"] == "anja"
+        one.box.crafter.add("users", id="cees", name="Cees", unique_code="0999")
+        one.goes()
+        assert one.codes() == []
+        assert one.box.crafter.record("projects", "project-1")["responsible_user_id"] == "cees"
+        one.rests()
+
+
+@pytest.mark.parametrize("direction", ["import", "both"])
+@pytest.mark.parametrize("projects", ["import", "off"])
+def test_an_imported_order_on_a_closed_project_that_crafter_has_gets_it(
+    tmp_path: Path, direction: str, projects: str
+) -> None:
+    with shop(tmp_path, {"orders": direction, "projects": projects}) as one:
+        one.box.accountview.edit("PROJECTS", "P2", END_DATE="2026-01-31")
+        one.sales_order("500", PROJ_CODE="P2")
+        one.goes()
+        (bon,) = one.box.crafter.records("work-orders")
+        assert bon["project_id"] == "project-2"
+        assert one.codes() == []
+        one.goes()
+        one.rests()
+
+
 # customers of orders
 
 

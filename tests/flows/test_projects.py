@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from avsync.records.values import AMSTERDAM
-from tests.support.office import Office, office
+from tests.support.office import Office, office, shop
 
 IMPORT = {"customers": "import", "projects": "import"}
 EXPORT = {"customers": "export", "projects": "export"}
@@ -473,3 +473,22 @@ def test_a_waiting_project_that_becomes_unreadable_is_not_sent_as_it_was(tmp_pat
         assert one.run()["exit"] == 0
         assert codes(one) == ["P1"]
         assert one.errors() == []
+
+
+def test_an_employee_that_the_bookkeeper_filled_in_meanwhile_stays(tmp_path: Path) -> None:
+    """What could not be carried over is owed only as long as nobody has filled in something else (behaviour 15)."""
+    with shop(tmp_path, {"projects": "export"}) as one:
+        one.goes()
+        one.box.crafter.edit("users", "anja", unique_code=None)
+        one.box.crafter.edit("projects", "project-1", responsible_user_id="anja")
+        one.box.crafter.edit("projects", "project-2", responsible_user_id="anja")
+        one.goes()
+        assert one.codes() == ["employee_without_code"] * 2
+        one.box.accountview.edit("PROJECTS", "P1", EMP_NR="0102")
+        one.goes()
+        assert one.codes() == ["employee_without_code"]
+        one.box.crafter.edit("users", "anja", unique_code="0101")
+        one.goes()
+        assert [one.box.accountview.row("PROJECTS", code)["EMP_NR"] for code in ("P1", "P2")] == ["0102", "0101"]
+        assert one.codes() == []
+        one.rests()
