@@ -13,6 +13,7 @@ from avsync.records.kind import (
     Look,
     LookUp,
     Match,
+    Over,
     Policy,
     Refuse,
     Remark,
@@ -27,7 +28,6 @@ from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side
 
 FLOW = "hours"
 DESCRIPTIONS = {"work": "werktijd", "travel": "reistijd"}
-_ORDER = "order:"
 _NATURAL = ("employee", "time_code", "date", "description", "quantity")  # always sent, as the project may not be
 
 
@@ -52,17 +52,14 @@ def _employee(value: Canonical, record: Record, known: Known) -> Translated:
 
 
 def _project(value: Canonical, record: Record, known: Known) -> Translated:
-    """Its own project, else its work order's, else none: a problem where the column is mandatory (behaviour 24)."""
-    gone: Remark | None = None
-    if value and value.startswith(_ORDER):
-        order = known.of("record", "order", CRAFTER, value.removeprefix(_ORDER)).here
-        value = order.fields["project"] if order else None
-        gone = Remark("hour_order_gone") if order is None else None
+    """Without one, nor a work order that has one: a problem where the column is mandatory (behaviour 24)."""
     if value:
         return Translated(project_code(value, known))
     if known.columns("hour", "project").mandatory:
         raise Refuse("hour_without_project")
-    return Translated(None, gone)
+    order = record.fields.get("work_order")
+    gone = bool(order) and known.of("record", "order", CRAFTER, order).here is None
+    return Translated(None, Remark("hour_order_gone") if gone else None)
 
 
 def _time_code(value: Canonical, record: Record, known: Known) -> Translated:
@@ -102,7 +99,7 @@ def _same(record: Record, told: Mapping[str, Any], values: Mapping[str, Any], si
 def _title(side: Side, fields: Mapping[str, Canonical]) -> str:
     if side == ACCOUNTVIEW:
         return fields["description"] or ""
-    return f"{fields['date']} {DESCRIPTIONS[fields['description'] or '']} {fields['quantity']}"
+    return f"{fields['date']} {DESCRIPTIONS.get(fields['description'] or '', '')} {fields['quantity']}"
 
 
 _WORDS = tuple(DESCRIPTIONS)
@@ -114,7 +111,10 @@ HOUR = Kind(
         Field("time_code", "code", crafter="kind", only=_WORDS, needed=(CRAFTER,), to_accountview=_time_code),
         Field("employee", crafter="user_id", list="user", against="employee", needed=(CRAFTER,),
               to_accountview=_employee),
-        Field("project", crafter="project_id", ref="project", over=("order", "work_order_id"), to_accountview=_project),
+        Field("own_project", accountview=None, crafter="project_id", merged=False),
+        Field("work_order", accountview=None, crafter="work_order_id", merged=False),
+        Field("project", crafter=None, ref="project", over=Over("order", by="work_order", own="own_project"),
+              to_accountview=_project),
         Field("description", "free", crafter="kind", needed=(CRAFTER,), to_accountview=_description),
         Field("quantity", "quantity", crafter="hours", needed=(CRAFTER,)),
     ),

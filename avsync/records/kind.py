@@ -8,7 +8,7 @@ references, rights and look-ups follow from it; no other module lists kinds or c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
@@ -259,6 +259,17 @@ class Match:
     question: str = ""
 
 
+class Over(NamedTuple):
+    """What a field is taken from where the record has none of its own: the same field of another record in Crafter.
+
+    `kind` of that record, the field that names it, and the field that holds the record's own.
+    """
+
+    kind: str
+    by: str
+    own: str
+
+
 Versions = Mapping[Side, Record]  # both halves, as read or as last told
 Look = Callable[[str, Side, str, str], list[Record]]  # kind, side, column, value: free records of that side
 Translate = Callable[[Canonical, Record, Known], Translated]
@@ -282,7 +293,7 @@ class Field:
     ref: str = ""  # the kind it refers to
     list: str = ""  # the list it is looked up in
     against: str = ""  # AccountView's list that what was looked up must be in
-    over: tuple[str, str] = ("", "")  # (kind, Crafter's field): what it is taken from where Crafter's is empty
+    over: Over | None = None  # Crafter's is taken from another record
     owner: Side | None = None  # the side whose value is always handed on, whatever the flow's direction
     needed: tuple[Side, ...] = ()  # sides on which a row without it cannot be read
     instead: str = ""  # the field that stands in for it where AccountView's is empty
@@ -458,11 +469,10 @@ def asks_of(kind: Kind, record: Record, link: Link | None, known: Known) -> Iter
     flow may write to the side across, and what the kind asks besides."""
     for one in kind.fields if known.policy.writes(kind.flow, other(record.side)) else ():
         value = record.fields.get(one.name)
-        if value and one.over[0] and value.startswith(f"{one.over[0]}:"):
-            ask = Ask("record", one.over[0], record.side, value.partition(":")[2])
-            yield ask
-            behind = known.answers.get(ask, MISSING).here
-            value = behind.fields[one.name] if behind else None
+        if one.over and record.side == CRAFTER:
+            if _behind(one.over, record):
+                yield Ask("record", one.over.kind, CRAFTER, _behind(one.over, record))
+            value = _taken_over(one, one.over, record, link, known)
         if value and one.ref:
             yield Ask("ref", one.ref, record.side, value)
         elif value and one.list:
@@ -475,6 +485,30 @@ def asks_of(kind: Kind, record: Record, link: Link | None, known: Known) -> Iter
         yield Ask("record", kind.name, ACCOUNTVIEW, record.reference.removeprefix(start))  # is it still there?
     if kind.asks is not None:
         yield from kind.asks(record, link, known)
+
+
+def _behind(over: Over, record: Record) -> str:
+    """The record that the field is taken from, empty where this one has its own."""
+    return "" if record.fields.get(over.own) else record.fields.get(over.by) or ""
+
+
+def _taken_over(wanted: Field, over: Over, record: Record, link: Link | None, known: Known) -> Canonical:
+    """The record's own, or that of the one it is taken from. Where that is there no more, the value it had stays."""
+    behind = _behind(over, record)
+    if not behind:
+        return record.fields.get(over.own)
+    there = known.of("record", over.kind, CRAFTER, behind).here
+    if there is not None:
+        return there.fields[wanted.name]
+    return link.told(CRAFTER).get(wanted.name) if link else None
+
+
+def as_meant(kind: Kind, record: Record, link: Link | None, known: Known) -> Record:
+    """A version with what it takes over from other records, and as people know it by now."""
+    if record.side == CRAFTER:
+        taken = {one.name: _taken_over(one, one.over, record, link, known) for one in kind.fields if one.over}
+        record = replace(record, fields={**record.fields, **taken}) if taken else record
+    return kind.shown(record, known) if kind.shown else record
 
 
 def named_by_mark(kind: Kind, record: Record, known: Known) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 
 from avsync.records import customers, hours, order_lines, orders, projects
-from avsync.records.kind import Kind, LookUp, Policy
+from avsync.records.kind import Field, Kind, LookUp, Over, Policy
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Side
 
@@ -44,6 +44,13 @@ def referring(name: str) -> list[tuple[Kind, str]]:
     ]
 
 
+def taking_over(name: str) -> list[tuple[Kind, Field, Over]]:
+    """Kinds with a field that is taken from Crafter's records of this kind, which must follow them."""
+    return [
+        (kind, one, one.over) for kind in KINDS.values() for one in kind.fields if one.over and one.over.kind == name
+    ]
+
+
 def children(name: str) -> list[Kind]:
     """Kinds whose records belong to one of this kind."""
     return [kind for kind in KINDS.values() if kind.belongs_to and kind.field(kind.belongs_to).ref == name]
@@ -75,7 +82,14 @@ def _listing(side: Side, name: str) -> Listing:
 def wanted(policy: Policy, flows: Collection[str]) -> list[Listing]:
     """The listings that these flows need: those of what they write, and of what they recognise it by."""
     on = [flow for flow in flows if policy.flows[flow] != "off"]
-    return [one for one in listings() if not one.recent and any(_reads(kind, on, policy) for kind in one.makes)]
+    read = [one for one in listings() if not one.recent and any(_reads(kind, on, policy) for kind in one.makes)]
+    return read + [one for one in listings() if one not in read and followed(one, on, policy)]
+
+
+def followed(one: Listing, on: Collection[str], policy: Policy) -> bool:
+    """Whether a listing of Crafter's is read although its own flows are off: others take something over from it."""
+    off = one.side == CRAFTER and all(policy.flows[kind.flow] == "off" for kind in one.makes)
+    return off and any(taker.flow in on for kind in one.makes for taker, *_ in taking_over(kind.name))
 
 
 def _reads(kind: Kind, on: Sequence[str], policy: Policy) -> bool:
@@ -133,7 +147,7 @@ def crafter_needs(flow: str, policy_flows: Mapping[str, str]) -> frozenset[str]:
     for kind in kinds_of(flow):
         if imports or ACCOUNTVIEW in kind.made | kind.changed or not kind.belongs_to:
             found.add(kind.listed.get(CRAFTER, kind.name))
-            found |= {one.ref for one in kind.fields if one.ref} | {one.over[0] for one in kind.fields if one.over[0]}
+            found |= {one.ref for one in kind.fields if one.ref} | {one.over.kind for one in kind.fields if one.over}
             found |= {one.name for one in lists_of(kind) if one.side == CRAFTER}
     return frozenset(found)
 

@@ -68,9 +68,6 @@ def _read(kind: Kind, side: Side, row: Row, policy: Policy, which: str, columns:
         if name is not None:
             sort: FieldType = "code" if (one.ref or one.list) and one.type == "line" else one.type
             value = READ[side, sort](row.get(name), name)
-        if side == CRAFTER and value is None and one.over[1]:
-            behind = text(row.get(one.over[1]), one.over[1])
-            value = f"{one.over[0]}:{behind}" if behind else None
         if side == CRAFTER and value is not None and one.only and value not in one.only:
             raise Malformed(name or one.name, short(value))
         if side == ACCOUNTVIEW and value is None and one.instead:

@@ -48,6 +48,8 @@ _TABLES = (
     "CREATE UNIQUE INDEX links_crafter ON links(kind, crafter)",
     "CREATE INDEX links_owner ON links(kind, json_extract(crafter_told, '$.customer'))"
     " WHERE json_extract(crafter_told, '$.customer') IS NOT NULL",
+    "CREATE INDEX links_work_order ON links(kind, json_extract(crafter_told, '$.work_order'))"
+    " WHERE json_extract(crafter_told, '$.work_order') IS NOT NULL",
     "CREATE INDEX links_name ON links(kind, json_extract(accountview_told, '$.name'))"
     " WHERE json_extract(accountview_told, '$.name') IS NOT NULL",
     """CREATE TABLE inbox (

@@ -7,7 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from avsync.records.kind import BOTH, End, Kind, Known, Link, Match, Refuse, WaitFor, named_by_mark, recognise
+from avsync.records.kind import (
+    BOTH,
+    End,
+    Kind,
+    Known,
+    Link,
+    Match,
+    Refuse,
+    WaitFor,
+    as_meant,
+    named_by_mark,
+    recognise,
+)
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, other
 from avsync.state.inbox import Entry
 from avsync.sync.boundary import each
@@ -174,13 +186,17 @@ class _Page:
         if self.kind.plan is not None:
             return {}
         free = [one.record for one in self.entries if not self._is_whole(self.links.get(one.record.id))]
-        found = {record.id: recognise(self.kind, record, self.look, self.known) for record in free}
+        found = {record.id: self._recognised(record) for record in free}
         there = [one for match in found.values() for one in match.candidates]
         there += [one for record in free if (one := self._named(record))]
         met = Link(self.kind.name, {side: End() for side in BOTH}, self.side)  # as if linked: they are never created
         if there:
             self.known = self.session.refs.know(self.kind, [(one, met) for one in there], self.known)
         return found
+
+    def _recognised(self, record: Record) -> Match:
+        meant = as_meant(self.kind, record, self.links.get(record.id), self.known)
+        return recognise(self.kind, meant, self.look, self.known)
 
     @staticmethod
     def _is_whole(link: Link | None) -> bool:
@@ -228,7 +244,7 @@ class _Page:
     def _meeting(self, record: Record) -> Meeting:
         match = self.matches.get(record.id, Match())
         if match.candidates and any((one.side, one.id) in self.of.taken for one in match.candidates):
-            match = recognise(self.kind, record, self.look, self.known)
+            match = self._recognised(record)
         question = self.session.questions.get((self.kind.name, record.id), "") if self.side == ACCOUNTVIEW else ""
         if question and not match.candidates:
             match = replace(match, question=question)

@@ -21,6 +21,7 @@ from avsync.records.kind import (
     Value,
     WaitFor,
     Write,
+    as_meant,
     translate,
     typed,
 )
@@ -103,7 +104,7 @@ def plan(
     kind: Kind, record: Record, link: Link | None, partner: Record | None, known: Known, meeting: Meeting
 ) -> Action:
     """Decide one version. Refusals and waits are actions too; nothing else is raised for what data does."""
-    record = kind.shown(record, known) if kind.shown else record
+    record, partner = as_meant(kind, record, link, known), partner and as_meant(kind, partner, link, known)
     try:
         action = _decide(kind, record, link, partner, known, meeting)
     except Refuse as no:
@@ -124,10 +125,6 @@ def _where(side: Side | None, record: Record, half: Record | None) -> tuple[Reco
 def _pairs(kind: Kind, record: Record, known: Known) -> tuple[tuple[Record, Record], ...]:
     """What the record refers to, found on both sides without a link (behaviour 19): (AccountView's, Crafter's)."""
     found = [known.ref(one.ref, record.side, record.fields.get(one.name)) for one in kind.fields if one.ref]
-    for one in kind.fields:
-        if one.over[0] and (value := record.fields.get(one.name)):
-            behind = known.of("record", one.over[0], record.side, value.partition(":")[2]).here
-            found += [known.ref(one.ref, record.side, behind.fields.get(one.name))] if behind else []
     pairs = [(one.here, one.there) for one in found if one.here is not None and one.there is not None]
     return tuple((here, there) if here.side == ACCOUNTVIEW else (there, here) for here, there in pairs)
 

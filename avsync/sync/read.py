@@ -14,7 +14,7 @@ from typing import Any
 
 from avsync.errors import PersonMustLook
 from avsync.records.kind import Kind, Link, Row
-from avsync.records.registry import KINDS, children
+from avsync.records.registry import KINDS, children, taking_over
 from avsync.records.rows import Listing, Reach, Seen
 from avsync.records.values import (
     ACCOUNTVIEW,
@@ -32,6 +32,7 @@ from avsync.records.values import (
 from avsync.state.problems import About, Cause
 from avsync.state.store import Store, Watermark
 from avsync.sync.boundary import ROW, cause_of, each
+from avsync.sync.refs import told_by
 from avsync.sync.session import Session, seconds_between
 
 log = logging.getLogger(__name__)
@@ -304,6 +305,10 @@ def take_records(session: Session, records: Sequence[Record], taken: Taken) -> N
 
 def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken: Taken) -> None:
     store = session.store
+    if record.side == CRAFTER:
+        _followed(session, record)
+    if session.policy.flows[kind.flow] == "off":
+        return
     if link is not None and record.side == ACCOUNTVIEW and kind.is_other is not None and kind.is_other(record, link):
         _retire(store, link)
         link = None
@@ -326,12 +331,25 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken
         _reappeared(store, link)
     told = link.end[record.side].told
     marked = record.side == ACCOUNTVIEW or not kind.marked or record.reference == link_mark(session, link)
-    same = told is not None and all(told.get(name, _NEVER) == value for name, value in record.fields.items())
+    here = [one.name for one in kind.fields if one.on(record.side) is not None]
+    same = told is not None and all(told.get(name, _NEVER) == record.fields[name] for name in here)
     if same and marked and link.crafter:
         store.inbox.remove(record.kind, record.side, record.id)
         taken.unchanged += 1
     else:
         store.inbox.put(record, "plan")
+
+
+def _followed(session: Session, record: Record) -> None:
+    """Linked records that take something over from this one are planned again when it has changed (behaviour 24)."""
+    store, flows = session.store, session.policy.flows
+    takers = [] if record.absent else taking_over(record.kind)
+    for kind, one, over in [taker for taker in takers if flows[taker[0].flow] != "off"]:
+        for link in store.links.belonging(kind.name, over.by, record.id):
+            told = link.told(CRAFTER)
+            follows = not link.gone and not told.get(over.own) and told.get(one.name) != record.fields[one.name]
+            if follows and store.inbox.one(kind.name, CRAFTER, link.crafter) is None:
+                store.inbox.put(told_by(link, CRAFTER), "plan")
 
 
 def _retire(store: Store, link: Link) -> None:

@@ -293,8 +293,8 @@ def told_by(link: Link, side: Side) -> Record:
     """What a side told last stands for a version of it."""
     kind, told = KINDS[link.kind], link.told(side)
     fields = {one.name: told.get(one.name) for one in kind.fields}
-    owner, name = told.get(kind.belongs_to) or "", told.get("name") or ""
-    return Record(link.kind, side, link.end[side].id, link.end[side].id, name, fields, owner=owner)
+    owner, name, day = told.get(kind.belongs_to) or "", kind.title(side, fields) or "", kind.booked_on({side: fields})
+    return Record(link.kind, side, link.end[side].id, link.end[side].id, name, fields, owner=owner, day=day)
 
 
 def _linked(link: Link) -> Answer:

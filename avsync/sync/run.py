@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from avsync.config.settings import Safety
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook
-from avsync.records.registry import FLOWS, KINDS, kinds_of, listing, wanted, writable
+from avsync.records.registry import FLOWS, KINDS, followed, kinds_of, listing, wanted, writable
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.services.accountview.client import pick_company
@@ -121,18 +121,21 @@ def _read(session: Session) -> None:
 
 def _listing(session: Session, one: Listing) -> list[Taken]:
     flows = [flow for flow in dict.fromkeys(kind.flow for kind in one.makes) if flow in session.running()]
-    if not flows:
+    if not flows and not followed(one, session.running(), session.policy):
         return []
     try:
         got = read_listing(session, one)
     except (LoginNeeded, OutOfTime, PersonMustLook):
         raise
     except AvsyncError as error:
+        if not flows:
+            log.warning("what changed in %s will be followed by a later run: %s", one.name, error)
         session.errors.update(dict.fromkeys(flows, error))
         return []
-    totals = session.count(flows[0])
-    totals.read += got.read
-    totals.unchanged += got.unchanged
+    if flows:
+        totals = session.count(flows[0])
+        totals.read += got.read
+        totals.unchanged += got.unchanged
     return [got]
 
 

@@ -316,6 +316,115 @@ def test_a_line_takes_the_project_that_its_work_order_has_now(tmp_path: Path) ->
         one.in_step()
 
 
+@pytest.mark.parametrize("orders", ["off", "export", "import", "both"])
+def test_a_booked_line_follows_the_project_of_its_work_order(tmp_path: Path, orders: str) -> None:
+    with shop(tmp_path, {"orders": orders, "hours": "export"}) as one:
+        one.work_order("w1")
+        one.work_order("oud", created_at="2025-06-01T10:00:00.000000Z")
+        one.hour("h1", work_order_id="w1")
+        one.hour("h2", work_order_id="w1", project_id="project-3")
+        one.hour("h3", work_order_id="oud", hours="1")
+        one.goes()
+        assert [row[1] for row in one.booked()] == ["", "", "P3"]
+        for project, code in (("project-1", "P1"), ("project-2", "P2"), (None, "")):
+            one.change("w1", project_id=project)
+            one.change("oud", project_id=project)
+            one.box.requests.clear()
+            one.goes()
+            assert [row[1] for row in one.booked()] == sorted([code, code, "P3"])
+            puts = [names for names in one.columns_sent() if "HRS" in str(names) or names == ["PROJ_CODE"]]
+            assert puts.count(["PROJ_CODE"]) >= 2
+            one.rests()
+        one.in_step(but=("oud",))
+
+
+def test_following_a_work_order_costs_a_quiet_run_nothing_more(tmp_path: Path) -> None:
+    with shop(tmp_path, WITH_ORDERS) as one:
+        for number in range(5):
+            one.work_order(f"w{number}", created_at=f"202{5 + number % 2}-06-01T10:00:00.000000Z")
+            one.hour(f"h{number}", work_order_id=f"w{number}")
+        one.goes()
+        one.goes()
+        one.box.requests.clear()
+        one.goes()
+        quiet = len(one.box.requests)
+        one.change("w1", description="Zonder project, als voorheen")
+        one.goes()
+        one.goes()
+        one.box.requests.clear()
+        one.goes()
+        assert len(one.box.requests) == quiet
+
+
+def test_a_line_whose_work_order_got_a_project_that_accountview_lacks_says_so_and_follows_later(
+    tmp_path: Path,
+) -> None:
+    with shop(tmp_path, WITH_ORDERS) as one:
+        one.work_order("w1", project_id="project-1")
+        one.hour("h1", work_order_id="w1")
+        one.goes()
+        known = {"name": "Alleen hier", "customer_id": "klant-1", "project_type_id": "soort"}
+        one.box.crafter.add("projects", id="project-9", project_code="P9", **known)
+        one.change("w1", project_id="project-9")
+        assert one.run()["exit"] == 1
+        assert one.codes() == ["project_unknown", "project_unknown"]
+        assert [row[1] for row in one.booked()] == ["P1"]
+        one.rests(exit_code=1)
+        books = {"PROJ_DESC": "Alleen hier", "SUB_NR": "10001", "PRO_TYPE": "ONDERHOUD"}
+        one.box.accountview.add("PROJECTS", PROJ_CODE="P9", **books)
+        one.goes()
+        assert [row[1] for row in one.booked()] == ["P9"]
+        assert one.codes() == []
+        one.in_step()
+
+
+def test_a_bookkeepers_project_on_a_line_stays_until_the_work_order_gets_another(tmp_path: Path) -> None:
+    with shop(tmp_path, WITH_ORDERS) as one:
+        one.work_order("w1", project_id="project-1")
+        one.hour("h1", work_order_id="w1")
+        one.goes()
+        (row,) = one.box.accountview.rows("HRS_LINE")
+        one.box.accountview.edit("HRS_LINE", row["REC_ID"], PROJ_CODE="P3")
+        one.change("w1", description="Alleen de tekst")
+        correct(one, "h1", hours="2")
+        one.goes()
+        assert [(row[1], row[5]) for row in one.booked()] == [("P3", "2")]
+        one.change("w1", project_id="project-2")
+        one.goes()
+        assert [row[1] for row in one.booked()] == ["P2"]
+
+
+@pytest.mark.parametrize("orders", ["off", "export", "both"])
+def test_a_booked_line_keeps_its_project_when_its_work_order_is_deleted(tmp_path: Path, orders: str) -> None:
+    with shop(tmp_path, {"orders": orders, "hours": "export"}) as one:
+        one.work_order("w1", project_id="project-1")
+        one.hour("h1", work_order_id="w1")
+        one.goes()
+        one.box.crafter.remove("work-orders", "w1")
+        one.goes()
+        correct(one, "h1", hours="2")
+        one.goes()
+        assert [(row[1], row[5]) for row in one.booked()] == [("P1", "2")]
+        assert one.codes() == []
+        one.rests()
+
+
+def test_a_line_that_gets_a_project_of_its_own_no_longer_follows(tmp_path: Path) -> None:
+    with shop(tmp_path, WITH_ORDERS) as one:
+        one.work_order("w1", project_id="project-1")
+        one.hour("h1", work_order_id="w1")
+        one.goes()
+        correct(one, "h1", project_id="project-1")
+        one.goes()
+        one.change("w1", project_id="project-2")
+        one.goes()
+        assert [row[1] for row in one.booked()] == ["P1"]
+        correct(one, "h1", project_id=None)
+        one.goes()
+        assert [row[1] for row in one.booked()] == ["P2"]
+        one.in_step()
+
+
 def test_a_line_of_a_work_order_that_is_gone_goes_without_a_project_and_says_so(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         one.hour("h1", work_order_id="weg")

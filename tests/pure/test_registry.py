@@ -33,14 +33,16 @@ def test_what_is_referred_to_stands_before_what_refers_to_it() -> None:
     assert list(FLOWS) == ["customers", "projects", "orders", "invoice", "hours"]
     order = list(KINDS)
     for kind in KINDS.values():
-        before = {one.ref for one in kind.fields} | {one.over[0] for one in kind.fields} | {kind.details_of}
+        before = {one.ref for one in kind.fields} | {kind.details_of}
+        before |= {one.over.kind for one in kind.fields if one.over}
         assert all(order.index(name) < order.index(kind.name) for name in before - {""}), kind.name
 
 
 @EACH
 def test_every_field_refers_to_a_kind_or_a_list_that_there_is(kind: Kind) -> None:
     for one in kind.fields:
-        assert {one.ref, one.over[0]} - {""} <= KINDS.keys()
+        assert {one.ref, one.over.kind if one.over else ""} - {""} <= KINDS.keys()
+        assert not one.over or {one.over.by, one.over.own} <= {field.name for field in kind.fields}
         assert {one.list, one.against} - {""} <= LISTS.keys()
         assert not one.against or LISTS[one.against].side == AV
     assert set(kind.lists) <= LISTS.keys()
@@ -60,7 +62,7 @@ def test_every_name_of_a_kind_stands_in_the_schema_of_its_side(kind: Kind) -> No
     columns |= {column for column, _, _ in (kind.configured(policy()) if kind.configured else ())}
     columns |= {"changed_at"} if kind.changed_at and kind.table == kind.name and not kind.details_of else set()
     assert columns | ({"reference"} if kind.bears else set()) <= table.columns.keys()
-    fields = {one.crafter for one in kind.fields} | {one.over[1] for one in kind.fields} - {None, ""}
+    fields = {one.crafter for one in kind.fields}
     fields |= {"id", "updated_at"} | ({"external_ref"} if kind.marked else set())
     assert fields - {None, ""} <= resource.fields.keys()
 

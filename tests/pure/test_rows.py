@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from avsync.records.kind import Policy
+from avsync.records.kind import Policy, as_meant
 from avsync.records.registry import KINDS, listing
 from avsync.records.rows import PAGE, Reach, read_records
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Side, reference
-from tests.support.by_hand import AV, CR, POLICY, policy, record, row
+from tests.support.by_hand import AV, CR, POLICY, ask, joined, knows, policy, record, row
 
 PERSON = {"salutation": "Dhr.", "first_name": "Jan", "last_name": "de Wit", "email": "jan@example.nl", "phone": None}
 PLACE = {"street": "Dorpsstraat 1", "postal_code": "1234 AB", "city": "Utrecht", "country": "NL"}
@@ -38,8 +38,10 @@ BOOKED = {"date": "2026-03-06", "quantity": "7.5"}
         ("order", CR, {"number": None, "customer": "c1", "project": "j1", "description": "Storing",
                        "target_date": "2026-03-20", "work_type": "y1", "status": "open", "own_number": "WB-7",
                        "order_date": None, "made_at": "2026-03-04T23:30:00.000000Z"}),
-        ("hour", AV, {**BOOKED, "time_code": "W1", "employee": "007", "project": "P100", "description": "werktijd"}),
-        ("hour", CR, {**BOOKED, "time_code": "work", "employee": "u1", "project": "j1", "description": "work"}),
+        ("hour", AV, {**BOOKED, "time_code": "W1", "employee": "007", "project": "P100", "own_project": None,
+                      "work_order": None, "description": "werktijd"}),
+        ("hour", CR, {**BOOKED, "time_code": "work", "employee": "u1", "project": None, "own_project": "j1",
+                      "work_order": "w1", "description": "work"}),
     ],
 )  # fmt: skip
 def test_every_field_of_a_row_has_its_canonical_value(kind: str, side: Side, fields: dict[str, Any]) -> None:
@@ -129,10 +131,22 @@ def test_each_address_takes_its_own_columns_of_the_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("project", "order", "taken"), [("j1", "w1", "j1"), (None, "w1", "order:w1"), ("j1", None, "j1"), ("", "", None)]
+    ("project", "order", "taken"), [("j1", "w1", "j1"), (None, "w1", "j2"), ("j1", None, "j1"), ("", "", None)]
 )
-def test_hours_take_their_own_project_and_else_their_work_order(project: Any, order: Any, taken: str | None) -> None:
-    assert record("hour", CR, project_id=project, work_order_id=order).fields["project"] == taken
+def test_hours_take_their_own_project_and_else_that_of_their_work_order(
+    project: Any, order: Any, taken: str | None
+) -> None:
+    behind = ask("record", "order", CR, "w1", "linked", here=record("order", CR, project_id="j2"))
+    one = record("hour", CR, project_id=project, work_order_id=order)
+    assert as_meant(KINDS["hour"], one, None, knows(behind)).fields["project"] == taken
+
+
+def test_hours_of_a_work_order_that_is_gone_keep_the_project_they_were_booked_on() -> None:
+    one = record("hour", CR, project_id=None)
+    link = joined("hour", ("R1", {}), ("h1", {"project": "j3"}))
+    gone = knows(ask("record", "order", CR, "w1"))
+    assert as_meant(KINDS["hour"], one, link, gone).fields["project"] == "j3"
+    assert as_meant(KINDS["hour"], one, None, gone).fields["project"] is None
 
 
 LINE = {"id": "x1", "article_number": "a1", "quantity": "2.50", "description": "Pomp", "checked": True}

@@ -20,7 +20,7 @@ from tests.support.by_hand import AV, CR, EVERYTHING, ask, in_step, knows, polic
 
 def made(one: Record, known: Known) -> dict[str, Any]:
     """Each merged field: its value across, or the code of what keeps it here (`…` for what is waited for)."""
-    found = kinds.translate(KINDS[one.kind], one, known)
+    found = kinds.translate(KINDS[one.kind], kinds.as_meant(KINDS[one.kind], one, None, known), known)
     words = {WaitFor: lambda no: "…" + no.params["parent_kind"], Refuse: lambda no: "!" + no.code}
     return {name: words.get(type(part), lambda done: done.value)(part) for name, part in found.items()}  # type: ignore
 
