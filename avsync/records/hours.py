@@ -10,6 +10,7 @@ from avsync.records.kind import (
     Field,
     Kind,
     Known,
+    Link,
     Look,
     LookUp,
     Match,
@@ -88,6 +89,18 @@ def _natural(side: Side, fields: Mapping[str, Canonical]) -> str:
     return "|".join((fields[name] or "").casefold() for name in _NATURAL) if side == ACCOUNTVIEW else ""
 
 
+def _left(record: Record, link: Link, known: Known) -> Remark:
+    """Hours deleted in Crafter after they were booked: somebody must look, for nothing is taken back (behaviour 24)."""
+    told, booked = record.fields, link.told(ACCOUNTVIEW)
+    user, project = known.of("row", "user", CRAFTER, told["employee"]), known.ref("project", CRAFTER, told["project"])
+    named = f"{booked.get('project')} {project.name}".strip() if booked.get("project") else "-"
+    params = {
+        "employee": user.name or booked.get("employee") or "-", "day": told["date"] or "-",
+        "hours": told["quantity"] or "-", "sort": DESCRIPTIONS.get(told["description"] or "", "-"), "project": named,
+    }  # fmt: skip
+    return Remark("hour_deleted", {**params, "slot": link.accountview})
+
+
 def _twin(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(values[name]) for name in ("employee", "time_code")}
 
@@ -120,7 +133,7 @@ HOUR = Kind(
     ),
     title=_title, alike=_natural, day={CRAFTER: "date"}, bears=True,
     configured=lambda policy: [("time_code", f"time_codes.{one}", policy.time_codes[one]) for one in DESCRIPTIONS],
-    fate=_fate, match=_match, twin=_twin, same=_same,
+    fate=_fate, match=_match, left=_left, taken_by=("employee", "time_code", "date", "project"), twin=_twin, same=_same,
 )  # fmt: skip
 
 EMPLOYEE = LookUp("employee", ACCOUNTVIEW, key_in("number"), {ACCOUNTVIEW: key_in("number")}, optional=True)

@@ -17,6 +17,7 @@ from avsync.records import fit
 from avsync.records.values import (
     ACCOUNTVIEW,
     CRAFTER,
+    LEFT,
     Canonical,
     Malformed,
     Record,
@@ -359,6 +360,8 @@ class Kind:
     named: Callable[[Record, Known], Record | None] | None = None  # the one across that a person named
     shown: Callable[[Record, Known], Record] | None = None  # as people know it by now
     silent: Callable[[Record, Link], Remark | None] | None = None  # why nothing more is sent for it
+    left: Callable[[Record, Link, Known], Remark] | None = None  # what is said of its row once it is deleted in Crafter
+    taken_by: tuple[str, ...] = ()  # a new record that is equal in these fields takes that row over
     is_other: Callable[[Record, Link], bool] | None = None  # a row under a known key that is another record by now
     apart: Callable[[Versions, Known], Refuse | None] | None = None  # why its two halves are not one record
     protected: Callable[[Field, Canonical, Known], bool] | None = None  # AccountView's value is left as it is
@@ -421,6 +424,10 @@ class Kind:
             exports and policy.writes(self.flow, ACCOUNTVIEW),
             imports and policy.writes(self.flow, CRAFTER),
         )
+
+    def left_as(self, values: Mapping[str, Canonical]) -> str:
+        """`alike` of what it has left in AccountView, by the values there; empty where nothing takes that over."""
+        return LEFT + "|".join(values.get(name) or "" for name in self.taken_by) if self.taken_by else ""
 
     def otherwise(self, record: Record) -> str:
         """What people know a record by besides its key: another number it has, and its name."""
@@ -597,6 +604,15 @@ def as_sent(kind: Kind, record: Record, told: Mapping[str, Any], values: Mapping
 # --- first meeting
 
 
+def _left(kind: Kind, record: Record, look: Look, known: Known) -> Record | None:
+    """What a deleted record left in AccountView that this one takes over: of several the one that says most of it."""
+    made = translate(kind, record, known)
+    values = {name: one.value for name, one in made.items() if isinstance(one, Translated)}
+    found = look(kind.name, ACCOUNTVIEW, "alike", kind.left_as(values)) if len(values) == len(made) else []
+    equal = [(sum(one.fields[name] == value for name, value in values.items()), one) for one in found]
+    return max(equal, key=lambda pair: pair[0])[1] if equal else None
+
+
 def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
     """Which free record of the other side is this one? By our mark, else as the kind says, else by its key.
 
@@ -610,6 +626,8 @@ def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
         ours += named + [one for one in rivals if one.id != record.id]
     if ours:
         return Match(tuple(ours), "reference")
+    if kind.taken_by and record.side == CRAFTER and (left := _left(kind, record, look, known)):
+        return Match((left,), "left")
     if kind.bears and record.side == CRAFTER and (kind.table, "reference") not in known.absent:
         return Match()  # it would bear our mark
     if kind.match is not None:

@@ -22,6 +22,7 @@ Side = Literal["accountview", "crafter"]
 ACCOUNTVIEW: Side = "accountview"
 CRAFTER: Side = "crafter"
 Canonical = str | None
+LEFT = "\u2021"  # how `alike` begins of what a record deleted in Crafter has left in AccountView
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")

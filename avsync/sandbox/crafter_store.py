@@ -254,6 +254,12 @@ class CrafterStore:
             self._bury(resource, [record])
             self._settle_main(resource, record_id, record)
 
+    def restore(self, resource: str, record_id: str) -> None:
+        """Take a deletion back by hand; what was deleted along stays deleted. KeyError when it was never there."""
+        with self.lock:
+            record = self._tables[resource].records[record_id]
+            self._save(resource, {**record, "deleted_at": None})
+
     def _bury(self, resource: str, records: Iterable[Record]) -> None:
         for record in list(records):
             if not record["deleted_at"]:

@@ -11,12 +11,13 @@ from sqlite_utils import Database
 
 from avsync.state.db import ONE_STATEMENT
 
-TOLD_ONCE = (
-    "conflict",
-    "cut_text_edited",
-    "lines_counted",
-    "values_replaced",
-)  # codes that no later planning takes back
+TOLD_ONCE = {  # codes that no later planning takes back, and for how many days they are told
+    "conflict": 7,
+    "cut_text_edited": 7,
+    "hour_deleted": 30,
+    "lines_counted": 7,
+    "values_replaced": 7,
+}
 _COLUMNS = (
     "id, flow, kind, side, record, code, slot, key, name, params, severity, entity, entity_id, version, first_seen,"
     " last_seen, attempts, ignored"
@@ -144,6 +145,12 @@ class Problems:
     def planned(self, about: About) -> None:
         """A record was planned together with its other half, which tells from here on; what reading it found stays."""
         self.remove([one.id for one in self.of(about) if one.cause.code not in (*TOLD_ONCE, "unreadable")])
+
+    def over(self, kind: str, slot: str) -> None:
+        """What was told once of this is over before its time."""
+        codes = ",".join("?" * len(TOLD_ONCE))
+        sql = f"DELETE FROM problems WHERE kind = ? AND slot = ? AND code IN ({codes})"
+        self.db.execute(sql, [kind, slot, *TOLD_ONCE])
 
     def ignore(self, identity: int) -> bool:
         """Take a problem out of the list until its record changes; False when there is none with this id."""

@@ -25,7 +25,7 @@ from avsync.state.inbox import Entry
 from avsync.sync.boundary import each
 from avsync.sync.plan import Action, Made, Meeting, Verb, plan
 from avsync.sync.problems import faulty
-from avsync.sync.recover import recover
+from avsync.sync.recover import recover, still_left
 from avsync.sync.refs import PRETENDED
 from avsync.sync.session import PAGE, Session
 from avsync.sync.settle import settle
@@ -171,6 +171,7 @@ class _Page:
         self.held = self.store.intents.held_links(self.kind.name)
         self.look = partial(self.store.inbox.free, of.taken, of.session.policy.company)
         self.known = self._know()
+        self.left: dict[str, Record | None] = {}
         self.matches = self._meet()
 
     def _know(self) -> Known:
@@ -196,7 +197,19 @@ class _Page:
 
     def _recognised(self, record: Record) -> Match:
         meant = as_meant(self.kind, record, self.links.get(record.id), self.known)
-        return recognise(self.kind, meant, self.look, self.known)
+        while True:
+            match = recognise(self.kind, meant, self.look, self.known)
+            if match.by != "left":
+                return match
+            if (there := self._still_left(match.candidates[0])) is not None:
+                return replace(match, candidates=(there,))
+
+    def _still_left(self, there: Record) -> Record | None:
+        """The row that a deleted record has left, as it stands there now; forgotten where it is something else by now,
+        or nothing."""
+        if there.id not in self.left:
+            self.left[there.id] = still_left(self.session, self.kind, there)
+        return self.left[there.id]
 
     @staticmethod
     def _is_whole(link: Link | None) -> bool:

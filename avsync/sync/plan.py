@@ -402,10 +402,18 @@ class _Pair:
                 continue
             values[column] = typed(wanted, made.value, ACCOUNTVIEW)
             told[ACCOUNTVIEW][name] = made.value
+        values |= self._mark_in_accountview()
         row = self.kind.row_key(self.link.accountview)
         seen = self._seen(merged.to_accountview, ACCOUNTVIEW)
         day = self.kind.booked_on({side: record.fields for side, record in self.now.items()})
         return Write(ACCOUNTVIEW, row, values, tuple(values), told, seen=seen, day=day) if values else None
+
+    def _mark_in_accountview(self) -> dict[str, Value]:
+        """Where Crafter's record bears no mark, AccountView's must bear this one's and not that of one before it."""
+        kind, av, cr = self.kind, self.read[ACCOUNTVIEW], self.read[CRAFTER]
+        absent = (kind.table, "reference") in self.known.absent
+        bears = kind.bears and not kind.marked and not absent and self.known.policy.writes(kind.flow, ACCOUNTVIEW)
+        return {"reference": cr.mark} if bears and av and cr and cr.mark and av.reference != cr.mark else {}
 
     def _seen(self, names: Iterable[str], side: Side) -> dict[str, Canonical]:
         return {name: self.now[side].fields[name] for name in names if name in self.now[side].fields}

@@ -170,9 +170,9 @@ def _has_reason(store: Store, about: About, cause: Cause) -> bool:
 
 
 def expire(session: Session) -> None:
-    """What is told once stays for seven days, or until it is ignored (behaviour 6, 13 and 27)."""
-    for code in TOLD_ONCE:
-        session.store.problems.expire(code, session.ago(days=7))
+    """What is told once stays for some days, or until it is ignored (behaviour 6, 13, 24 and 27)."""
+    for code, days in TOLD_ONCE.items():
+        session.store.problems.expire(code, session.ago(days=days))
 
 
 # --- the tijdlijn

@@ -20,6 +20,7 @@ from avsync.records.values import (
     ACCOUNTVIEW,
     AMSTERDAM,
     CRAFTER,
+    LEFT,
     Malformed,
     Record,
     Side,
@@ -48,6 +49,7 @@ class Taken:
     unchanged: int = 0
     skipped: int = 0
     lost: list[Link] = field(default_factory=list)
+    full: bool = False
 
 
 def read_listing(session: Session, listing: Listing) -> Taken:
@@ -109,7 +111,7 @@ class _Reader:
     def __init__(self, session: Session, listing: Listing, full: bool) -> None:
         self.session, self.store, self.listing, self.full = session, session.store, listing, full
         self.kind = listing.makes[0]
-        self.taken = Taken()
+        self.taken = Taken(full=full)
         self.reach = Reach(listing.side)
         self.cap = ""
         self.clock = ""
@@ -313,7 +315,7 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken
         _retire(store, link)
         link = None
     if link is None or kind.plan is not None:
-        if record.side == ACCOUNTVIEW and not record.reference and kind.twin is not None:
+        if record.side == ACCOUNTVIEW and kind.twin is not None:
             record = _still_marked(store, record)
         fate = "drop" if record.absent else (kind.fate or kind.usual_fate)(record, session.policy)
         if fate == "drop" and link is not None:  # its details went: that must be looked at (behaviour 21)
@@ -379,9 +381,13 @@ def _is_too_old(session: Session, kind: Kind, record: Record) -> bool:
 
 
 def _still_marked(store: Store, record: Record) -> Record:
-    """Where AccountView has no reference column, the mark that a look-up has left on a row of ours exists only here."""
+    """What a look-up has marked where AccountView has no reference column, and what a deleted record has left, is
+    known as that only here."""
     before = store.inbox.one(record.kind, ACCOUNTVIEW, record.id)
-    return replace(record, reference=before.reference, alike=before.alike) if before and before.reference else record
+    if before is not None and before.alike.startswith(LEFT):
+        return replace(record, alike=before.alike)
+    marked = before is not None and before.reference and not record.reference
+    return replace(record, reference=before.reference, alike=before.alike) if before and marked else record
 
 
 def _reappeared(store: Store, link: Link) -> None:

@@ -9,14 +9,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from avsync.records.kind import End, Kind, Link
+from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook
+from avsync.messages import texts
+from avsync.records.kind import End, Kind, Known, Link, Remark
 from avsync.records.registry import KINDS, children, listing, referring
 from avsync.records.rows import Listing
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, LEFT, Malformed, Record
 from avsync.state.lock import Holder
-from avsync.state.problems import About
+from avsync.state.problems import About, Cause
 from avsync.state.store import Store
 from avsync.sync.boundary import ROW, cause_of, each
+from avsync.sync.problems import about_record
 from avsync.sync.read import Taken, link_mark, take_records
 from avsync.sync.refs import read_one, told_by
 from avsync.sync.session import Session
@@ -47,8 +50,13 @@ def recover(session: Session, lost: Iterable[Link]) -> None:
 def _recover(session: Session, link: Link) -> None:
     kind = KINDS[link.kind]
     if link.gone or not _comes_back(session, kind):
+        left = _left(session, kind, link)
         with session.store.transaction():
             _let_go(session, kind, link)
+            if left is not None:
+                about = about_record(session, kind, told_by(link, CRAFTER), link)
+                cause = Cause(left.code, texts.severity(left.code), left.params, str(left.params["slot"]))
+                session.store.problems.add(about, cause, session.now())
         return
     rows = _rows_of(session, kind, link)
     records = [record for where, row in rows for record in _readable(session, where, row)]
@@ -70,7 +78,52 @@ def _let_go(session: Session, kind: Kind, link: Link) -> None:
     for side, end in link.end.items():  # what was said of it is over
         session.store.problems.planned(About(kind.flow, kind.name, side, end.id, "", ""))
     if not link.gone and link.end[ACCOUNTVIEW].told is not None:
-        session.store.inbox.put(replace(told_by(link, ACCOUNTVIEW), mark=link_mark(session, link)), "keep")
+        told = told_by(link, ACCOUNTVIEW)
+        left = replace(told, mark=link_mark(session, link), alike=kind.left_as(told.fields) or told.alike)
+        session.store.inbox.put(left, "keep")
+
+
+def _left(session: Session, kind: Kind, link: Link) -> Remark | None:
+    """What is said of the row that stays behind in AccountView."""
+    if kind.left is None or link.gone or not session.policy.writes(kind.flow, ACCOUNTVIEW):
+        return None
+    record = told_by(link, CRAFTER)
+    try:
+        known = session.refs.know(kind, [(record, link)])
+    except (LoginNeeded, OutOfTime, PersonMustLook):
+        raise
+    except AvsyncError:  # then without names
+        known = Known(session.policy)
+    return kind.left(record, link, known)
+
+
+def still_left(session: Session, kind: Kind, there: Record) -> Record | None:
+    """The row that a record deleted in Crafter has left, as it stands there now; else it is forgotten."""
+    day = there.fields.get(kind.day.get(CRAFTER, "")) or ""
+
+    def read(year: str) -> dict[str, Any] | None:
+        return session.fetch(kind, ACCOUNTVIEW, there.id, year)
+
+    try:
+        now = read_one(session, kind, ACCOUNTVIEW, session.accountview.in_year(day, read), there.id)
+    except Malformed:
+        now = None
+    if now is not None and kind.left_as(now.fields) == there.alike:
+        return replace(now, alike=there.alike)
+    with session.store.transaction():
+        session.store.inbox.remove(kind.name, ACCOUNTVIEW, there.id)
+        if now is None:
+            session.store.problems.over(kind.name, there.id)
+    return None
+
+
+def forget_left(session: Session, kind: Kind) -> None:
+    """After a full pass: what somebody has removed from AccountView since is nobody's concern any more."""
+    listed = [one for ignored in (False, True) for one in session.store.problems.all(kind.flow, ignored)]
+    for problem in listed if kind.left is not None else ():
+        there = session.store.inbox.one(kind.name, ACCOUNTVIEW, problem.cause.slot)
+        if problem.about.kind == kind.name and there is not None and there.alike.startswith(LEFT):
+            still_left(session, kind, there)
 
 
 def _comes_back(session: Session, kind: Kind) -> bool:

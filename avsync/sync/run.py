@@ -21,7 +21,7 @@ from avsync.sync.flow import foresee, sync_kind
 from avsync.sync.plan import Action, rows_of
 from avsync.sync.problems import close_stale, expire, flow_problem, tell_timelines, unknown_outcomes
 from avsync.sync.read import Taken, read_listing
-from avsync.sync.recover import follow_numbers, notice_strays, recover
+from avsync.sync.recover import follow_numbers, forget_left, notice_strays, recover
 from avsync.sync.schema import check_codes, pass_gate
 from avsync.sync.session import Result, Session
 from avsync.sync.settle import settle
@@ -117,6 +117,8 @@ def _read(session: Session) -> None:
                     follow_numbers(session, kind, before)
             for kind in kinds_of(flow):
                 recover(session, [link for link in lost if link.kind == kind.name])
+                if session.full or any(one.full for one in taken):
+                    forget_left(session, kind)
 
 
 def _listing(session: Session, one: Listing) -> list[Taken]:

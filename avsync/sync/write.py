@@ -109,6 +109,8 @@ def _write_down(session: Session, action: Action) -> Link | None:
         links.remove(action.replaces)
     if link is not None and not link.id:
         link = replace(link, id=links.add(link))
+        if action.kind.left is not None:  # what it had left is taken over
+            session.store.problems.over(link.kind, link.accountview)
     if link is not None:
         links.tell(link.id, action.told, action.freed)
     for av, cr in action.pairs:

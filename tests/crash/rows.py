@@ -104,6 +104,11 @@ def _one_hour(world: World) -> None:
     world.hour("h1")
 
 
+def _enter_again(world: World) -> None:
+    world.box.crafter.remove("hours", "h1")
+    world.hour("h2", hours="6")
+
+
 def _edit(resource: str, identity: str, **fields: Any) -> Change:
     return lambda world: world.box.crafter.edit(resource, identity, **fields)
 
@@ -157,6 +162,7 @@ ROWS = (
     Row("hours", HOURS, World.known_customer, _hours_three),
     Row("hours without reference column", HOURS, World.known_customer, _hours_three, NO_REFERENCE),
     Row("hour changed", HOURS, _one_hour, _edit("hours", "h1", hours="4")),
+    Row("hour entered again", HOURS, _one_hour, _enter_again),
     Row("timeline", CUSTOMERS, World.known_customer, _long_name, exits=(0, 1)),
     Row("timeline resolved", CUSTOMERS, _with_long_name,
         _edit("customers", "cust-5", name="Een korte naam"), exits=(1, 0)),

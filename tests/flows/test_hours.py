@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from avsync.sandbox.accountview.names import overrides
+from tests.support.clocked_office import Clock
 from tests.support.comparison import look
 from tests.support.office import Office, body, shop
 
@@ -155,14 +157,154 @@ def test_a_line_changed_while_it_waits_is_booked_as_it_is_now(tmp_path: Path) ->
         one.in_step()
 
 
-def test_a_line_deleted_in_crafter_is_left_alone(tmp_path: Path) -> None:
+def test_a_line_deleted_in_crafter_is_left_alone_and_told(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
-        one.hour("h1")
+        one.hour("h1", project_id="project-1")
         one.hour("h2")
+        one.hour("h3", date="2025-12-31")
         one.goes()
         one.box.crafter.remove("hours", "h1")
-        one.rests()
+        one.box.crafter.remove("hours", "h3")
+        one.goes()
         assert len(one.booked()) == 2
+        found = one.problem()
+        assert (found["code"], found["severity"], found["who"]) == ("hour_deleted", "warning", "bookkeeper")
+        for part in ("Anja Bos", "2026-06-01", "7.5", "P1", "Project P1"):
+            assert part in found["message"], part
+        one.rests()
+
+
+@pytest.mark.parametrize("hours", ["7.5", "6"])
+@pytest.mark.parametrize("ext_id", [True, False])
+@pytest.mark.parametrize("between", [True, False])
+def test_a_line_entered_again_is_a_correction_and_no_second_booking(
+    tmp_path: Path, hours: str, ext_id: bool, between: bool
+) -> None:
+    with shop(tmp_path, FLOWS, ext_id=ext_id) as one:
+        one.hour("h1", project_id="project-1")
+        one.hour("x1", project_id="project-2")
+        one.goes()
+        one.box.crafter.remove("hours", "h1")
+        if between:
+            one.goes()
+        one.hour("h2", project_id="project-1", hours=hours)
+        one.goes()
+        assert [(row[1], row[5]) for row in one.booked()] == [("P1", hours), ("P2", "7.5")]
+        assert one.codes() == []
+        one.rests()
+        correct(one, "h2", hours="3")
+        one.goes()
+        assert [(row[1], row[5]) for row in one.booked()] == [("P1", "3"), ("P2", "7.5")]
+        one.in_step()
+        for file in one.state.glob("state.db*"):  # and it bears the new line's mark
+            file.unlink()
+        one.goes()
+        one.goes()
+        assert len(one.booked()) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"project_id": "project-2"},
+        {"date": "2026-06-02"},
+        {"kind": "travel"},
+        {"user_id": "bram"},
+        {"project_id": None},
+    ],
+)
+def test_a_line_of_another_day_kind_project_or_person_is_a_booking_of_its_own(
+    tmp_path: Path, other: dict[str, Any]
+) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.hour("h1", project_id="project-1")
+        one.goes()
+        one.box.crafter.remove("hours", "h1")
+        one.hour("h2", **{"project_id": "project-1", **other})
+        one.goes()
+        assert len(one.booked()) == 2
+        assert one.codes() == ["hour_deleted"]
+        one.rests()
+
+
+def test_of_two_deleted_lines_each_new_one_takes_one_and_the_rest_stays_told(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        for name, hours in (("h1", "4"), ("h2", "3")):
+            one.hour(name, hours=hours)
+        one.goes()
+        for name in ("h1", "h2"):
+            one.box.crafter.remove("hours", name)
+        one.hour("h3", hours="3")
+        one.goes()
+        assert sorted(row[5] for row in one.booked()) == ["3", "4"]
+        assert "4" in one.problem()["message"], "the equal one was taken"
+        one.hour("h4", hours="5")
+        one.hour("h5", hours="5")
+        one.goes()
+        assert sorted(row[5] for row in one.booked()) == ["3", "5", "5"]
+        assert one.codes() == []
+        one.in_step()
+
+
+def test_a_deleted_line_that_the_bookkeeper_removed_as_advised_is_booked_anew(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.hour("h1")
+        one.hour("h2", date="2026-06-02")
+        one.goes()
+        for name in ("h1", "h2"):
+            one.box.crafter.remove("hours", name)
+        one.goes()
+        first, second = one.box.accountview.rows("HRS_LINE")
+        one.box.accountview.remove("HRS_LINE", first["REC_ID"])
+        one.box.accountview.edit("HRS_LINE", second["REC_ID"], PROJ_CODE="P3")  # used for something else
+        one.hour("h3")
+        one.hour("h4", date="2026-06-02")
+        one.goes()
+        assert [(row[1], row[3]) for row in one.booked()] == [
+            ("", "2026-06-01"),
+            ("", "2026-06-02"),
+            ("P3", "2026-06-02"),
+        ]
+        one.rests()
+
+
+def test_what_is_told_of_a_deleted_line_ends_when_its_row_is_gone_or_after_thirty_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        for name in ("h1", "h2", "h3"):
+            one.hour(name)
+        one.goes()
+        for name in ("h1", "h2", "h3"):
+            one.box.crafter.remove("hours", name)
+        one.goes()
+        assert one.codes() == ["hour_deleted"] * 3
+        one.box.accountview.remove("HRS_LINE", one.box.accountview.rows("HRS_LINE")[0]["REC_ID"])
+        one.goes("--full")
+        assert one.codes() == ["hour_deleted"] * 2
+        assert one.avsync("errors", "--ignore", str(one.errors()[0]["id"])).exit == 0
+        assert one.codes() == ["hour_deleted"]
+        clock = Clock(datetime.now(UTC) + timedelta(days=29))
+        monkeypatch.setattr("avsync.commands.run.datetime", clock.as_class())
+        one.goes()
+        assert one.codes() == ["hour_deleted"]
+        clock.forward(days=2)
+        one.goes()
+        assert one.codes() == []
+
+
+def test_a_line_that_comes_back_from_the_dead_is_the_line_it_was(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.hour("h1")
+        one.goes()
+        one.box.crafter.remove("hours", "h1")
+        one.goes()
+        one.box.crafter.restore("hours", "h1")
+        correct(one, "h1", hours="2")
+        one.goes()
+        assert [row[5] for row in one.booked()] == ["2"]
+        assert one.codes() == []
+        one.in_step()
 
 
 def test_a_line_deleted_in_accountview_is_never_sent_again(tmp_path: Path) -> None:

@@ -154,6 +154,9 @@ _CAUSES: dict[str, Cause] = {
         held(_record(one, now, "work-orders").get("order_number"), upper=True) not in now.books["SO_HDR"]
     ),
     "user_without_code": _slip,
+    "hour_deleted": lambda one, now, life: (
+        one.record in now.buried["hours"] and one.params["slot"] in now.books["HRS_LINE"]
+    ),
     "article_missing": lambda one, now, life: any(not line["article_number"] for line in _ticked(one, now)),
     "article_unknown": lambda one, now, life: any(
         held(line["article_number"], upper=True) not in now.books["ARTICLE"] for line in _ticked(one, now)

@@ -715,6 +715,31 @@ def remove_hours(life: Life) -> str | None:
     return f"{one['id']} deleted in Crafter"
 
 
+@edit(2)
+def enter_hours_again(life: Life) -> str | None:
+    """Somebody deletes a line and enters it anew, mostly with other hours."""
+    closed = {one["id"] for one in life.plan.records("projects")} - {one["id"] for one in life.linked_projects()}
+    one = life.pick([one for one in life.records("hours") if one["project_id"] and one["project_id"] not in closed])
+    if one is None or (life.lines_rest and not life.box.options.ext_id):
+        return None
+    life.plan.remove("hours", one["id"])
+    same = {name: one[name] for name in ("user_id", "project_id", "work_order_id", "kind", "date")}
+    return f"{one['id']} as {life.plan.add('hours', **same, hours=life.rng.choice(HOURS))}"
+
+
+@edit(2)
+def project_later(life: Life) -> str | None:
+    """A work order gets its project after hours were worked on it."""
+    orders = {row["EXT_ID"] for row in life.books.rows("SO_HDR")}
+    jobs = {one["work_order_id"] for one in life.records("hours")}
+    mine = [one for one in life.orders() if one["id"] in jobs and reference("order", one["id"]) in orders]
+    one, project = life.pick(mine), life.pick(life.linked_projects())
+    if one is None or project is None or not life.exports("orders"):
+        return None
+    life.plan.edit("work-orders", one["id"], project_id=project["id"])
+    return f"{one['order_number']} on {project['project_code']}"
+
+
 @edit(1)
 def remove_booked_hours(life: Life) -> str | None:
     marks = {reference("hour", one["id"]): one["id"] for one in life.plan.records("hours")}
