@@ -164,6 +164,18 @@ def check(options: Options) -> None:
     raise SystemExit(code)
 
 
+@main.command()
+@click.argument("system", type=click.Choice(("cron", "systemd", "kubernetes")))
+@global_options
+@click.pass_obj
+def schedule(options: Options, system: str) -> None:
+    """Print what to install so that this company runs every ten minutes."""
+    from avsync.commands import schedule as scheduling
+    from avsync.config.settings import find
+
+    click.echo(scheduling.run(options.config(), find(options.config_path, os.environ), system))
+
+
 @main.command("run-all")
 @run_options
 @global_options
