@@ -9,6 +9,7 @@ that something is wrong must never itself go wrong.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -51,6 +52,14 @@ def phrase(file: str, name: str, language: str, /, **params: Any) -> str:
 def row(code: str) -> Mapping[str, Any]:
     """The row of a code in problems.yaml: `who` must act, the `severity`, and [sentence, next step] per language."""
     return _read("problems").get(code) or {"who": "support", "severity": "error", "nl": (code, "-"), "en": (code, "-")}
+
+
+def shared(code: str, params: Mapping[str, Any]) -> str:
+    """What a problem has in common with those of other records: its code and the parameters that name its cause, which
+    stand under `cause` in its row. Empty when it is the record's own (behaviour 48)."""
+    names = row(code).get("cause")
+    values = [str(params.get(name) or "") for name in names or ()]
+    return json.dumps([code, *values], ensure_ascii=False) if any(values) or names == [] else ""
 
 
 def severity(code: str) -> str:

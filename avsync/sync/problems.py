@@ -23,6 +23,7 @@ from avsync.state.intents import Intent
 from avsync.state.problems import TOLD_ONCE, About, Cause, Problem, TimelineEntry
 from avsync.state.store import Store
 from avsync.sync.boundary import ROW, cause_of
+from avsync.sync.causes import SERVICES, cause
 from avsync.sync.plan import Action
 from avsync.sync.schema import not_keeping
 from avsync.sync.session import Session
@@ -31,7 +32,6 @@ log = logging.getLogger(__name__)
 _BATCHES = 4
 _LONGEST = 2000  # characters (Crafter contract, resources)
 _OUTCOMES = ("outcome_unknown", "outcome_not_found_out")
-_SERVICES = {ACCOUNTVIEW: "AccountView", CRAFTER: "Crafter"}
 _END_OTHERWISE = ("unreadable", *TOLD_ONCE)  # when the row is read again, or with time
 
 
@@ -54,12 +54,13 @@ def tell(session: Session, action: Action, causes: Sequence[Cause], link: Link |
 def causes_of(action: Action) -> list[Cause]:
     """A record's remarks as its problems; `slot` tells two of one code apart."""
     return [
-        Cause(
-            one.code, texts.severity(one.code), one.params,
+        cause(
+            one.code,
             str(one.params.get("slot") or one.params.get("field") or one.params.get("article") or ""),
+            **one.params,
         )
         for one in action.remarks
-    ]  # fmt: skip
+    ]
 
 
 def about_record(session: Session, kind: Kind, record: Record, link: Link | None) -> About:
@@ -83,23 +84,9 @@ def _item(store: Store, kind: Kind, record: Record, link: Link | None) -> str:
 
 def faulty(session: Session, kind: Kind, record: Record, error: Exception) -> None:
     """Something in our own handling of this record went wrong: its problem, and nobody else's."""
-    session.count(kind.flow).failed += 1
-    cause = cause_of(error, f"{record.kind} {record.key or record.id}")
+    why = cause_of(error, f"{record.kind} {record.key or record.id}")
     with session.store.transaction():
-        session.store.problems.replace(about_record(session, kind, record, None), [cause], session.now())
-
-
-def told_about_user(session: Session, action: Action) -> bool:
-    """A problem that is a user's is told once for the user, however many lines wait for it."""
-    about = action.params.get("about_kind")
-    if not about:
-        return False
-    identity, name = str(action.params["about_id"]), str(action.params["about_name"])
-    if identity not in session.users:
-        session.users.add(identity)
-        row = About(action.kind.flow, about, CRAFTER, identity, str(action.params.get("employee") or name), name)
-        session.store.problems.replace(row, [Cause(action.reason, "error", action.params)], session.now())
-    return True
+        session.store.problems.replace(about_record(session, kind, record, None), [why], session.now())
 
 
 # --- at the end of a flow, and of a run
@@ -108,9 +95,9 @@ def told_about_user(session: Session, action: Action) -> bool:
 def flow_problem(session: Session, flow: str) -> None:
     """A flow that stopped stands in the list under its own name, until it goes through again."""
     error = session.errors.get(flow)
-    causes = [Cause(error.code, texts.severity(error.code), error.params)] if error is not None else []
+    causes = [cause(error.code, **error.params)] if error is not None else []
     unkept = [kind for kind in not_keeping(session.store, session.accountview.schema) if kind.flow == flow]
-    causes += [Cause("reference_not_kept", "warning", {"parent_kind": one.name}, one.name) for one in unkept]
+    causes += [cause("reference_not_kept", one.name, parent_kind=one.name) for one in unkept]
     session.store.problems.replace(About(flow, "flow", "", flow, flow, ""), causes, session.now())
 
 
@@ -124,8 +111,8 @@ def unknown_outcomes(session: Session) -> Counter[str]:
     for intent in intents:
         code = "outcome_not_found_out" if session.old_enough(intent.sent_at) else "outcome_unknown"
         about = _about_intent(intent)
-        params = {"service": _SERVICES[intent.side], "detail": intent.reason or "-", "reference": intent.reference}
-        store.problems.add(about, Cause(code, texts.severity(code), params), now)
+        why = cause(code, service=SERVICES[intent.side], detail=intent.reason or "-", reference=intent.reference)
+        store.problems.add(about, why, now)
         still.add((about.flow, about.kind, about.side, about.record, code))
     listed = [one for ignored in (False, True) for one in store.problems.all(ignored=ignored)]
     store.problems.remove([one.id for one in listed if one.cause.code in _OUTCOMES and _mark(one) not in still])
@@ -149,21 +136,20 @@ def close_stale(session: Session, flow: str) -> None:
     store, names = session.store, {kind.name for kind in kinds_of(flow)}
     stale = []
     for problem in store.problems.all(flow) + store.problems.all(flow, ignored=True):
-        about, cause = problem.about, problem.cause
-        if about.kind in names:
-            kept = cause.code in _END_OTHERWISE or cause.slot == ROW or _has_reason(store, about, cause)
-        else:  # a user's, which every complete run tells anew
-            kept = about.kind == "flow" or session.only is not None or about.record in session.users
+        about, why = problem.about, problem.cause
+        kept = (
+            why.code in _END_OTHERWISE or why.slot == ROW or about.kind not in names or _has_reason(store, about, why)
+        )
         stale += [] if kept else [problem.id]
     store.problems.remove(stale)
 
 
-def _has_reason(store: Store, about: About, cause: Cause) -> bool:
+def _has_reason(store: Store, about: About, why: Cause) -> bool:
     """An error or a wait needs a version in the inbox; a warning may also be about a record that is in step."""
     side: Side = ACCOUNTVIEW if about.side == ACCOUNTVIEW else CRAFTER
     if store.inbox.get(about.kind, side, [about.record]):
         return True
-    if cause.severity != "warning":
+    if why.severity != "warning":
         return False
     link = store.links.one(about.kind, side, about.record)
     return link is not None and not link.gone

@@ -264,6 +264,9 @@ def _finish(session: Session, caution: AvsyncError | None) -> Result:
             for flow in session.on():
                 session.count(flow).unknown = doubts.get(flow, 0)
         expire(session)
+        since = session.started if session.only is not None else ""
+        for flow in session.on():
+            session.count(flow).failed = store.problems.failed(flow, since)
         if session.flows == FLOWS:
             for flow in FLOWS:
                 if session.policy.flows[flow] == "off":  # behaviour 47
