@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from avsync.messages import texts
 from avsync.state.problems import About, Problem
-
-OTHERWISE = "…"  # what stands in a sentence for a value that differs from record to record
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class Row:
     @property
     def params(self) -> dict[str, Any]:
         """What its sentence is filled with."""
-        return shared_params(one.cause.params for one in self.problems)
+        return texts.common(one.cause.params for one in self.problems)
 
     def texts(self) -> tuple[str, str]:
         """(sentence, next step)."""
@@ -74,14 +72,6 @@ class Row:
 def _record_json(about: About) -> dict[str, str]:
     names = ("flow", "kind", "key", "name", "side", "record", "entity", "entity_id")
     return {name: getattr(about, name) for name in names}
-
-
-def shared_params(found: Iterable[Any]) -> dict[str, Any]:
-    """The parameters of several problems as those of one."""
-    first, *others = found
-    return {
-        name: value if all(one.get(name) == value for one in others) else OTHERWISE for name, value in first.items()
-    }
 
 
 def rows(problems: Sequence[Problem], language: str) -> list[Row]:

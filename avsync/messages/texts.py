@@ -10,7 +10,7 @@ that something is wrong must never itself go wrong.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,13 @@ def text(code: str, language: str, params: Mapping[str, Any]) -> tuple[str, str]
         shown["parent_name"] = _behind(params["parent_name"], params.get("parent"))
     sentence, step = row(code)["en" if language == "en" else "nl"]
     return sentence.format_map(shown), step.format_map(shown)
+
+
+def common(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The parameters of several problems that share a cause as those of one: what differs from record to record is left
+    open."""
+    first, *others = found
+    return {name: value if all(one.get(name) == value for one in others) else "…" for name, value in first.items()}
 
 
 def _shown(name: str, value: object, language: str) -> str:

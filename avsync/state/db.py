@@ -80,7 +80,8 @@ _TABLES = (
     "CREATE INDEX problems_entity ON problems(entity, entity_id, flow)",
     """CREATE TABLE timeline (
         dedupe_key TEXT PRIMARY KEY, entity TEXT NOT NULL, entity_id TEXT NOT NULL, flow TEXT NOT NULL,
-        wanted TEXT NOT NULL, posted TEXT NOT NULL DEFAULT '')""",
+        wanted TEXT NOT NULL, posted TEXT NOT NULL DEFAULT '', said TEXT NOT NULL DEFAULT '{}',
+        refused INTEGER NOT NULL DEFAULT 0)""",
     """CREATE TABLE watermarks (
         source TEXT PRIMARY KEY, newest TEXT NOT NULL, since TEXT NOT NULL, full_at TEXT NOT NULL,
         signature TEXT NOT NULL)""",

@@ -71,7 +71,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One entry in a tijdlijn; `wanted` and `posted` are the texts (empty: resolved or never posted)."""
+    """One entry in a tijdlijn; `wanted` and `posted` are marks of its text (empty: resolved or never posted).
+
+    `said`: what it says of each problem, by its number; `refused`: Crafter does not take it, its item is gone.
+    """
 
     dedupe_key: str
     entity: str
@@ -79,6 +82,8 @@ class TimelineEntry:
     flow: str
     wanted: str
     posted: str
+    said: Mapping[str, str] = field(default_factory=dict)
+    refused: bool = False
 
 
 class Problems:
@@ -214,30 +219,46 @@ class Problems:
         )
         return self.db.execute(sql, list(flows)).fetchone() is not None
 
-    def with_timeline(self) -> list[Problem]:
+    def with_timeline(self, ignored: bool = False) -> list[Problem]:
         """Problems that belong in a tijdlijn: of something in Crafter, and not merely waiting (behaviour 27)."""
-        return self._select("entity != '' AND entity_id != '' AND severity != 'waiting' AND ignored = 0", [])
+        condition = "entity != '' AND entity_id != '' AND severity != 'waiting' AND (ignored != 0) = ?"
+        return self._select(condition, [int(ignored)])
 
     def entries(self) -> dict[str, TimelineEntry]:
         """Every timeline entry of ours that is open or not yet told, by its key."""
-        rows = self.db.execute("SELECT dedupe_key, entity, entity_id, flow, wanted, posted FROM timeline")
-        return {row[0]: TimelineEntry(*row) for row in rows}
+        rows = self.db.execute(
+            "SELECT dedupe_key, entity, entity_id, flow, wanted, posted, said, refused FROM timeline"
+        )
+        return {
+            key: TimelineEntry(key, entity, identity, flow, wanted, posted, json.loads(said), bool(refused))
+            for key, entity, identity, flow, wanted, posted, said, refused in rows
+        }
 
     def want(self, entry: TimelineEntry) -> None:
         """The intent of a timeline entry, committed before it is posted; the key makes posting twice harmless."""
+        said = json.dumps(dict(entry.said), ensure_ascii=False)
         self.db.execute(
-            "INSERT INTO timeline (dedupe_key, entity, entity_id, flow, wanted, posted) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT(dedupe_key) DO UPDATE SET wanted = excluded.wanted",
-            [entry.dedupe_key, entry.entity, entry.entity_id, entry.flow, entry.wanted, entry.posted],
+            "INSERT INTO timeline (dedupe_key, entity, entity_id, flow, wanted, posted, said)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT(dedupe_key) DO UPDATE SET wanted = excluded.wanted, said = excluded.said",
+            [entry.dedupe_key, entry.entity, entry.entity_id, entry.flow, entry.wanted, entry.posted, said],
         )
 
-    def told(self, entry: TimelineEntry) -> None:
-        """The entry stands in Crafter as wanted; a resolved one is forgotten."""
+    def told(self, entry: TimelineEntry, refused: bool = False) -> None:
+        """The entry stands in Crafter as wanted, or is not taken there; a resolved one is forgotten."""
         if entry.wanted:
-            sql = "UPDATE timeline SET posted = ? WHERE dedupe_key = ?"
-            self.db.execute(sql, [entry.wanted, entry.dedupe_key])
+            sql = "UPDATE timeline SET posted = ?, refused = ? WHERE dedupe_key = ?"
+            self.db.execute(sql, [entry.wanted, int(refused), entry.dedupe_key])
         else:
             self.db.execute("DELETE FROM timeline WHERE dedupe_key = ?", [entry.dedupe_key])
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """These entries do not stand in Crafter, and need not."""
+        self.db.conn.executemany("DELETE FROM timeline WHERE dedupe_key = ?", [(one,) for one in keys])
+
+    def perhaps_told(self, entry: TimelineEntry) -> None:
+        """The entry may stand in Crafter: it is posted again, or resolved."""
+        self.db.execute("UPDATE timeline SET posted = '?' WHERE dedupe_key = ?", [entry.dedupe_key])
 
 
 def _problem(row: Sequence[Any]) -> Problem:

@@ -199,9 +199,12 @@ class _Reader:
         link = self.store.links.one(about.kind, ACCOUNTVIEW, about.record)
         if link is None or not link.crafter:
             return about
-        item = (link.told(CRAFTER).get(self.kind.belongs_to) if self.kind.belongs_to else link.crafter) or ""
+        told = link.told(CRAFTER)
+        entity, item = self.kind.item(
+            (told.get(self.kind.belongs_to) or "") if self.kind.belongs_to else link.crafter, told
+        )
         known = link.told(ACCOUNTVIEW).get("name") or ""
-        return replace(about, name=about.name or known, entity=self.kind.told_on, entity_id=item)
+        return replace(about, name=about.name or known, entity=entity, entity_id=item)
 
     def _readable_again(self, ids: Iterable[str]) -> None:
         """A row that could not be read before, and can be now: planning will say how it goes from here."""
@@ -275,9 +278,10 @@ def _about(listing: Listing, identity: str, row: Row) -> About:
         name = " ".join(told.values())
     numbers = [fields[one] for one in kind.known_by if one in fields]
     key = identity if side == ACCOUNTVIEW else next(filter(None, numbers), identity)
-    item = fields[kind.belongs_to] if kind.belongs_to else identity
-    entity = kind.told_on if side == CRAFTER else ""
-    return About(kind.flow, kind.name, side, identity, key, name[:100], entity, item)
+    item = ("", "")
+    if side == CRAFTER:
+        item = kind.item(fields[kind.belongs_to] if kind.belongs_to else identity, fields)
+    return About(kind.flow, kind.name, side, identity, key, name[:100], *item)
 
 
 def _legible(row: Row, name: str | None) -> str:

@@ -475,7 +475,7 @@ class Writer:
         """The service said no: a problem of this record, in the service's own words."""
         code = "rejected_by_accountview" if one.write.side == ACCOUNTVIEW else "rejected_by_crafter"
         words = "; ".join(filter(None, [outcome.message, *(f"{name}: {text}" for name, text in outcome.fields)]))
-        why = cause(code, message=words or "-", fields=", ".join(one.write.fields))
+        why = cause(code, kind=self.kind.name, message=words or "-", fields=", ".join(one.write.fields))
         with self.store.transaction():
             tell(self.session, one.job.action, [why], one.job.link)
 
