@@ -118,6 +118,7 @@ def _title(side: Side, fields: Mapping[str, Canonical]) -> str:
 _WORDS = tuple(DESCRIPTIONS)
 HOUR = Kind(
     name="hour", flow=FLOW, id="id", known_by=("id",), told_on="hour", marked=False, recent=True,
+    told_first=(("work_order", "work_order"), ("project", "own_project")),
     made=frozenset({ACCOUNTVIEW}), changed=frozenset({ACCOUNTVIEW}), lists=("employee", "time_code"),
     fields=(
         Field("date", "date", needed=(CRAFTER,)),

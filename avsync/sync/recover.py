@@ -10,15 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook
-from avsync.messages import texts
 from avsync.records.kind import End, Kind, Known, Link, Remark
 from avsync.records.registry import KINDS, children, listing, referring
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, LEFT, Malformed, Record
 from avsync.state.lock import Holder
-from avsync.state.problems import About, Cause
+from avsync.state.problems import About
 from avsync.state.store import Store
 from avsync.sync.boundary import ROW, cause_of, each
+from avsync.sync.causes import cause
 from avsync.sync.problems import about_record
 from avsync.sync.read import Taken, link_mark, take_records
 from avsync.sync.refs import read_one, told_by
@@ -36,10 +36,10 @@ def recover(session: Session, lost: Iterable[Link]) -> None:
     """Records deleted in Crafter: fetched again from AccountView, so that this run makes them again."""
 
     def failed(link: Link, error: Exception) -> None:
-        cause = replace(cause_of(error, f"{link.kind} {link.accountview}, deleted in Crafter"), slot=ROW)
+        why = replace(cause_of(error, f"{link.kind} {link.accountview}, deleted in Crafter"), slot=ROW)
         about = About(KINDS[link.kind].flow, link.kind, CRAFTER, link.crafter, link.accountview, "")
         with session.store.transaction():
-            session.store.problems.replace(about, [cause], session.started)
+            session.store.problems.replace(about, [why], session.started)
 
     for link in lost:
         now = session.store.links.by_id(link.id)  # it may have got another number since the listing
@@ -55,8 +55,8 @@ def _recover(session: Session, link: Link) -> None:
             _let_go(session, kind, link)
             if left is not None:
                 about = about_record(session, kind, told_by(link, CRAFTER), link)
-                cause = Cause(left.code, texts.severity(left.code), left.params, str(left.params["slot"]))
-                session.store.problems.add(about, cause, session.now())
+                why = cause(left.code, str(left.params["slot"]), **left.params)
+                session.store.problems.add(about, why, session.now())
         return
     rows = _rows_of(session, kind, link)
     records = [record for where, row in rows for record in _readable(session, where, row)]

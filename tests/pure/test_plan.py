@@ -203,9 +203,18 @@ def test_until_it_bears_our_mark_the_row_of_what_was_met_does_not_count_as_known
 
 
 def test_where_no_mark_is_left_in_crafter_what_was_met_is_known_at_once() -> None:
-    action = decide(replace(record("hour", CR), fingerprint="print"), None, None, KNOWN, record("hour", AV))
+    known = replace(KNOWN, absent=frozenset({("hour", "reference")}))
+    action = decide(replace(record("hour", CR), fingerprint="print"), None, None, known, record("hour", AV))
     assert action.link is not None
     assert (said(action), action.writes, action.link.end[CR].fingerprint) == (("adopt", "first_meeting"), (), "print")
+
+
+def test_where_only_accountview_bears_the_mark_it_is_that_of_the_line_it_was_met_with() -> None:
+    there = replace(record("hour", AV), reference="avs-of-a-line-before-it")
+    action = decide(record("hour", CR), None, None, KNOWN, there)
+    assert writes(action) == {AV: {"reference": record("hour", CR).mark}}
+    again = decide(record("hour", CR), None, None, KNOWN, replace(there, reference=record("hour", CR).mark))
+    assert again.writes == ()
 
 
 def test_what_a_write_of_ours_made_is_not_met_for_the_first_time() -> None:
