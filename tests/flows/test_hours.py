@@ -171,6 +171,7 @@ def test_a_line_deleted_in_crafter_is_left_alone_and_told(tmp_path: Path) -> Non
         assert (found["code"], found["severity"], found["who"]) == ("hour_deleted", "warning", "bookkeeper")
         for part in ("Anja Bos", "2026-06-01", "7.5", "P1", "Project P1"):
             assert part in found["message"], part
+        assert "Anja Bos" in one.told("project-1")[0]
         one.rests()
 
 
@@ -510,7 +511,7 @@ def test_a_line_whose_work_order_got_a_project_that_accountview_lacks_says_so_an
         one.box.crafter.add("projects", id="project-9", project_code="P9", **known)
         one.change("w1", project_id="project-9")
         assert one.run()["exit"] == 1
-        assert one.codes() == ["project_unknown", "project_unknown"]
+        assert (one.problem()["code"], one.problem()["count"]) == ("project_unknown", 2)
         assert [row[1] for row in one.booked()] == ["P1"]
         one.rests(exit_code=1)
         books = {"PROJ_DESC": "Alleen hier", "SUB_NR": "10001", "PRO_TYPE": "ONDERHOUD"}
@@ -575,6 +576,8 @@ def test_a_line_of_a_work_order_that_is_gone_goes_without_a_project_and_says_so(
         one.goes()
         assert one.problem()["code"] == "hour_order_gone"
         assert sorted(row[1] for row in one.booked()) == ["", ""]
+        one.goes()  # there is no work order to tell it on
+        assert "deleted" in one.told("h1")[0]
         one.rests()
         correct(one, "h1", work_order_id=None)
         one.goes()
@@ -618,7 +621,7 @@ def test_hours_on_a_project_that_accountview_closed_are_a_problem_in_its_own_wor
         assert one.run()["exit"] == 1
         assert one.problem()["code"] == "rejected_by_accountview"
         assert "afgesloten" in one.problem()["message"]
-        assert "afgesloten" in one.told("h1")[0]
+        assert "afgesloten" in one.told("project-1")[0]
         assert [row[1] for row in one.booked()] == ["P2"]
         one.box.accountview.edit("PROJECTS", "P1", END_DATE="")
         one.goes()
