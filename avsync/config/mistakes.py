@@ -42,6 +42,9 @@ PARTS = {  # of an override, and the form that names have there
     "accountview": {"business_object": NAME, "table": NAME, "columns": NAME},
     "crafter": {"path": PATH, "fields": FIELD},
 }
+SHEET = ("table", "key", "columns", "period", "create")  # of the header of rows that stand on a sheet
+ON_SHEET = ("employee", "period_start")
+PERIODS = ("week", "month")
 
 
 @dataclass
@@ -182,15 +185,40 @@ def _overrides(raw: Mapping[str, Any], side: str) -> Iterator[Mistake]:
         if kind not in known:
             yield (side, "schema", kind), "extra_forbidden", {"known": sorted(known)}
         elif isinstance(parts, dict):
-            yield from _parts((side, "schema", kind), parts, frozenset(known[kind][list(PARTS[side])[-1]]))
+            here, may_be = (side, "schema", kind), not {"sheet", "sheets"}.isdisjoint(known[kind])
+            rest = {part: value for part, value in parts.items() if part != "header" or not may_be}
+            yield from _parts(here, rest, frozenset(known[kind][list(PARTS[side])[-1]]), ["header"] if may_be else [])
+            if "header" in parts and may_be:
+                yield from _header((*here, "header"), parts["header"])
 
 
-def _parts(loc: Loc, parts: Mapping[str, Any], names: frozenset[str]) -> Iterator[Mistake]:
-    forms = PARTS[str(loc[0])]
+def _header(loc: Loc, given: Any) -> Iterator[Mistake]:
+    """The sheet that rows stand on: nothing of it has a name that could be expected, so all must be said."""
+    if not isinstance(given, dict):
+        yield loc, "model_type", {"known": list(SHEET)}
+        return
+    columns = _section(given, "columns")
+    for missing in [(one,) for one in SHEET[:3] if one not in given]:
+        yield (*loc, *missing), "missing", {}
+    for name in ON_SHEET if "columns" in given else ():
+        if name not in columns:
+            yield (*loc, "columns", name), "missing", {}
+    names = {part: value for part, value in given.items() if part not in ("period", "create")}
+    yield from _parts(loc, names, frozenset(ON_SHEET), list(SHEET), {"table": NAME, "key": NAME, "columns": NAME})
+    if given.get("period", "week") not in PERIODS:
+        yield (*loc, "period"), "literal_error", {"expected": " or ".join(PERIODS)}
+    if not isinstance(given.get("create", True), bool):
+        yield (*loc, "create"), "bool_type", {}
+
+
+def _parts(
+    loc: Loc, parts: Mapping[str, Any], names: frozenset[str], more: list[str], forms: Mapping[str, Any] | None = None
+) -> Iterator[Mistake]:
+    forms = forms or PARTS[str(loc[0])]
     for part, value in parts.items():
         here = (*loc, part)
         if part not in forms:
-            yield here, "extra_forbidden", {"known": list(forms)}
+            yield here, "extra_forbidden", {"known": list(dict.fromkeys([*forms, *more]))}
         elif part not in ("columns", "fields"):
             yield from _name(here, value, *forms[part])
         elif not isinstance(value, dict):

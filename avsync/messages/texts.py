@@ -85,7 +85,7 @@ def common(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _shown(name: str, value: object, language: str) -> str:
     """Kinds and fields by the words people use for them; lists of ours keep their lines."""
-    if name in ("field", "parent_kind") and isinstance(value, str):
+    if name in ("field", "parent_kind", "module") and isinstance(value, str):
         value = word(value, language)
     return str(value) if name in _LISTS else _short("-" if value is None or value == "" else value)
 

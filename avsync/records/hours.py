@@ -101,6 +101,13 @@ def _left(record: Record, link: Link, known: Known) -> Remark:
     return Remark("hour_deleted", {**params, "slot": link.accountview})
 
 
+def _left_on_sheet(record: Record, link: Link, known: Known) -> Remark:
+    """Hours that were moved to another week or person: the row they were booked in counts nothing any more."""
+    said = _left(record, link, known).params
+    day = link.told(ACCOUNTVIEW).get("date") or "-"
+    return Remark("hour_moved", {**said, "day": day, "sheet": link.accountview.partition("/")[0]})
+
+
 def _twin(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(values[name]) for name in ("employee", "time_code")}
 
@@ -134,7 +141,8 @@ HOUR = Kind(
     ),
     title=_title, alike=_natural, day={CRAFTER: "date"}, bears=True,
     configured=lambda policy: [("time_code", f"time_codes.{one}", policy.time_codes[one]) for one in DESCRIPTIONS],
-    fate=_fate, match=_match, left=_left, taken_by=("employee", "time_code", "date", "project"), twin=_twin, same=_same,
+    fate=_fate, match=_match, left=_left, left_on_sheet=_left_on_sheet,
+    taken_by=("employee", "time_code", "date", "project"), twin=_twin, same=_same,
 )  # fmt: skip
 
 EMPLOYEE = LookUp("employee", ACCOUNTVIEW, key_in("number"), {ACCOUNTVIEW: key_in("number")}, optional=True)

@@ -110,12 +110,14 @@ MISSING = Answer()
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Everything planning may go by: the policy, the answers, AccountView's columns and those it does not have."""
+    """Everything planning may go by: the policy, the answers, AccountView's columns and those it does not have, and on
+    which sheet a row with these values stands (None: on none)."""
 
     policy: Policy
     answers: Mapping[Ask, Answer] = field(default_factory=dict)
     columns: Callable[[str, str], fit.Column] = field(default=lambda kind, column: fit.Column())
     absent: frozenset[tuple[str, str]] = frozenset()
+    sheets: Callable[[str, Mapping[str, Canonical]], object] = field(default=lambda kind, values: None)
 
     def of(self, what: str, kind: str, side: Side, key: Canonical) -> Answer:
         """The answer; missing when it was not asked, or there is no key to ask for."""
@@ -362,6 +364,7 @@ class Kind:
     shown: Callable[[Record, Known], Record] | None = None  # as people know it by now
     silent: Callable[[Record, Link], Remark | None] | None = None  # why nothing more is sent for it
     left: Callable[[Record, Link, Known], Remark] | None = None  # what is said of its row once it is deleted in Crafter
+    left_on_sheet: Callable[[Record, Link, Known], Remark] | None = None  # and of it when it moved to another sheet
     taken_by: tuple[str, ...] = ()  # a new record that is equal in these fields takes that row over
     is_other: Callable[[Record, Link], bool] | None = None  # a row under a known key that is another record by now
     apart: Callable[[Versions, Known], Refuse | None] | None = None  # why its two halves are not one record

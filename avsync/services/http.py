@@ -121,7 +121,8 @@ class Rejected:
     """The service said no and has not stored it; `message` is in the service's own words (may be empty).
 
     `status` is the HTTP status; `missing` = the record to update does not exist there (404); `existing_id` as in
-    Crafter's 409; `fields` = [(neutral or wire field name, message)].
+    Crafter's 409; `fields` = [(neutral or wire field name, message)]; `place` = what it was to stand under, `lacking`
+    when there is no such thing and we may not make it.
     """
 
     message: str
@@ -129,6 +130,8 @@ class Rejected:
     missing: bool = False
     existing_id: str | None = None
     fields: tuple[tuple[str, str], ...] = ()
+    place: str = ""
+    lacking: bool = False
 
 
 @dataclass(frozen=True, slots=True)

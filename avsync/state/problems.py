@@ -19,6 +19,7 @@ TOLD_ONCE = {  # codes that no later planning takes back, and for how many days 
     "conflict": 7,
     "cut_text_edited": 7,
     "hour_deleted": 30,
+    "hour_moved": 30,
     "lines_counted": 7,
     "values_replaced": 7,
 }

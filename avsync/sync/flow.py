@@ -15,16 +15,19 @@ from avsync.records.kind import (
     Link,
     Match,
     Refuse,
+    Translated,
     WaitFor,
     as_meant,
     named_by_mark,
     recognise,
+    translate,
 )
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, other
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other
 from avsync.state.inbox import Entry
 from avsync.sync.boundary import each
 from avsync.sync.plan import Action, Made, Meeting, Verb, plan
 from avsync.sync.problems import faulty
+from avsync.sync.read import look_around
 from avsync.sync.recover import recover, still_left
 from avsync.sync.refs import PRETENDED
 from avsync.sync.session import PAGE, Session
@@ -187,6 +190,8 @@ class _Page:
         if self.kind.plan is not None:
             return {}
         free = [one.record for one in self.entries if not self._is_whole(self.links.get(one.record.id))]
+        if self.kind.recent and self.side == CRAFTER and not self.session.accountview.lists_changes(self.kind.table):
+            look_around(self.session, self.kind, filter(None, map(self._values, free)))
         found = {record.id: self._recognised(record) for record in free}
         there = [one for match in found.values() for one in match.candidates]
         there += [one for record in free if (one := self._named(record))]
@@ -194,6 +199,14 @@ class _Page:
         if there:
             self.known = self.session.refs.know(self.kind, [(one, met) for one in there], self.known)
         return found
+
+    def _values(self, record: Record) -> dict[str, Canonical]:
+        """What a free record would be made with, empty while it cannot be."""
+        if (self.kind.fate or self.kind.usual_fate)(record, self.session.policy) != "plan":
+            return {}
+        made = translate(self.kind, as_meant(self.kind, record, None, self.known), self.known)
+        values = {name: one.value for name, one in made.items() if isinstance(one, Translated)}
+        return values if len(values) == len(made) else {}
 
     def _recognised(self, record: Record) -> Match:
         meant = as_meant(self.kind, record, self.links.get(record.id), self.known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -38,6 +39,7 @@ from avsync.records.values import (
 from avsync.sync.merge import Merged, Versions, merge
 
 Told = Mapping[Side, Mapping[str, Canonical]]
+HOLDS = "quantity"  # what a row on a sheet counts for
 
 
 class Verb(StrEnum):
@@ -58,6 +60,7 @@ class Action:
     `link`: the one it goes under; with id 0 it is still to be written down, in place of `replaces`. `told` holds at
     once, what the writes tell holds once they are done; nothing is told any more under `freed`. `pairs`: records it
     refers to that were found on both sides, and are linked with it. `lost`: a link that turned out to be gone.
+    `unfinished`: once it is done the record is planned again.
     """
 
     verb: Verb
@@ -72,6 +75,7 @@ class Action:
     partner: Record | None = None
     replaces: int = 0
     lost: Link | None = None
+    unfinished: bool = False
     pairs: tuple[tuple[Record, Record], ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     freed: tuple[str, ...] = ()
@@ -245,6 +249,8 @@ def _pair(kind: Kind, link: Link, av: Record | None, cr: Record | None, known: K
     if apart is not None:
         apart.side = CRAFTER  # where people work with it
         raise apart
+    if pair.moves and pair.now[ACCOUNTVIEW].fields.get(HOLDS) == "0":  # nothing is left on the sheet it was on
+        return replace(_create(kind, pair.now[CRAFTER], known, None), replaces=link.id)
     return pair.action()
 
 
@@ -267,6 +273,7 @@ class _Pair:
         self.dropped: set[str] = set()  # what was owed, and a person has filled in otherwise meanwhile
         self.quiet: dict[Side, dict[str, Canonical]] = {ACCOUNTVIEW: {}, CRAFTER: {}}  # told without a write
         self.may = {name: kind.may_write(kind.field(name), link, known.policy) for name in kind.names}
+        self.moves = self._moves()
 
     def translated(self, name: str, from_side: Side) -> Translated | None:
         """A field in the other side's terms; None when it cannot go, which stops that field alone (behaviour 43)."""
@@ -277,6 +284,15 @@ class _Pair:
             return None
         self.used[from_side, name] = made
         return made
+
+    def _moves(self) -> bool:
+        """Whether it belongs on another sheet in AccountView than the one it stands on; a row stays where it is."""
+        cr, kind = self.read[CRAFTER], self.kind
+        made = {name: one.value for name, one in self.made[CRAFTER].items() if isinstance(one, Translated)}
+        before = self.known.sheets(kind.table, self.now[ACCOUNTVIEW].fields)
+        after = self.known.sheets(kind.table, made)
+        mine = cr is not None and self.known.policy.writes(kind.flow, ACCOUNTVIEW)
+        return mine and None not in (before, after) and before != after
 
     def _same(self) -> set[str]:
         """The fields of which both sides tell the same, as far as either can hold it."""
@@ -331,7 +347,12 @@ class _Pair:
         first = any(end.told is None for end in link.end.values())
         verb = Verb.ADOPT if first else Verb.UPDATE if writes else Verb.SKIP
         reason = "first_meeting" if first else _reason(writes)
-        return Action(verb, kind, record, reason, link, writes, told, tuple(self._remarks(merged)))
+        remarks = list(self._remarks(merged))
+        if self.moves and writes and kind.left_on_sheet:
+            remarks.append(kind.left_on_sheet(self.now[CRAFTER], link, self.known))
+        return Action(
+            verb, kind, record, reason, link, writes, told, tuple(remarks), unfinished=self.moves and bool(writes)
+        )
 
     def _base_of_accountview(self) -> Mapping[str, Canonical] | None:
         """What AccountView owns counts as told anew each time, so that it is put back when Crafter changed it."""
@@ -404,9 +425,21 @@ class _Pair:
             told[ACCOUNTVIEW][name] = made.value
         values |= self._mark_in_accountview()
         row = self.kind.row_key(self.link.accountview)
+        if values and self.moves:
+            return self._emptied(row)
         seen = self._seen(merged.to_accountview, ACCOUNTVIEW)
         day = self.kind.booked_on({side: record.fields for side, record in self.now.items()})
         return Write(ACCOUNTVIEW, row, values, tuple(values), told, seen=seen, day=day) if values else None
+
+    def _emptied(self, row: str) -> Write:
+        """It is made on the sheet where it belongs once this one no longer counts it, nor bears its mark."""
+        there = self.now[ACCOUNTVIEW].fields
+        marked = self.kind.bears and (self.kind.table, "reference") not in self.known.absent
+        values: dict[str, Value] = {HOLDS: Decimal(0), **({"reference": None} if marked else {})}
+        seen = {HOLDS: there.get(HOLDS)}
+        told: Told = {ACCOUNTVIEW: {HOLDS: "0"}, CRAFTER: {}}
+        day = self.kind.booked_on({ACCOUNTVIEW: there, CRAFTER: self.now[CRAFTER].fields})
+        return Write(ACCOUNTVIEW, row, values, tuple(values), told, seen=seen, day=day)
 
     def _mark_in_accountview(self) -> dict[str, Value]:
         """Where Crafter's record bears no mark, AccountView's must bear this one's and not that of one before it."""

@@ -6,7 +6,7 @@ A watermark moves only after a complete listing, and absence is concluded only f
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,12 +15,13 @@ from typing import Any
 from avsync.errors import PersonMustLook
 from avsync.records.kind import Kind, Link, Row
 from avsync.records.registry import KINDS, children, taking_over
-from avsync.records.rows import Listing, Reach, Seen
+from avsync.records.rows import Listing, Reach, Seen, read_records
 from avsync.records.values import (
     ACCOUNTVIEW,
     AMSTERDAM,
     CRAFTER,
     LEFT,
+    Canonical,
     Malformed,
     Record,
     Side,
@@ -293,6 +294,43 @@ def _legible(row: Row, name: str | None) -> str:
         return text(row.get(name), name) or "" if name else ""
     except Malformed:
         return ""
+
+
+# --- AccountView's rows of a kind that cannot be listed by what changed
+
+
+def look_around(session: Session, kind: Kind, records: Iterable[Mapping[str, Canonical]]) -> None:
+    """Read what may be ours already of records that are about to be made, by the values they will have there: their
+    sheets, or where rows stand by themselves all from the earliest day on. Each once in a run."""
+    accountview, seen = session.accountview, session.looked.setdefault(kind.name, set())
+    day = kind.day[CRAFTER]
+    places = [(session.sheet_of(kind.table, values), values[day] or "") for values in records if values.get(day)]
+    by_sheet = {place: when for place, when in places if isinstance(place, tuple) and place not in seen}
+    if by_sheet:
+
+        def ask(one: tuple[tuple[str, str], str]) -> list[dict[str, Any]]:
+            place, when = one
+            return accountview.in_year(when, lambda year: accountview.on_sheet(kind.table, place, year))
+
+        found = session.refs.at_once(ACCOUNTVIEW, ask, sorted(by_sheet.items()))
+        seen |= by_sheet.keys()
+        _take_rows(session, kind, [row for rows in found for row in rows])
+    earliest = min((when for place, when in places if place is None), default="")
+    if earliest and not any(isinstance(one, str) and one <= earliest for one in seen):
+        for page in accountview.since(kind.table, day, earliest):
+            _take_rows(session, kind, page.rows)
+        seen.add(earliest)
+
+
+def _take_rows(session: Session, kind: Kind, rows: Sequence[Row]) -> None:
+    records: list[Record] = []
+    for row in rows:
+        try:
+            records += read_records(kind, ACCOUNTVIEW, row, session.policy)
+        except Malformed:
+            continue  # what cannot be read is none of ours
+    with session.store.transaction():
+        take_records(session, records, Taken())
 
 
 # --- into the inbox

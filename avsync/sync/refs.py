@@ -47,7 +47,9 @@ class Refs:
     def know(self, kind: Kind, wanted: Sequence[tuple[Record, Link | None]], before: Known | None = None) -> Known:
         """Everything that planning these records may go by, looked up now; `before`: what was looked up already."""
         session = self.session
-        known = before or Known(session.policy, {}, session.columns, frozenset(session.accountview.absent))
+        known = before or Known(
+            session.policy, {}, session.columns, frozenset(session.accountview.absent), session.sheet_of
+        )
         left = list(wanted)
         for _ in range(_ROUNDS):
             asked = [(one, set(asks_of(kind, *one, known)) - known.answers.keys()) for one in left]

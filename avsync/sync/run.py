@@ -107,7 +107,8 @@ def _read(session: Session) -> None:
             taken += _listing(session, one)
     for flow in session.running():
         for kind in kinds_of(flow):
-            if kind.recent and session.store.inbox.unlinked(kind.name, CRAFTER):
+            listed = kind.recent and session.accountview.lists_changes(kind.table)
+            if listed and session.store.inbox.unlinked(kind.name, CRAFTER):
                 taken += _listing(session, listing(ACCOUNTVIEW, kind))
     session.skipped = sum(one.skipped for one in taken)
     lost = [link for one in taken for link in one.lost]

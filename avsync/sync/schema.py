@@ -97,7 +97,7 @@ def missing_for(flow: str, policy: Policy, metadata: Metadata, schema: Mapping[s
 
 def _shape(metadata: Metadata, kind: str, neutral: str) -> Column:
     """A column's shape, for fitting values."""
-    found = metadata.column(kind, neutral)
+    found = metadata.column(kind, neutral) or metadata.column(f"{kind}.header", neutral)
     if found is None:
         return Column()
     return Column(
@@ -149,9 +149,17 @@ def stops(missing: Missing) -> bool:
 def refusal(flow: str, missing: Iterable[Missing]) -> SchemaMismatch | None:
     """The error that keeps a flow from running, naming everything that stops it; None when nothing does.
 
-    Names go before rights: rights on a table that is not there mean nothing.
+    Names go before rights: rights on a table that is not there mean nothing. A module that is not there is named by
+    itself, and so is a sheet that the rows stand on: other names would not mend that.
     """
     stopping = [one for one in missing if stops(one)]
+    for one in stopping:
+        if one.what == "object" and not one.candidates:
+            named = {"parent_kind": one.kind, "name": one.name, "module": f"module_{one.kind}"}
+            return SchemaMismatch("schema_module_missing", flow=flow, **named)
+    for one in stopping:
+        if one.what == "header":
+            return SchemaMismatch("schema_header_missing", flow=flow, table=one.name, header=one.candidates[0])
     names = [one for one in stopping if one.what not in _RIGHTS]
     if names:
         told = "".join(f"\n- {described(one)}" for one in names)
@@ -164,7 +172,8 @@ def described(missing: Missing) -> str:
     """E.g. `hour.columns.time_code: HRS_CODE → UURSOORT (Uursoort)`, by the path of the override that mends it."""
     if missing.what in _RIGHTS:
         return f"{missing.what} {missing.name}"
-    parts = {"object": "business_object", "table": "table", "column": f"columns.{missing.neutral}"}
+    column = "key" if missing.kind.endswith(".header") and missing.neutral == "key" else f"columns.{missing.neutral}"
+    parts = {"object": "business_object", "table": "table", "column": column, "header": "header"}
     meant = f" → {' / '.join(missing.candidates)}" if missing.candidates else ""
     return f"{missing.kind}.{parts[missing.what]}: {missing.name}{meant}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from avsync.errors import AvsyncError
 from avsync.records.fit import Column
 from avsync.records.kind import Kind, Policy
 from avsync.records.registry import FLOWS
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, format_utc
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Malformed, Record, Side, format_utc
 from avsync.services.accountview.client import AccountView
 from avsync.services.crafter.client import Crafter
 from avsync.state.store import Store
@@ -103,6 +103,9 @@ class Session:
     plan: list[dict[str, Any]] = field(init=False, default_factory=list)
     skipped: int = field(init=False, default=0)
     read_at: dict[tuple[Side, str], str] = field(init=False, default_factory=dict)  # when a listing began in this run
+    looked: dict[str, set[Any]] = field(
+        init=False, default_factory=dict
+    )  # kind → where its rows were looked for already
     questions: dict[tuple[str, str], str] = field(init=False, default_factory=dict)  # (kind, key) → the two it may be
     pretended: dict[tuple[str, Side, str], tuple[str, str]] = field(init=False, default_factory=dict)
 
@@ -144,6 +147,13 @@ class Session:
         """Whether `--only` names this record."""
         names = {record.key.upper(), record.id.upper(), record.name.upper()} - {""}
         return self.only is None or bool(self.only & names)
+
+    def sheet_of(self, kind: str, values: Mapping[str, Canonical]) -> object:
+        """Which sheet in AccountView a row with these values stands on, None where rows stand by themselves."""
+        try:
+            return self.accountview.sheet_of(kind, values)
+        except Malformed:
+            return None
 
     def fetch(self, kind: Kind, side: Side, identity: str, day: str = "") -> dict[str, Any] | None:
         """The row that holds a record, as it stands there now; in AccountView in the financial year of `day`."""

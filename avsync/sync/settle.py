@@ -129,7 +129,7 @@ def _created_in(session: Session, kind: Kind, intent: Intent, day: str) -> list[
     accountview, values = session.accountview, dict(intent.detail["values"])
     columns = accountview.schema[kind.table].columns
     if "reference" in columns and (kind.table, "reference") not in accountview.absent:
-        rows = accountview.find(kind.table, {"reference": intent.reference}, day)
+        rows = accountview.find(kind.table, {"reference": intent.reference}, day, values)
         if rows:
             learn_reference(session, kind, intent.reference, rows[0])
         if rows or reference_kept(session.store, accountview.schema, kind):
@@ -139,7 +139,7 @@ def _created_in(session: Session, kind: Kind, intent: Intent, day: str) -> list[
         return _free(session, kind, intent, [row] if row else [])
     if kind.twin is None:
         return []
-    found = _free(session, kind, intent, session.accountview.find(kind.table, dict(kind.twin(values)), day))
+    found = _free(session, kind, intent, session.accountview.find(kind.table, dict(kind.twin(values)), day, values))
     told = intent.detail["told"]
     same = [one for one in found if kind.same is None or kind.same(one, told, values, intent.sent_at)]
     if "reference" not in columns:

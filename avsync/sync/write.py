@@ -155,7 +155,10 @@ def finish(session: Session, job: Job, more: Sequence[Cause] = ()) -> None:
     to_tell = (
         action.verb == Verb.CREATE and action.record.side == CRAFTER and action.kind.marked
     )  # our mark, its number
-    if not action.again and not to_tell and not more:
+    if action.unfinished:
+        for entry in job.entries:
+            session.store.inbox.put(entry.record, "plan")
+    elif not action.again and not to_tell and not more:
         session.store.inbox.done(job.entries)
     causes = [*(causes_of(action) if action.remarks else ()), *more]
     if causes or _troubled(session, job):
@@ -258,7 +261,7 @@ class Writer:
             value = write.values.get(name)
             if isinstance(value, str):
                 try:
-                    rows = self.session.accountview.find(self.kind.table, {name: value}, write.day)
+                    rows = self.session.accountview.find(self.kind.table, {name: value}, write.day, write.values)
                 except (AvsyncError, Malformed):
                     return outcome  # it is stored, whatever becomes of the reading
                 return Done(rows[0]) if len(rows) == 1 else outcome
@@ -478,6 +481,9 @@ class Writer:
         code = "rejected_by_accountview" if one.write.side == ACCOUNTVIEW else "rejected_by_crafter"
         words = "; ".join(filter(None, [outcome.message, *(f"{name}: {text}" for name, text in outcome.fields)]))
         why = cause(code, kind=self.kind.name, message=words or "-", fields=", ".join(one.write.fields))
+        if outcome.place:
+            code = "sheet_missing" if outcome.lacking else "rejected_on_sheet"
+            why = cause(code, kind=self.kind.name, message=words or "-", sheet=outcome.place)
         holder = self._holder(one, outcome)
         if holder is not None and one.job.link is not None:
             named = {"number": one.job.link.accountview, "parent_kind": self.kind.name}

@@ -27,7 +27,8 @@ class Options:
     "given", "lower" or "upper". `reference`: what becomes of a value sent for EXT_ID: "kept", "empty" or "other" (the
     importer's own number). `lacking`: (table, column) that this installation does not have.
     `fills`: (table, column) → what is filled in where a new row says nothing.
-    `hours`: "lines", each by itself, or "sheets", under a sheet for each employee and week (AccountView contract 5).
+    `hours`: "lines", each by itself, or "sheets", under a sheet for each employee and `sheet_period`, week or
+    month (AccountView contract 5).
     `pkce`: "supported" (proof is demanded of who announced it), "required" or "ignored".
     `extra_columns`: so many of the installation's own stand in every table, before ours. `numbered_per_answer`: rows
     of metadata are numbered from 0 in every answer, so that nobody gets beyond the second page.
@@ -38,6 +39,7 @@ class Options:
     ext_id: bool = True
     project_on_hours: bool = False
     hours: str = "lines"
+    sheet_period: str = "week"
     fills: dict[tuple[str, str], str] = field(default_factory=dict)
     extra_columns: int = 0
     numbered_per_answer: bool = False

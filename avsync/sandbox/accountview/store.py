@@ -197,13 +197,14 @@ class AccountViewStore:
         return {name: header[name] for name in (spec.key, *(["EMP_NR"] if spec.name == SHEETS else []))}
 
     def _sheet(self, line: Row) -> Row:
-        """The sheet of the line's employee and week, a new one when there is none yet."""
+        """The sheet of the line's employee and period, a new one when there is none yet."""
         sheets, day = self.tables[SHEETS], date.fromisoformat(line["HRS_DATE"])
-        monday = (day - timedelta(days=day.weekday())).isoformat()
+        by_month = self.options.sheet_period == "month"
+        first = (day.replace(day=1) if by_month else day - timedelta(days=day.weekday())).isoformat()
         for key in sheets.equal("EMP_NR", line["EMP_NR"]):
-            if sheets.rows[key]["BEG_DATE"] == monday:
+            if sheets.rows[key]["BEG_DATE"] == first:
                 return sheets.rows[key]
-        return sheets.rows[self.add(SHEETS, EMP_NR=line["EMP_NR"], BEG_DATE=monday)]
+        return sheets.rows[self.add(SHEETS, EMP_NR=line["EMP_NR"], BEG_DATE=first)]
 
     def stamp(self, spec: TableSpec, row: Row, given: dict[str, Any] | None = None, new: bool = False) -> None:
         """Set the moments of change and, for a new row, of input; those in `given` stay."""

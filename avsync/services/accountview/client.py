@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from avsync.errors import ConfigError, LoginNeeded, Malformed, TryLater
 from avsync.services.accountview import wire
 from avsync.services.accountview.schema import TableSchema
+from avsync.services.accountview.sheets import Place, Sheets
 from avsync.services.accountview.wire import Rows, Value, document
 from avsync.services.http import Answer, Auth, Flaw, Http, Outcome, Page
 
@@ -54,6 +55,9 @@ class AccountView:
         self.types: dict[tuple[str, str], str] = {}
         self._auth = auth
         self._today, self._book_date = today, book_date
+        self._sheets = {
+            kind: Sheets(self, table, table.header) for kind, table in schema.items() if table.header is not None
+        }
 
     def companies(self) -> list[dict[str, Any]]:
         """What the consenting user may enter: `Id` (for the header), `Code` (what people know), `Description`."""
@@ -74,21 +78,52 @@ class AccountView:
         conditions = wire.changed_since(self.schema[kind].columns["changed_at"], since) if since and changed else {}
         return self._listing(kind, conditions, page_size)
 
+    def lists_changes(self, kind: str) -> bool:
+        """Whether what changed can be listed: there is a column for it, and the rows are not a sheet's."""
+        return "changed_at" in self._asked(kind) and kind not in self._sheets
+
+    def since(self, kind: str, column: str, day: str) -> Iterator[Page]:
+        """The rows whose date (neutral name) is that day (ISO) or later."""
+        condition = wire.condition(1, self.schema[kind].columns[column], "DateOnOrAfterDate", "D", f"{{^{day}}}")
+        return self._listing(kind, condition, PAGE_SIZE)
+
+    def sheet_of(self, kind: str, values: Mapping[str, object]) -> tuple[str, str] | None:
+        """Whose sheet such a row stands on, and from which day (ISO) that is; None where rows stand by themselves.
+
+        Malformed when `values` do not say it.
+        """
+        return self._sheets[kind].place(values) if kind in self._sheets else None
+
+    def on_sheet(self, kind: str, place: tuple[str, str], day: str = "") -> list[dict[str, Any]]:
+        """The rows on that sheet, in the financial year of `day`."""
+        return self._sheets[kind].rows(Place(*place), day)
+
     def by_key(self, kind: str, key: str, day: str = "") -> dict[str, Any] | None:
         """The row with that key, None when there is none: for text that cannot be a key as well."""
         try:
+            if kind in self._sheets:
+                return self._sheets[kind].row(key, day)
             return next(iter(self.find(kind, {self.schema[kind].key: key}, day)), None)
         except Malformed:
             return None
 
-    def find(self, kind: str, conditions: Mapping[str, str], day: str = "") -> list[dict[str, Any]]:
+    def find(
+        self, kind: str, conditions: Mapping[str, str], day: str = "", among: Mapping[str, object] | None = None
+    ) -> list[dict[str, Any]]:
         """The rows that equal one or two conditions (neutral name -> text, ISO date or number), in the year of `day`.
 
-        Malformed for a value that cannot stand in such a column.
+        Rows on a sheet are looked for on that of `among`, values of the row. Malformed for a value that cannot stand in
+        such a column.
         """
         if not 1 <= len(conditions) <= 2:
             raise ValueError("one or two conditions")
         wanted = {name: (self._type(kind, name), value) for name, value in conditions.items()}
+        if kind in self._sheets:
+            rows = self._sheets[kind].rows(self._sheets[kind].place(among or conditions), day)
+            return [
+                row for row in rows
+                if all(wire.same(letter, row.get(name), value) for name, (letter, value) in wanted.items())
+            ]  # fmt: skip
         params = self._read_in(day)
         for number, (name, (letter, value)) in enumerate(wanted.items(), 1):
             params |= wire.equal(number, name, self.schema[kind].columns[name], letter, value)
@@ -124,10 +159,14 @@ class AccountView:
     def create(self, kind: str, values: Mapping[str, Value], day: str = "") -> Outcome:
         """A new record. A None is left out: that leaves the column empty."""
         given = {name: value for name, value in values.items() if value is not None}
+        if kind in self._sheets:
+            return self._sheets[kind].add(self._sendable(kind, given), day)
         return self._write("POST", kind, self._sendable(kind, given), day=day)
 
     def update(self, kind: str, key: str, values: Mapping[str, Value], day: str = "") -> Outcome:
         """Change what is named; None clears, a name that is not there stays as it is."""
+        if kind in self._sheets:
+            return self._sheets[kind].change(key, self._sendable(kind, values), day)
         return self._write("PUT", kind, self._sendable(kind, values), key, day=day)
 
     def put_details(self, kind: str, key: str, lines: Sequence[Mapping[str, Value]], day: str = "") -> Outcome:
@@ -221,11 +260,23 @@ class AccountView:
         day: str = "",
     ) -> Outcome:
         """One record, with detail rows of the kind `line`, if any."""
-        table, details = self.schema[kind], None
-        stored = partial(wire.stored_row, table)
-        if line:
-            stored = partial(wire.stored_lines, table, self.schema[line])
-            details = Rows(self.schema[line], self.types, lines)
+        table, detail = self.schema[kind], self.schema[line] if line else None
+        stored = partial(wire.stored_lines, table, detail) if detail else partial(wire.stored_row, table)
+        return self.write(method, table, values, key, detail, lines, day, stored)
+
+    def write(
+        self,
+        method: str,
+        table: TableSchema,
+        values: Mapping[str, Value],
+        key: str | None,
+        line: TableSchema | None,
+        lines: Sequence[Mapping[str, Value]],
+        day: str,
+        stored: Callable[[Any], dict[str, Any] | None],
+    ) -> Outcome:
+        """One row of a table, with detail rows if there are any; `stored` finds the record in the answer."""
+        details = Rows(line, self.types, lines) if line else None
         body = document(table, self._write_in(day), Rows(table, self.types, [values]), details, key)
         reply = self.http.send(method, DATA, body, headers={"x-company": self.company_id}, auth=self._auth)
         if not isinstance(reply, Answer):
@@ -233,6 +284,32 @@ class AccountView:
         if reply.status == 401:
             raise LoginNeeded("login_needed")
         return wire.outcome(reply, table.table, reply.status == 404 and method == "PUT", stored)
+
+    def columns_of(self, kind: str) -> list[str]:
+        """The neutral columns of a kind that exist here, the key first."""
+        return self._asked(kind)
+
+    def pages_of(
+        self, table: TableSchema, fields: Sequence[str], conditions: Mapping[str, str], size: int, day: str
+    ) -> Iterator[tuple[Any, list[Any]]]:
+        """A header table page by page: the whole answer, with the detail rows in it, and its header rows."""
+        params = {**self._params(table, fields, size), **conditions, **self._read_in(day)}
+
+        def pick(data: Any) -> tuple[Any, list[Any]]:
+            return data, wire.table(data, table.table)
+
+        passed: set[str | None] = {None}
+        while True:
+            answer, _ = self.fetch(DATA, params, pick)
+            data, found = answer or ({}, [])
+            key = wire.last_key(found, table.key_column)
+            if found and key in passed:
+                raise TryLater("listing_broken", service=self.http.service, listing=table.table)
+            yield data, found
+            if len(found) < size:
+                return
+            passed.add(key)
+            params["LastKey"] = str(key)
 
 
 def pick_company(companies: Iterable[Mapping[str, Any]], code: str) -> Mapping[str, Any]:

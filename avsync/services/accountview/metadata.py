@@ -78,8 +78,8 @@ class Metadata:
     def covers(self, schema: Mapping[str, TableSchema], kinds: Iterable[str]) -> bool:
         """Whether this was loaded for these kinds under these very names; if not, load again."""
         return all(
-            self.kinds.get(kind) == schema[kind].table.upper() and self.names[kind] == _own_names(schema[kind])
-            for kind in kinds
+            self.kinds.get(kind) == table.table.upper() and self.names[kind] == _own_names(table)
+            for kind, table in _with_sheets(schema, kinds).items()
         )
 
     def to_json(self) -> str:
@@ -104,7 +104,7 @@ class Metadata:
 
 def load(client: AccountView, schema: Mapping[str, TableSchema], kinds: Iterable[str]) -> Metadata:
     """Read the business objects, and for each table of these kinds its columns and rights. Errors as of any read."""
-    ours = {kind: schema[kind] for kind in kinds}
+    ours = _with_sheets(schema, kinds)
     metadata = Metadata(
         objects=_load_objects(client),
         tables={},
@@ -119,9 +119,24 @@ def load(client: AccountView, schema: Mapping[str, TableSchema], kinds: Iterable
         metadata.columns[name] = _with_decimals(_load_columns(client, name), table)
         if metadata.columns[name]:
             metadata.tables.update(_load_tables(client, name))
+        if above := _unknown_sheet(metadata, table):
+            metadata.tables.update(_load_tables(client, above))
     if not all(metadata.columns.values()):
         metadata.tables.update(_load_tables(client, None))
     return metadata
+
+
+def _with_sheets(schema: Mapping[str, TableSchema], kinds: Iterable[str]) -> dict[str, TableSchema]:
+    """The tables of these kinds, and those of the sheets that their rows stand on."""
+    ours = {kind: schema[kind] for kind in kinds}
+    return ours | {one.header.table.kind: one.header.table for one in ours.values() if one.header is not None}
+
+
+def _unknown_sheet(metadata: Metadata, table: TableSchema) -> str:
+    """The table that this one is a detail of, where our schema knows of none or of another."""
+    file = metadata.tables.get(table.table.upper())
+    known = table.header.table.table.upper() if table.header else ""
+    return file.header if file and file.header and not table.parent and file.header != known else ""
 
 
 def _own_names(table: TableSchema) -> dict[str, str]:
@@ -213,11 +228,12 @@ def _flag(row: Mapping[str, Any], name: str, missing: bool = False) -> bool:
 class Missing:
     """Something a kind needs that is not there. `name` is AccountView's name; `neutral` ours, when it is a column.
 
-    `candidates` are shown to a person, e.g. `UURSOORT (Uursoort)`. `optional`: avsync can do without.
+    `candidates` are shown to a person, e.g. `UURSOORT (Uursoort)`. `optional`: avsync can do without. A `header`: the
+    rows are details of the only candidate, which the schema does not say.
     """
 
     kind: str
-    what: Literal["object", "table", "column", "insert", "update"]
+    what: Literal["object", "table", "column", "header", "insert", "update"]
     name: str
     candidates: list[str] = field(default_factory=list)
     optional: bool = False
@@ -245,9 +261,15 @@ def _kind(metadata: Metadata, table: TableSchema, rights: Collection[str]) -> It
         yield Missing(table.kind, "object", table.business_object, _shown(meant, options))
     elif not metadata.columns.get(table.table.upper()):
         yield Missing(table.kind, "table", table.table, _tables(metadata, table))
+    elif above := _unknown_sheet(metadata, table):
+        labels = {name: one.description for name, one in metadata.tables.items()}
+        yield Missing(table.kind, "header", table.table, _shown([above], {above: "", **labels}))
     else:
         yield from _columns(metadata, table)
         yield from _rights(metadata, table, rights)
+        if table.header is not None:
+            sheet, made = table.header.table, {"insert"} if table.header.create else set()
+            yield from _kind(metadata, sheet, {"read", *(made & set(rights))})
 
 
 def _tables(metadata: Metadata, table: TableSchema) -> list[str]:
@@ -261,8 +283,9 @@ def _tables(metadata: Metadata, table: TableSchema) -> list[str]:
 def _columns(metadata: Metadata, table: TableSchema) -> Iterator[Missing]:
     there = metadata.columns[table.table.upper()]
     labels = {name: column.description for name, column in there.items()}
+    on_sheet = {"employee"} if table.header else set()  # the line may have it as well
     for neutral, name in table.columns.items():
-        if name.upper() not in there:
+        if name.upper() not in there and neutral not in on_sheet:
             meant = _shown(learn.candidates(table, neutral, there), labels)
             yield Missing(table.kind, "column", name, meant, neutral in table.optional, neutral)
 
@@ -277,7 +300,7 @@ def _rights(metadata: Metadata, table: TableSchema, rights: Collection[str]) -> 
     """Rights of the object and of the table; details are written by updating the object of their header."""
     granted = metadata.objects[table.business_object.upper()]
     file = metadata.tables.get(table.table.upper())
-    object_insert = granted.update if table.parent else granted.insert
+    object_insert = granted.update if table.parent or table.header else granted.insert
     if "insert" in rights and not (object_insert and (file is None or file.insert)):
         yield Missing(table.kind, "insert", table.table)
     if "update" in rights and not (granted.update and (file is None or file.update)):

@@ -7,11 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 
 from avsync.errors import ConfigError
 from avsync.services import names_of
+
+
+@dataclass(frozen=True)
+class Header:
+    """The sheet that the rows of a kind stand on, one for each employee and period (AccountView contract 5).
+
+    `table`: its own names (key, employee, period_start); `create`: whether avsync may make one.
+    """
+
+    table: TableSchema
+    period: str = "week"
+    create: bool = True
+
+    def start(self, day: str) -> str:
+        """The first day of the period that a day (ISO) is in; weeks begin on Monday."""
+        found = date.fromisoformat(day)
+        first = found.replace(day=1) if self.period == "month" else found - timedelta(days=found.weekday())
+        return first.isoformat()
 
 
 @dataclass(frozen=True)
@@ -33,6 +52,7 @@ class TableSchema:
     decimals: Mapping[str, int] = field(default_factory=dict)
     widths: Mapping[str, int] = field(default_factory=dict)
     parent: str | None = None
+    header: Header | None = None
     sheets: bool = False
     words: tuple[str, ...] = ()
     described: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -75,10 +95,23 @@ def _table(kind: str, parts: Mapping[str, Any], override: Mapping[str, Any]) -> 
         decimals=parts.get("decimals", {}),
         widths=parts.get("widths", {}),
         parent=parts.get("parent"),
+        header=_header(kind, parts, override),
         sheets=bool(parts.get("sheets")),
         words=tuple(parts["object"]),
         described={neutral: tuple(words) for neutral, words in parts["describe"].items()},
     )
+
+
+def _header(kind: str, parts: Mapping[str, Any], override: Mapping[str, Any]) -> Header | None:
+    """The sheet of an installation that has them; its business object is that of the lines."""
+    given = override.get("header")
+    if not given:
+        return None
+    code = override.get("business_object", parts["business_object"])
+    columns = {"key": given["key"], **given["columns"]}
+    _refuse_doubles(f"{kind}.header", columns)
+    table = TableSchema(f"{kind}.header", code, given["table"], "key", columns, types={"period_start": "D"})
+    return Header(table, given.get("period", "week"), given.get("create", True))
 
 
 def _refuse_doubles(kind: str, columns: Mapping[str, str]) -> None:
