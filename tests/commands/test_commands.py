@@ -490,6 +490,7 @@ def test_every_text_that_is_asked_for_is_there() -> None:
     asked = {
         "login": re.compile(r"(?:\bsay\(|_page\(\d+, |answer = \(\d+, |phrase\(\"login\", )\"(\w+)\""),
         "init": re.compile(r"\.(?:say|part|ask|choose|agrees)\(\s*\"(\w+)\""),
+        "articles": re.compile(r"(?:\bsay\(|phrase\(\"articles\", )\"(\w+)\""),
         "schedule": re.compile(r"\.remark\(\"(\w+)\""),
         "check": re.compile(r"(?:_good\(f?\"?[\w.{}]+\"?, |_say\()\"(\w+)\""),
     }
