@@ -113,7 +113,10 @@ def read(config: Config) -> list[Article]:
 def write(path: Path, articles: Sequence[Article], language: str) -> None:
     """The file for Crafter, whole or not at all."""
     heads = [phrase("articles", name, language) for name in ("number", "name", "blocked")]
-    rows = ([one.number, one.name, phrase("articles", "yes" if one.blocked else "no", language)] for one in articles)
+    rows = (
+        [one.number, one.name, phrase("articles", f"blocked_{'yes' if one.blocked else 'no'}", language)]
+        for one in articles
+    )
     sheets.write(path, heads, rows)
 
 
