@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from avsync.commands import connect, users
 from avsync.config import FLOWS
 from avsync.config.settings import Config
 from avsync.errors import AvsyncError, ConfigError, PersonMustLook
-from avsync.messages.texts import phrase, text
-from avsync.records.registry import KINDS, accountview_needs, crafter_needs, kinds_of, writable
+from avsync.messages.texts import phrase, text, word
+from avsync.records.registry import KINDS, accountview_needs, crafter_needs, kinds_of, wanted, writable
 from avsync.records.values import ACCOUNTVIEW
 from avsync.services.accountview import metadata
 from avsync.services.accountview.client import AccountView, company_code, pick_company
@@ -28,6 +29,7 @@ from avsync.sync.session import policy_of
 
 REFERENCE_LENGTH = 27  # behaviour 2: avs and 24 hexadecimal digits
 ORDER_OF_EXITS = (5, 3, 2, 4)
+_MOST_PAGES = 25  # of a table that is read whole, to say what that costs
 MOST_NAMES = 30  # in one row
 
 Rows = Callable[[], Iterable[Mapping[str, Any]]]
@@ -122,9 +124,11 @@ class _Checker:
         yield from self._widths(client, found)
         yield from self._references(client)
         yield from self._modules(missing)
+        yield from self._sheets(client, missing)
         client.absent |= {(one.kind, one.neutral) for one in missing if one.what == "column"}
         if not any(one.kind == "employee" and not one.optional for one in missing):
             self.staff = lambda: (row for page in client.pages("employee") for row in page.rows)
+        yield from self._guarded("cost", lambda: self._cost(client, missing))
         if "hours" in self.on:
             yield from self._guarded("time_codes", lambda: self._time_codes(client, missing))
         if self.flows["customers"] in ("export", "both"):
@@ -183,6 +187,33 @@ class _Checker:
                 absent = [one for one in missing if one.kind == kind.name and one.what == "object"]
                 name = f"{kind.name}s"
                 yield self._good(name, f"no_{name}" if absent else name, self._maybe(absent))
+
+    def _sheets(self, client: AccountView, missing: list[Missing]) -> Iterator[Check]:
+        """Rows that stand on a sheet, which the schema says (if it does not, that stops the flow)."""
+        wrong = {one.kind.removesuffix(".header") for one in missing if needs.stops(one)}
+        for kind in (kind for flow in self.on for kind in kinds_of(flow)):
+            header = client.schema[kind.table].header
+            if header is not None and kind.table not in wrong:
+                made = "sheet_made" if header.create else "sheet_found"
+                said = {name: word(name, self.config.language) for name in (kind.name, header.period)}
+                about = {"parent_kind": said[kind.name], "table": header.table.table, "period": said[header.period]}
+                yield self._good(f"sheet.{kind.name}", made, **about)
+
+    def _cost(self, client: AccountView, missing: list[Missing]) -> Iterator[Check]:
+        """What a run costs in which nothing is new: a request for each listing, and more for what must be read whole,
+        because nothing tells what changed."""
+        lacking = {one.kind for one in missing if one.what in ("object", "table", "header")}
+        count, whole, cut = 0, [], False
+        for one in wanted(policy_of(self.config, ""), self.on):
+            if one.side != ACCOUNTVIEW or client.lists_changes(one.kind):
+                count += 1
+            elif one.kind not in lacking:
+                pages = sum(1 for _ in islice(client.pages(one.kind), _MOST_PAGES))
+                count, cut = count + pages, cut or pages == _MOST_PAGES
+                whole += [one.kind] if pages > 1 else []
+        named = ", ".join(word(kind, self.config.language) for kind in whole)
+        hint = self._say("read_whole", kinds=named) if whole else ""
+        yield self._good("cost", "cost_at_least" if cut else "cost", hint, count=count)
 
     def _maybe(self, missing: list[Missing]) -> str:
         meant = [needs.described(one) for one in missing if one.candidates]

@@ -154,4 +154,5 @@ def crafter_needs(flow: str, policy_flows: Mapping[str, str]) -> frozenset[str]:
 
 def is_optional(name: str) -> bool:
     """Whether AccountView may lack the module, and avsync then does without."""
+    name = name.partition(".")[0]  # `hour.header` is the sheet of hours
     return KINDS[name].optional if name in KINDS else LISTS[name].optional

@@ -19,6 +19,7 @@ from avsync.config.secret import Secret
 from avsync.config.settings import Config, Flows, find, load, places
 from avsync.errors import ConfigError
 from avsync.services import names_of
+from avsync.services.accountview.schema import load_schema
 from avsync.services.urls import is_loopback
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
@@ -486,6 +487,47 @@ def test_overrides_are_kept_as_they_are(tmp_path: Path) -> None:
     assert (
         load(write(tmp_path, with_("crafter.schema", {"customer": customer}))).crafter.schema_["customer"] == customer
     )
+
+
+SHEET: dict[str, Any] = {"table": "URENSTT", "key": "STT_NR", "columns": {"employee": "MW", "period_start": "BEG"}}
+
+
+def test_the_sheet_that_hours_stand_on_is_an_override_too(tmp_path: Path) -> None:
+    hour = {"header": {**SHEET, "period": "month", "create": False}}
+    assert load(write(tmp_path, with_("accountview.schema", {"hour": hour}))).accountview.schema_ == {"hour": hour}
+    header = load_schema({"hour": hour})["hour"].header
+    assert header is not None
+    assert (header.table.table, header.table.columns["key"], header.table.business_object) == (
+        "URENSTT",
+        "STT_NR",
+        "HR1",
+    )
+    assert (header.create, header.start("2026-03-31")) == (False, "2026-03-01")
+    usual = load_schema({"hour": {"business_object": "HR9", "header": SHEET}})["hour"].header
+    assert usual is not None
+    assert (usual.create, usual.period, usual.table.business_object) == (True, "week", "HR9")
+    weeks = {"2026-03-29": "2026-03-23", "2026-03-30": "2026-03-30", "2027-01-01": "2026-12-28"}
+    assert {day: usual.start(day) for day in weeks} == weeks
+
+
+@pytest.mark.parametrize(
+    ("header", "place", "words"),
+    [
+        ("URENSTT", "", "must be a group of keys: table, key, columns, period, create"),
+        ({}, ".table", "required"),
+        ({**SHEET, "columns": {"employee": "MW"}}, ".columns.period_start", "required"),
+        ({**SHEET, "columns": {**SHEET["columns"], "week": "W"}}, ".columns.week", "known are: employee, period_start"),
+        ({**SHEET, "period": "day"}, ".period", "must be one of: week, month"),
+        ({**SHEET, "create": "ja"}, ".create", "must be true or false"),
+        ({**SHEET, "key": "A B"}, ".key", "letters, digits and _"),
+        ({**SHEET, "tabel": "X"}, ".tabel", "did you mean accountview.schema.hour.header.table?"),
+    ],
+)
+def test_a_sheet_that_is_not_right_is_explained(tmp_path: Path, header: Any, place: str, words: str) -> None:
+    wrong = mistakes(tmp_path, with_("accountview.schema", {"hour": {"header": header}}))
+    named = [line for line in wrong if line.startswith(f"accountview.schema.hour.header{place}")]
+    assert any(words in line for line in named), wrong
+    assert "accountview.schema.order.header" in one(tmp_path, with_("accountview.schema", {"order": {"header": SHEET}}))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,11 @@ class Row:
     options: dict[str, Any] = field(default_factory=dict)
     exits: tuple[int, int] = (0, 0)  # before and after the change: 1 where the world holds a problem for a person
 
+    @property
+    def schema(self) -> dict[str, Any]:
+        """What the config says of AccountView's names."""
+        return ON_SHEETS if self.options.get("hours") == "sheets" else {}
+
 
 def _two_customers(world: World) -> None:
     world.customer("20001", "Café Zuid", PO_BOX="Postbus 9", PO_CODE="1234 AA", PO_CITY="Ede")
@@ -129,6 +134,9 @@ def _order_both(world: World) -> None:
 
 CHANGED = [line("l1", quantity="5"), line("l2", quantity="2"), line("l3"), line("l4")]
 NO_REFERENCE = {"ext_id": False}
+SHEETS = {"hours": "sheets"}
+ON_SHEETS = {"hour": {"header": {"table": "HRS_HDR", "key": "SHT_NR",
+                                 "columns": {"employee": "EMP_NR", "period_start": "BEG_DATE"}}}}  # fmt: skip
 LINES = [line("l1"), line("l2"), line("l3", "PIPE-2", "12.5"), line("l4", "PIPE-2", "3", checked=False)]
 
 ROWS = (
@@ -162,6 +170,9 @@ ROWS = (
     Row("hours", HOURS, World.known_customer, _hours_three),
     Row("hours without reference column", HOURS, World.known_customer, _hours_three, NO_REFERENCE),
     Row("hour changed", HOURS, _one_hour, _edit("hours", "h1", hours="4")),
+    Row("hours on sheets", HOURS, World.known_customer, _hours_three, SHEETS),
+    Row("hours on sheets without reference column", HOURS, World.known_customer, _hours_three, SHEETS | NO_REFERENCE),
+    Row("hour moved to another sheet", HOURS, _one_hour, _edit("hours", "h1", date="2026-06-12"), SHEETS),
     Row("hour entered again", HOURS, _one_hour, _enter_again),
     Row("timeline", CUSTOMERS, World.known_customer, _long_name, exits=(0, 1)),
     Row("timeline resolved", CUSTOMERS, _with_long_name,

@@ -144,6 +144,7 @@ def ground(row: Row) -> Iterator[Ground]:
     """A row on a bench of its own, its state in memory."""
     with bench(row.flows, {"timeouts": {"connect": 2, "read": TIMEOUT}}, **row.options) as one:
         one.office.config["accountview"]["concurrency"] = one.office.config["crafter"]["concurrency"] = 1
+        one.office.config["accountview"]["schema"] = row.schema
         one.configure()
         yield Ground(one, row)
 

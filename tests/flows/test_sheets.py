@@ -121,10 +121,9 @@ def test_a_closed_sheet_is_a_problem_that_names_it_and_other_sheets_go(tmp_path:
         one.hour("h3", date="2026-06-08")
         correct(one, "h1", hours="2")
         assert one.run()["exit"] == 1
-        assert {problem["code"] for problem in one.errors()} == {"rejected_on_sheet"}
-        for problem in one.errors():
-            assert f"sheet {sheet['SHT_NR']}" in problem["message"]
-            assert "afgesloten" in problem["message"]
+        assert (one.problem()["code"], one.problem()["count"]) == ("rejected_on_sheet", 2)
+        assert f"sheet {sheet['SHT_NR']}" in one.problem()["message"]
+        assert "afgesloten" in one.problem()["message"]
         assert on_sheets(one) == [("0101", "2026-06-01", 1), ("0101", "2026-06-08", 1)]
         one.box.accountview.edit("HRS_HDR", sheet["SHT_NR"], CLOSED=False)
         one.goes()
@@ -286,3 +285,87 @@ def test_lines_without_a_column_of_changes_are_read_from_the_day_that_matters_on
             file.unlink()
         one.goes()
         assert len(one.booked()) == 903
+
+
+# what check says
+
+
+def found(one: Office) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in one.avsync("--json", "check").json["checks"]}
+
+
+def test_check_and_the_run_say_that_lines_stand_on_a_sheet_when_the_config_does_not_know_it(tmp_path: Path) -> None:
+    with shop(tmp_path, {"orders": "export", "hours": "export"}, hours="sheets") as one:
+        one.hour("h1")
+        one.work_order("w1")
+        assert one.avsync("check").exit == 2
+        row = found(one)["schema.hours"]
+        assert not row["ok"]
+        assert "HRS_LINE" in row["message"]
+        assert "HRS_HDR (Urenstaten)" in row["message"]
+        assert "header" in row["hint"]
+        result = one.avsync("--json", "run-all")
+        assert result.exit == 2
+        assert one.box.accountview.rows("HRS_LINE") == []
+        assert len(one.box.accountview.rows("SO_HDR")) == 1, "the other flows go on"
+        one.config["accountview"]["schema"] = {"hour": {"header": SHEET}}
+        one.goes()
+        assert len(one.booked()) == 1
+
+
+def test_check_says_how_hours_go_onto_sheets(tmp_path: Path) -> None:
+    with sheets(tmp_path) as one:
+        rows = found(one)
+        assert rows["schema.hours"]["ok"]
+        assert "HRS_HDR, per week" in rows["sheet.hour"]["message"]
+        assert "makes" in rows["sheet.hour"]["message"]
+        one.config["accountview"]["schema"]["hour"]["header"] |= {"period": "month", "create": False}
+        assert "per month" in found(one)["sheet.hour"]["message"]
+        assert "somebody must make" in found(one)["sheet.hour"]["message"]
+
+
+def test_wrong_names_of_a_sheet_are_named_by_the_key_that_mends_them(tmp_path: Path) -> None:
+    wrong = {"key": "STAAT", "columns": {"employee": "EMP_NR", "period_start": "WEEK_BEG"}}
+    with sheets(tmp_path, wrong) as one:
+        row = found(one)["schema.hours"]
+        assert "hour.header.key: STAAT" in row["message"]
+        assert "hour.header.columns.period_start: WEEK_BEG" in row["message"]
+        one.hour("h1")
+        assert one.run()["exit"] == 2
+        one.config["accountview"]["schema"]["hour"]["header"] = {**SHEET, "table": "URENSTT"}
+        assert "HRS_HDR" in found(one)["schema.hours"]["message"]
+
+
+@pytest.mark.parametrize(("rights", "good"), [("ru", False), ("riu", True)])
+def test_without_the_right_to_make_a_sheet_only_a_config_that_makes_none_is_right(
+    tmp_path: Path, rights: str, good: bool
+) -> None:
+    with sheets(tmp_path, rights={"HRS_HDR": rights}) as one:
+        assert found(one)["rights.hours"]["ok"] == good
+        one.config["accountview"]["schema"]["hour"]["header"]["create"] = False
+        assert found(one)["rights.hours"]["ok"]
+
+
+def test_check_says_what_a_quiet_run_costs_and_why(tmp_path: Path) -> None:
+    lacking = NO_CHANGES | {("SO_HDR", "CNG_DATE")}
+    with shop(tmp_path, {"orders": "export", "hours": "export"}, lacking=lacking) as one:
+        for number in range(850):
+            one.sales_order(f"9{number:04}", ORD_DATE="2025-01-01")
+        one.goes()
+        one.goes()
+        one.box.requests.clear()
+        one.goes()
+        quiet = len(one.box.requests)
+        row = found(one)["cost"]
+        assert row["ok"]
+        assert f"{quiet} requests" in row["message"]
+        assert "work order" in row["hint"]
+        assert "hours" not in row["hint"], "those are read only when there are new ones"
+
+
+def test_check_names_the_module_that_is_not_there(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS, without=frozenset({"HRS_LINE"})) as one:
+        row = found(one)["schema.hours"]
+        assert not row["ok"]
+        assert "module Urenregistratie" in row["message"]
+        assert one.run()["exit"] == 2

@@ -283,7 +283,8 @@ class Dictionary:
         if options.names == "other":
             specs = [_renamed(table) for table in specs]
         self.tables = {table.name: table for table in specs}
-        self.shown = [table for table in specs if options.contacts_module or table.name != "ASC_PP"]
+        hidden = options.without | (frozenset() if options.contacts_module else {"ASC_PP"})
+        self.shown = [table for table in specs if table.name not in hidden]
         self._objects = {table.code.lower(): table for table in self.shown if not table.parent}
         self._columns = {table.name: {column.wire.lower(): column for column in table.visible} for table in specs}
 

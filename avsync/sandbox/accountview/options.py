@@ -26,7 +26,8 @@ class Options:
     are called ("" = no ErrorType, the message alone); `error_keys`:
     "given", "lower" or "upper". `reference`: what becomes of a value sent for EXT_ID: "kept", "empty" or "other" (the
     importer's own number). `lacking`: (table, column) that this installation does not have.
-    `fills`: (table, column) → what is filled in where a new row says nothing.
+    `without`: tables whose module the customer does not have. `fills`: (table, column) → what is filled in where a new
+    row says nothing.
     `hours`: "lines", each by itself, or "sheets", under a sheet for each employee and `sheet_period`, week or
     month (AccountView contract 5).
     `pkce`: "supported" (proof is demanded of who announced it), "required" or "ignored".
@@ -40,6 +41,7 @@ class Options:
     project_on_hours: bool = False
     hours: str = "lines"
     sheet_period: str = "week"
+    without: frozenset[str] = frozenset()
     fills: dict[tuple[str, str], str] = field(default_factory=dict)
     extra_columns: int = 0
     numbered_per_answer: bool = False
