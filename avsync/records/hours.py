@@ -141,7 +141,7 @@ HOUR = Kind(
     ),
     title=_title, alike=_natural, day={CRAFTER: "date"}, bears=True,
     configured=lambda policy: [("time_code", f"time_codes.{one}", policy.time_codes[one]) for one in DESCRIPTIONS],
-    fate=_fate, match=_match, left=_left, left_on_sheet=_left_on_sheet,
+    fate=_fate, match=_match, left=_left, left_on_sheet=_left_on_sheet, counted_by="quantity",
     taken_by=("employee", "time_code", "date", "project"), twin=_twin, same=_same,
 )  # fmt: skip
 

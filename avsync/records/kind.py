@@ -365,6 +365,7 @@ class Kind:
     silent: Callable[[Record, Link], Remark | None] | None = None  # why nothing more is sent for it
     left: Callable[[Record, Link, Known], Remark] | None = None  # what is said of its row once it is deleted in Crafter
     left_on_sheet: Callable[[Record, Link, Known], Remark] | None = None  # and of it when it moved to another sheet
+    counted_by: str = ""  # what is 0 then: how much a row on a sheet counts for
     taken_by: tuple[str, ...] = ()  # a new record that is equal in these fields takes that row over
     is_other: Callable[[Record, Link], bool] | None = None  # a row under a known key that is another record by now
     apart: Callable[[Versions, Known], Refuse | None] | None = None  # why its two halves are not one record

@@ -39,7 +39,6 @@ from avsync.records.values import (
 from avsync.sync.merge import Merged, Versions, merge
 
 Told = Mapping[Side, Mapping[str, Canonical]]
-HOLDS = "quantity"  # what a row on a sheet counts for
 
 
 class Verb(StrEnum):
@@ -249,7 +248,9 @@ def _pair(kind: Kind, link: Link, av: Record | None, cr: Record | None, known: K
     if apart is not None:
         apart.side = CRAFTER  # where people work with it
         raise apart
-    if pair.moves and pair.now[ACCOUNTVIEW].fields.get(HOLDS) == "0":  # nothing is left on the sheet it was on
+    if (
+        pair.moves and pair.now[ACCOUNTVIEW].fields.get(kind.counted_by) == "0"
+    ):  # nothing is left on the sheet it was on
         return replace(_create(kind, pair.now[CRAFTER], known, None), replaces=link.id)
     return pair.action()
 
@@ -435,9 +436,10 @@ class _Pair:
         """It is made on the sheet where it belongs once this one no longer counts it, nor bears its mark."""
         there = self.now[ACCOUNTVIEW].fields
         marked = self.kind.bears and (self.kind.table, "reference") not in self.known.absent
-        values: dict[str, Value] = {HOLDS: Decimal(0), **({"reference": None} if marked else {})}
-        seen = {HOLDS: there.get(HOLDS)}
-        told: Told = {ACCOUNTVIEW: {HOLDS: "0"}, CRAFTER: {}}
+        counted = self.kind.counted_by
+        values: dict[str, Value] = {counted: Decimal(0), **({"reference": None} if marked else {})}
+        seen = {counted: there.get(counted)}
+        told: Told = {ACCOUNTVIEW: {counted: "0"}, CRAFTER: {}}
         day = self.kind.booked_on({ACCOUNTVIEW: there, CRAFTER: self.now[CRAFTER].fields})
         return Write(ACCOUNTVIEW, row, values, tuple(values), told, seen=seen, day=day)
 
