@@ -251,7 +251,9 @@ def _pair(kind: Kind, link: Link, av: Record | None, cr: Record | None, known: K
     if (
         pair.moves and pair.now[ACCOUNTVIEW].fields.get(kind.counted_by) == "0"
     ):  # nothing is left on the sheet it was on
-        return replace(_create(kind, pair.now[CRAFTER], known, None), replaces=link.id)
+        made = _create(kind, pair.now[CRAFTER], known, None)
+        left = (kind.left_on_sheet(pair.now[CRAFTER], link, known),) if kind.left_on_sheet else ()
+        return replace(made, replaces=link.id, remarks=(*made.remarks, *left))
     return pair.action()
 
 
@@ -348,12 +350,8 @@ class _Pair:
         first = any(end.told is None for end in link.end.values())
         verb = Verb.ADOPT if first else Verb.UPDATE if writes else Verb.SKIP
         reason = "first_meeting" if first else _reason(writes)
-        remarks = list(self._remarks(merged))
-        if self.moves and writes and kind.left_on_sheet:
-            remarks.append(kind.left_on_sheet(self.now[CRAFTER], link, self.known))
-        return Action(
-            verb, kind, record, reason, link, writes, told, tuple(remarks), unfinished=self.moves and bool(writes)
-        )
+        remarks, moves = tuple(self._remarks(merged)), self.moves and bool(writes)
+        return Action(verb, kind, record, reason, link, writes, told, remarks, unfinished=moves)
 
     def _base_of_accountview(self) -> Mapping[str, Canonical] | None:
         """What AccountView owns counts as told anew each time, so that it is put back when Crafter changed it."""

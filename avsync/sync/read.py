@@ -375,8 +375,9 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken
         _reappeared(store, link)
     told = link.end[record.side].told
     marked = record.side == ACCOUNTVIEW or not kind.marked or record.reference == link_mark(session, link)
-    here = [one.name for one in kind.fields if one.on(record.side) is not None]
-    same = told is not None and all(told.get(name, _NEVER) == record.fields[name] for name in here)
+    elsewhere = {one.name for one in kind.fields if one.over and record.side == CRAFTER}  # that is known with its owner
+    own = {name: value for name, value in record.fields.items() if name not in elsewhere}
+    same = told is not None and all(told.get(name, _NEVER) == value for name, value in own.items())
     if same and marked and link.crafter:
         store.inbox.remove(record.kind, record.side, record.id)
         taken.unchanged += 1

@@ -21,11 +21,11 @@ from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side,
 from avsync.services.http import Done, NotSent, Outcome, Rejected, Unknown
 from avsync.state.inbox import Entry
 from avsync.state.intents import Intent
-from avsync.state.problems import Cause
+from avsync.state.problems import TOLD_ONCE, Cause
 from avsync.sync.boundary import each
 from avsync.sync.causes import SERVICES, cause
 from avsync.sync.plan import Action, Verb
-from avsync.sync.problems import causes_of, faulty, tell
+from avsync.sync.problems import about_record, causes_of, faulty, tell
 from avsync.sync.read import mark_gone
 from avsync.sync.refs import read_one
 from avsync.sync.schema import CACHE_KEY, learn_reference
@@ -104,6 +104,10 @@ def _write_down(session: Session, action: Action) -> Link | None:
     links, link = session.store.links, action.link
     if action.replaces:
         links.remove(action.replaces)
+        about = about_record(session, action.kind, action.record, None)
+        for why in causes_of(action):  # what is told once, of the link that ends here
+            if why.code in TOLD_ONCE:
+                session.store.problems.add(about, why, session.now())
     if link is not None and not link.id:
         link = replace(link, id=links.add(link))
         if action.kind.left is not None:  # what it had left is taken over

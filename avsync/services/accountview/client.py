@@ -84,7 +84,7 @@ class AccountView:
 
     def since(self, kind: str, column: str, day: str) -> Iterator[Page]:
         """The rows whose date (neutral name) is that day (ISO) or later."""
-        condition = wire.condition(1, self.schema[kind].columns[column], "DateOnOrAfterDate", "D", f"{{^{day}}}")
+        condition = wire.since(1, self.schema[kind].columns[column], self._type(kind, column), day)
         return self._listing(kind, condition, PAGE_SIZE)
 
     def sheet_of(self, kind: str, values: Mapping[str, object]) -> tuple[str, str] | None:

@@ -69,7 +69,7 @@ class Sheets:
         table = self.header.table
         if not line:
             return None
-        params = wire.equal(1, "key", table.key_column, "C", own)
+        params = wire.equal(1, "key", table.key_column, self._letter("key"), own)
         found = [row for _, rows in self._read(params, day) for row in rows]
         return next((row for row in found if row.get(self.line.key) == key), None)
 
@@ -77,12 +77,14 @@ class Sheets:
         """(key, lines) of the sheets. Where none is found it is looked for once more: by a day that starts the period
         in nobody's eyes but ours, or an `Equal` on dates that this server reads otherwise."""
         employee, start = (self.header.table.columns[name] for name in ("employee", "period_start"))
-        params = wire.equal(1, "employee", employee, "C", place.employee)
-        found = self._read(params | wire.equal(2, "period_start", start, "D", place.start), day, place)
-        if not found:
-            since = wire.condition(2, start, "DateOnOrAfterDate", "D", f"{{^{place.start}}}")
-            found = self._read(params | since, day, place)
-        return found
+        params = wire.equal(1, "employee", employee, self._letter("employee"), place.employee)
+        letter = self._letter("period_start")
+        found = self._read(params | wire.equal(2, "period_start", start, letter, place.start), day, place)
+        return found or self._read(params | wire.since(2, start, letter, place.start), day, place)
+
+    def _letter(self, name: str) -> str:
+        table = self.header.table
+        return self._client.types.get((table.kind, name)) or table.type(name)
 
     def _read(self, params: Mapping[str, str], day: str, place: Place | None = None) -> list[tuple[str, list[Row]]]:
         table, line = self.header.table, self.line

@@ -43,6 +43,12 @@ def changed_since(column: str, since: str) -> dict[str, str]:
     return condition(1, column, "DateOnOrAfterDate", "T", f"{{^{moment:%Y-%m-%d %H:%M:%S}}}")
 
 
+def since(number: int, column: str, letter: str, day: str) -> dict[str, str]:
+    """A date on or after that day (ISO)."""
+    literal = f"{{^{day}}}" if letter == "D" else f"{{^{day} 00:00:00}}"
+    return condition(number, column, "DateOnOrAfterDate", letter, literal)
+
+
 def equal(number: int, neutral: str, column: str, letter: str, value: str) -> dict[str, str]:
     """An Equal on one column; Malformed for a value that cannot stand in a column of that type."""
     if letter in ("D", "T"):
