@@ -489,7 +489,9 @@ def test_every_other_text_is_there_in_both_languages(file: str) -> None:
 
 def test_every_text_that_is_asked_for_is_there() -> None:
     asked = {
-        "login": re.compile(r"(?:\bsay\(|_page\(\d+, |answer = \(\d+, )\"(\w+)\""),
+        "login": re.compile(r"(?:\bsay\(|_page\(\d+, |answer = \(\d+, |phrase\(\"login\", )\"(\w+)\""),
+        "init": re.compile(r"\.(?:say|part|ask|choose|agrees)\(\s*\"(\w+)\""),
+        "schedule": re.compile(r"\.remark\(\"(\w+)\""),
         "check": re.compile(r"(?:_good\(f?\"?[\w.{}]+\"?, |_say\()\"(\w+)\""),
     }
     for file, pattern in asked.items():
