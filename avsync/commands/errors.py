@@ -90,20 +90,18 @@ def show(config: Config, words: Sequence[str], wish: Wish, how: str, file: str |
 
             said = "\n\n".join(whole.told(store, row, now, columns) for row in found)
         else:
-            said = _rendered(found, language, how, now, columns)
+            said = _rendered(found, language, how, now, columns, on_screen=file is None)
     if file is not None:
         _save(file, said)
-    elif how == "json":
-        click.echo(_ascii(said))
     elif how == "cards":
         _on_screen(said)
     else:
         click.echo(said, nl=not said.endswith("\n"))
 
 
-def _rendered(found: list[Row], language: str, how: str, now: datetime, columns: int) -> str:
+def _rendered(found: list[Row], language: str, how: str, now: datetime, columns: int, on_screen: bool) -> str:
     if how == "json":
-        return json.dumps([row.as_json() for row in found], ensure_ascii=False, indent=2)
+        return _as_json(found, ascii_only=on_screen and not _takes_everything())
     if how == "cards":
         return cards.shown(found, language, now, columns)
     from avsync.commands import export
@@ -113,11 +111,14 @@ def _rendered(found: list[Row], language: str, how: str, now: datetime, columns:
     return export.as_html(found, language, now) if how == "html" else export.as_table(found, language, now, columns)
 
 
-def _ascii(said: str) -> str:
-    """JSON for a stream that cannot hold every character."""
-    if "utf" in (getattr(sys.stdout, "encoding", None) or "").lower():
-        return said
-    return json.dumps(json.loads(said), indent=2)
+def _as_json(found: Sequence[Row], ascii_only: bool) -> str:
+    """A line per problem: one document, which takes no longer for ten thousand of them than it must."""
+    shapes = [json.dumps(row.as_json(), ensure_ascii=ascii_only) for row in found]
+    return "[" + ",".join(f"\n  {shape}" for shape in shapes) + ("\n]" if shapes else "]")
+
+
+def _takes_everything() -> bool:
+    return "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
 
 
 def _save(file: str, said: str) -> None:

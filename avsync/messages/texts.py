@@ -157,7 +157,9 @@ def _behind(name: object, key: object) -> str:
 
 def _short(value: object) -> str:
     """Data stays on its line and moves no cursor."""
-    shown = "".join(char if char.isprintable() else " " for char in str(value)[: _LONGEST + 1])
+    shown = str(value)[: _LONGEST + 1]
+    if not shown.isprintable():
+        shown = "".join(char if char.isprintable() else " " for char in shown)
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
 
 
