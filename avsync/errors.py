@@ -29,6 +29,10 @@ class ConfigError(AvsyncError):
     exit_code = 2
 
 
+class FitsNothing(ConfigError):
+    """What was asked for is not there, and nothing was done (exit 2). It is no problem of what is kept in step."""
+
+
 class SchemaMismatch(ConfigError):
     """A name of the other side does not exist there: the flow concerned stops, nothing is written (exit 2)."""
 

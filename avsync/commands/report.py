@@ -30,35 +30,35 @@ def totals_table(flows: Mapping[str, Mapping[str, int]], language: str) -> str:
 
 def plan_table(rows: Sequence[Mapping[str, Any]], skipped: int, language: str) -> str:
     """What a run would do, per record: direction, action, fields, reason."""
-    names = ("direction", "action", "what", "key", "name", "fields", "reason")
+    names = ("direction", "action", "what", "name", "fields", "reason")
     body = [
-        [word(row["direction"], language), word(row["action"], language), word(row["kind"], language),
-         row["key"], row["name"], ", ".join(row["fields"]), _reason(row, language)]
+        [word(row["direction"], language), word(row["action"], language),
+         _kind(row, language), row["called"], _fields(row, language), _reason(row, language)]
         for row in rows
     ]  # fmt: skip
-    widths = [None, None, None, None, 32, 36, 48]
+    widths = [None, None, None, 60, 36, 48]
     table = tabulate(body, headings(names, language), tablefmt="simple", maxcolwidths=widths, disable_numparse=True)
     said = table if body else word("nothing", language)
     return said + ("\n" + phrase("words", "skipped", language, count=skipped) if skipped else "")
 
 
+def _kind(row: Mapping[str, Any], language: str) -> str:
+    return texts.kind_word(language, row["kind"], row["side"])
+
+
+def _fields(row: Mapping[str, Any], language: str) -> str:
+    """What would be written, as the screens call it."""
+    names = (texts.field_name(name, language, row["kind"]).partition(" ")[2] for name in row["fields"])
+    return ", ".join(dict.fromkeys(names))
+
+
 def _reason(row: Mapping[str, Any], language: str) -> str:
     reason = str(row["reason"])
-    return word(reason, language) if known(reason) else texts.text(reason, language, row.get("params", {}))[0]
-
-
-def problems_table(found: Sequence[Mapping[str, Any]], language: str) -> str:
-    """Open problems, each with what to do."""
-    if not found:
-        return word("none", language)
-    names = ("id", "flow", "what", "problem", "next", "who", "since", "tries")
-    rows = [
-        [one["id"], word(one["flow"], language), texts.about(language, one["kind"], one["key"], one["name"]),
-         one["message"], one["hint"], word(one["who"], language), _minute(one["first_seen"]), one["attempts"]]
-        for one in found
-    ]  # fmt: skip
-    widths = [None, None, 26, 44, 44, None, 10, None]
-    return tabulate(rows, headings(names, language), tablefmt="grid", maxcolwidths=widths)
+    return (
+        word(reason, language)
+        if known(reason)
+        else texts.text(reason, language, row["params"], row["kind"], row["side"])[0]
+    )
 
 
 def status_json(store: Store, token: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import click
 
 from avsync.commands import connect, report
 from avsync.config.settings import Config
-from avsync.errors import OutOfTime
+from avsync.errors import FitsNothing, OutOfTime
 from avsync.messages import texts as problems
 from avsync.messages.texts import word
 from avsync.records.registry import FLOWS
@@ -87,10 +87,12 @@ def run(
     full: bool = False,
     force: bool = False,
     dry: bool = False,
-    only: frozenset[str] | None = None,
+    only: frozenset[str] | str | None = None,
 ) -> int:
-    """Do the run and print what came of it; returns the exit code."""
+    """Do the run and print what came of it; returns the exit code. `only`: ids, or what a person typed."""
     asked: dict[str, Any] = {"flows": flows, "command": command, "full": full, "force": force, "dry": dry, "only": only}
+    if isinstance(only, str):
+        asked |= {"only": frozenset({only.upper()}), "asked": only}
     claim(config.state_dir)
     if any(getattr(config.flows, flow) != "off" for flow in flows):
         config.accountview.client_secret.reveal()  # needed only once the token has expired: said today, not at night
@@ -175,6 +177,10 @@ def _progress(talker: Talker) -> Iterator[Callable[[str, int], None]]:
 
 def tell(result: Result, language: str, talker: Talker) -> None:
     """The totals, and why a flow stopped; nothing new and nobody looking: nothing at all (RULES.md, commands)."""
+    unfit = next((one for one in result.errors.values() if isinstance(one, FitsNothing)), None)
+    if unfit is not None and not talker.as_json:
+        click.echo(" ".join(problems.text(unfit.code, language, unfit.params)), err=True)
+        return
     for flow, error in result.errors.items():
         if error.code == "interrupted":
             continue  # said once, for the whole run

@@ -79,7 +79,7 @@ def _read(kind: Kind, side: Side, row: Row, policy: Policy, which: str, columns:
             raise Malformed(name or one.name, "-")
         fields[one.name] = value
     known_by = (identity if name == "id" else (fields[name] or "").upper() for name in kind.known_by)
-    key = own if side == ACCOUNTVIEW else next(filter(None, known_by), "")
+    key = (own if kind.id != "id" else "") if side == ACCOUNTVIEW else next(filter(None, known_by), "")
     owner, made = fields.get(kind.belongs_to) or "", fields.get(kind.day.get(side, "")) or ""
     return Record(
         kind.name, side, identity, key, kind.title(side, fields) or key, fields, bears or "", mark, owner,

@@ -70,9 +70,10 @@ _TABLES = (
     """CREATE TABLE problems (
         id INTEGER PRIMARY KEY AUTOINCREMENT, cause TEXT NOT NULL, number INTEGER NOT NULL, flow TEXT NOT NULL,
         kind TEXT NOT NULL, side TEXT NOT NULL, record TEXT NOT NULL, code TEXT NOT NULL, slot TEXT NOT NULL,
-        key TEXT NOT NULL, name TEXT NOT NULL, params TEXT NOT NULL, severity TEXT NOT NULL, entity TEXT NOT NULL,
-        entity_id TEXT NOT NULL, version TEXT NOT NULL, first_seen TEXT NOT NULL, last_seen TEXT NOT NULL,
-        attempts INTEGER NOT NULL, ignored INTEGER NOT NULL DEFAULT 0)""",
+        key TEXT NOT NULL, name TEXT NOT NULL, called TEXT NOT NULL, short TEXT NOT NULL, params TEXT NOT NULL,
+        severity TEXT NOT NULL, entity TEXT NOT NULL, entity_id TEXT NOT NULL, version TEXT NOT NULL,
+        first_seen TEXT NOT NULL, last_seen TEXT NOT NULL, attempts INTEGER NOT NULL,
+        ignored INTEGER NOT NULL DEFAULT 0, because TEXT NOT NULL DEFAULT '')""",
     "CREATE UNIQUE INDEX problems_record ON problems(flow, kind, side, record, code, slot)",
     "CREATE INDEX problems_of ON problems(kind, side, record)",
     "CREATE INDEX problems_cause ON problems(cause) WHERE cause != ''",

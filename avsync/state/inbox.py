@@ -119,6 +119,15 @@ class Inbox:
         """Plan a kept version, or keep a planned one."""
         self.db.execute("UPDATE inbox SET fate = ? WHERE seq = ?", [fate, seq])
 
+    def knows(self, kind: str, known_by: Sequence[str], value: str) -> bool:
+        """Whether a version of this kind is known to people by that value, in upper case: key, id, name, fact or one of
+        these fields."""
+        told = ["key", "id", "json_extract(record, '$.name')", "json_extract(record, '$.facts.own_number')"]
+        told += [f"json_extract(record, '$.fields.{name}')" for name in known_by]
+        condition = " OR ".join(f"upper({one}) = ?" for one in told)
+        sql = f"SELECT 1 FROM inbox WHERE kind = ? AND ({condition}) LIMIT 1"
+        return self.db.execute(sql, [kind, *([value] * len(told))]).fetchone() is not None
+
     def waiting(self, kind: str, side: Side) -> int:
         """How many versions of a kind wait to be planned."""
         sql = "SELECT count(*) FROM inbox WHERE kind = ? AND side = ? AND fate = 'plan'"

@@ -137,6 +137,15 @@ class Links:
         """Forget a link: the record is gone on both sides."""
         self.db.execute("DELETE FROM links WHERE id = ?", [identity])
 
+    def knows(self, kind: str, known_by: Sequence[str], value: str) -> bool:
+        """Whether a record of this kind is linked that people know by that value, in upper case: an id of either side,
+        its name or one of these fields."""
+        told = ["accountview", "crafter", "json_extract(accountview_told, '$.name')"]
+        told += [f"json_extract(crafter_told, '$.{name}')" for name in ("name", *known_by)]
+        condition = " OR ".join(f"upper({one}) = ?" for one in told)
+        sql = f"SELECT 1 FROM links WHERE kind = ? AND ({condition}) LIMIT 1"
+        return self.db.execute(sql, [kind, *([value] * len(told))]).fetchone() is not None
+
     def count(self, kind: str, parts: bool = False) -> int:
         """How many records of a kind are linked on both sides, or how many parts those have."""
         each = "sum((SELECT count(*) FROM json_each(crafter_told)))" if parts else "count(*)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -21,6 +22,8 @@ from avsync.records.kind import (
     Value,
     WaitFor,
     Write,
+    known_as,
+    spoken,
     translate,
     typed,
 )
@@ -103,6 +106,27 @@ def plan(
     kind: Kind, record: Record, link: Link | None, partner: Record | None, known: Known, meeting: Meeting
 ) -> Action:
     """Decide one version. Refusals and waits are actions too; nothing else is raised for what data does."""
+    action = _plan(kind, record, link, partner, known, meeting)
+    if not kind.facts:
+        return action
+    return replace(action, record=_with_facts(kind, action, link, known))
+
+
+def _with_facts(kind: Kind, action: Action, link: Link | None, known: Known) -> Record:
+    """The record as people know it; what only its Crafter half tells as well."""
+    record, half = action.record, action.partner
+    if record.side == ACCOUNTVIEW:
+        there = half.fields if half else link.told(CRAFTER) if link else {}
+        told = {
+            name: value for name in kind.facts if (value := there.get(name)) and kind.field(name).accountview is None
+        }
+        record = replace(record, facts={**record.facts, **told})
+    return known_as(kind, record, known)
+
+
+def _plan(
+    kind: Kind, record: Record, link: Link | None, partner: Record | None, known: Known, meeting: Meeting
+) -> Action:
     record = kind.shown(record, known) if kind.shown else record
     try:
         action = _decide(kind, record, link, partner, known, meeting)
@@ -154,7 +178,7 @@ def _decide(
     if len(candidates) == 1 and not meeting.match.question:
         return _adopt(kind, record, candidates[0], link, known, meeting.made)
     if candidates or meeting.match.question:
-        shown = meeting.match.question or ", ".join(one.key or f"{one.name} ({one.id})" for one in candidates)
+        shown = meeting.match.question or _all_of(one.key or one.name for one in candidates)
         raise Refuse("several_candidates", candidates=shown)
     if meeting.deleted:
         gone = Link(kind.name, {ACCOUNTVIEW: End(meeting.deleted), CRAFTER: End(record.id, record.fields)}, ACCOUNTVIEW,
@@ -164,6 +188,11 @@ def _decide(
     if named is not None:
         return _adopt(kind, record, named, link, known, meeting.made)
     return _create(kind, record, known, link)
+
+
+def _all_of(names: Iterable[str]) -> str:
+    """Each name once, with how many bear it."""
+    return ", ".join(f"{name} ({count}×)" if count > 1 else name for name, count in Counter(names).items())
 
 
 def _own(kind: Kind, record: Record, link: Link | None, planned: Planned) -> Action:
@@ -410,7 +439,10 @@ class _Pair:
             yield Remark(code, no.params, again=True)
         if self.known.policy.flows[self.kind.flow] == "both" and self.link.end[CRAFTER].told is not None:
             for one in merged.conflicts:
-                yield Remark("conflict", {"field": one.field, "kept": one.kept, "lost": one.lost})
+                wanted = self.kind.field(one.field)
+                kept = spoken(wanted, one.kept, ACCOUNTVIEW, self.known) or None
+                lost = spoken(wanted, one.lost, CRAFTER, self.known) or None
+                yield Remark("conflict", {"field": one.field, "kept": kept, "lost": lost})
 
     def _cuts(self, merged: Merged) -> Iterable[Remark]:
         """What AccountView cannot hold whole, said as long as it is so, whichever side told something new."""
@@ -442,7 +474,8 @@ def rows_of(action: Action) -> Iterable[dict[str, Any]]:
     record = action.record
     row: dict[str, Any] = {
         "flow": action.kind.flow, "direction": "import" if record.side == ACCOUNTVIEW else "export",
-        "kind": record.kind, "key": record.key or record.id, "name": record.name, "action": str(action.verb),
+        "kind": record.kind, "side": record.side, "key": record.key or record.id, "name": record.name,
+        "action": str(action.verb),
         "fields": [], "reason": action.reason, "params": dict(action.params),
     }  # fmt: skip
     for side in dict.fromkeys(write.side for write in action.writes):

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from avsync.errors import PersonMustLook
-from avsync.records.kind import Kind, Link, Row
+from avsync.records.kind import Kind, Known, Link, Row, known_as
 from avsync.records.registry import KINDS, children
 from avsync.records.rows import Listing, Reach, Seen
 from avsync.records.values import (
@@ -32,11 +32,12 @@ from avsync.records.values import (
 from avsync.state.problems import About, Cause
 from avsync.state.store import Store, Watermark
 from avsync.sync.boundary import ROW, cause_of, each
-from avsync.sync.causes import cause
+from avsync.sync.causes import about_of, cause
 from avsync.sync.session import Session, seconds_between
 
 log = logging.getLogger(__name__)
 _NEVER = object()
+_NAMELESS = "?"  # what the id begins with of a row whose own cannot be read
 _MANY_FOREIGN = 5  # (behaviour 2)
 
 
@@ -114,6 +115,7 @@ class _Reader:
         self.cap = ""
         self.clock = ""
         self.trustworthy = True
+        self.nothing = Known(session.policy)
         self.foreign: dict[str, str] = {}  # what bears another company's mark, and which
         self.absences = self.store.some_absent(self.kind.name, listing.side)
         self.forget = full and self.store.watermark(listing.name).signature != session.signature
@@ -145,7 +147,7 @@ class _Reader:
 
     def _faulty(self, one: Seen, error: Exception) -> None:
         """Our own reading of this row fails: it was seen, and it is read again by the next full pass."""
-        identity = one.id or f"?{one.fingerprint}"
+        identity = one.id or f"{_NAMELESS}{one.fingerprint}"
         self.trustworthy = False
         why = replace(cause_of(error, f"{self.listing.name} {identity}"), slot=ROW)
         with self.store.transaction():
@@ -187,24 +189,27 @@ class _Reader:
         self._readable_again(self.store.problems.records(kind, side, ids) & {record.id for record in records})
 
     def _unreadable(self, identity: str, row: Row, why: Cause) -> None:
-        about = self._in_its_timeline(_about(self.listing, identity, row))
+        record = _legible(self.listing, identity, row)
+        if self.kind.facts:
+            self.session.unread.setdefault(self.kind.name, []).append(record)
+        record, item = self._in_its_timeline(record)
+        known, version = known_as(self.kind, record, self.nothing), self.listing.see(row).fingerprint
+        about = about_of(self.session.config.language, self.kind, known, item, version)
         self.store.problems.replace(about, [why], self.session.started)
         for kind in self.listing.makes:  # an older version must not be planned in its place
             self.store.inbox.remove(kind.name, self.listing.side, identity)
 
-    def _in_its_timeline(self, about: About) -> About:
+    def _in_its_timeline(self, record: Record) -> tuple[Record, tuple[str, str]]:
         """A row of AccountView that is linked is told where people look for it, and under the name it had."""
-        if about.side == CRAFTER:
-            return about
-        link = self.store.links.one(about.kind, ACCOUNTVIEW, about.record)
+        kind = self.kind
+        if record.side == CRAFTER:
+            return record, kind.item(record.owner if kind.belongs_to else record.id, record.fields)
+        link = self.store.links.one(record.kind, ACCOUNTVIEW, record.id)
         if link is None or not link.crafter:
-            return about
-        told = link.told(CRAFTER)
-        entity, item = self.kind.item(
-            (told.get(self.kind.belongs_to) or "") if self.kind.belongs_to else link.crafter, told
-        )
-        known = link.told(ACCOUNTVIEW).get("name") or ""
-        return replace(about, name=about.name or known, entity=entity, entity_id=item)
+            return record, ("", "")
+        told, known = link.told(CRAFTER), link.told(ACCOUNTVIEW).get("name") or ""
+        item = kind.item((told.get(kind.belongs_to) or "") if kind.belongs_to else link.crafter, told)
+        return replace(record, name=record.name or known), item
 
     def _readable_again(self, ids: Iterable[str]) -> None:
         """A row that could not be read before, and can be now: planning will say how it goes from here."""
@@ -218,7 +223,7 @@ class _Reader:
         """A row whose very key is unreadable: it stands for itself, and this listing proves no absence."""
         self.trustworthy = False
         found = {"field": self.listing.key, "found": short(one.row.get(self.listing.key))}
-        self._unreadable(f"?{one.fingerprint}", one.row, cause("unreadable", **found))
+        self._unreadable(f"{_NAMELESS}{one.fingerprint}", one.row, cause("unreadable", **found))
 
     def _deleted(self, identity: str) -> None:
         """A tombstone (behaviour 11)."""
@@ -268,23 +273,18 @@ def _cap(side: Side, server_time: datetime | None, now: str) -> str:
     return moment.astimezone(AMSTERDAM).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _about(listing: Listing, identity: str, row: Row) -> About:
+def _legible(listing: Listing, identity: str, row: Row) -> Record:
     """What can be said of a row that cannot be read."""
     kind, side = listing.makes[0], listing.side
-    fields = {one.name: _legible(row, one.on(side)) for one in kind.fields}
+    fields = {one.name: _as_text(row, one.on(side)) for one in kind.fields}
     name = fields.get("name") or fields.get("description") or fields.get("first_name") or ""
-    if kind.known_by == ("id",):  # it has no name: what it says tells which it is
-        told = {one.crafter: fields[one.name] or "-" for one in kind.fields if one.needed and not one.list}
-        name = " ".join(told.values())
-    numbers = [fields[one] for one in kind.known_by if one in fields]
-    key = identity if side == ACCOUNTVIEW else next(filter(None, numbers), identity)
-    item = ("", "")
-    if side == CRAFTER:
-        item = kind.item(fields[kind.belongs_to] if kind.belongs_to else identity, fields)
-    return About(kind.flow, kind.name, side, identity, key, name[:100], *item)
+    numbers = [identity if kind.id != "id" else ""] if side == ACCOUNTVIEW else [fields[one] for one in kind.known_by]
+    key = next((one for one in numbers if one and not one.startswith(_NAMELESS)), "")
+    owner = fields.get(kind.belongs_to) or ""
+    return Record(kind.name, side, identity, key, name[:100], fields, owner=owner)
 
 
-def _legible(row: Row, name: str | None) -> str:
+def _as_text(row: Row, name: str | None) -> str:
     """A value of a row that is not in order, as far as it is text; else nothing."""
     try:
         return text(row.get(name), name) or "" if name else ""

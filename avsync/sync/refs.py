@@ -255,7 +255,21 @@ class Refs:
                 else self.session.crafter.pages(wanted.name, include_deleted=False)
             )
             self._lists[wanted.name] = [row for page in pages for row in page.rows]
+            self._remember_names(wanted)
         return self._lists[wanted.name]
+
+    def _remember_names(self, wanted: LookUp) -> None:
+        """For those who look at the list of problems later, when no service is asked."""
+        names = {}
+        for row in self._lists[wanted.name]:
+            try:
+                names[wanted.keys[wanted.side](row)] = wanted.title(row)
+            except Malformed:
+                continue
+        name = f"names:{wanted.name}"
+        if self.store.cached(name, "") != {key: title for key, title in names.items() if key}:
+            with self.store.transaction():
+                self.store.cache(name, {key: title for key, title in names.items() if key}, self.session.started)
 
     def _by_key(self, wanted: LookUp, keys: Sequence[str]) -> dict[str, Answer]:
         new = [key for key in keys if (wanted.name, key) not in self._rows]

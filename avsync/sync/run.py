@@ -11,15 +11,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from avsync.config.settings import Safety
-from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook
+from avsync.errors import AvsyncError, FitsNothing, LoginNeeded, OutOfTime, PersonMustLook
+from avsync.messages import texts
 from avsync.records.registry import FLOWS, KINDS, kinds_of, listing, wanted, writable
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.services.accountview.client import pick_company
 from avsync.state.store import Store
+from avsync.sync.causes import called_as
 from avsync.sync.flow import foresee, sync_kind
 from avsync.sync.plan import Action, rows_of
-from avsync.sync.problems import close_stale, expire, flow_problem, unknown_outcomes
+from avsync.sync.problems import close_stale, expire, flow_problem, name_unread, unknown_outcomes
 from avsync.sync.read import Taken, read_listing
 from avsync.sync.recover import follow_numbers, notice_strays, recover
 from avsync.sync.schema import check_codes, pass_gate
@@ -56,6 +58,7 @@ def _prepare(session: Session) -> None:
     session.accountview.company_id = _company(session)
     pass_gate(session)
     _read(session)
+    _see_that_it_is_there(session)
     notice_strays(session.store, session.policy.company)
     _settle(session, session.running())
     if not (session.force or session.dry) and session.running():
@@ -109,6 +112,7 @@ def _read(session: Session) -> None:
         for kind in kinds_of(flow):
             if kind.recent and session.store.inbox.unlinked(kind.name, CRAFTER):
                 taken += _listing(session, listing(ACCOUNTVIEW, kind))
+    name_unread(session)
     session.skipped = sum(one.skipped for one in taken)
     lost = [link for one in taken for link in one.lost]
     for flow in session.running():
@@ -145,6 +149,24 @@ def _settle(session: Session, flows: Iterable[str]) -> None:
                 settle(session, kind)
 
 
+def _see_that_it_is_there(session: Session) -> None:
+    """What `--only` names must fit something, be it in step or not (behaviour 29)."""
+    if not session.asked:
+        return
+    kinds = [kind for flow in session.on() for kind in kinds_of(flow)]
+    kinds += [KINDS[kind.resource] for kind in kinds if kind.resource != kind.name]  # lines stand on their order
+    value = session.asked.upper()
+    for kind in kinds:
+        if session.store.inbox.knows(kind.name, kind.known_by, value) or session.store.links.knows(
+            kind.name, kind.known_by, value
+        ):
+            return
+    language = session.config.language
+    names = [texts.field_name(name, language, kind.name).partition(" ")[2] for kind in kinds for name in kind.known_by]
+    looked_for = ", ".join(dict.fromkeys([*names, texts.word("name_or_id", language)]))
+    raise FitsNothing("only_fits_nothing", key=session.asked, part=session.on()[0], looked_for=looked_for)
+
+
 # --- the flows
 
 
@@ -174,7 +196,9 @@ def _kind(session: Session, change: Change, name: str) -> None:
     for action in foresee(session, kind, effects=True):
         change.add(action)
         if action.verb != "skip" or action.remarks:
-            session.plan += rows_of(action)
+            called = called_as(session.config.language, action.record)
+            named = {"called": called} if action.record.key else {"called": called, "name": called}
+            session.plan += [{**row, **named} for row in rows_of(action)]
 
 
 # --- the safety stop (behaviour 32)
@@ -258,13 +282,15 @@ def _finish(session: Session, caution: AvsyncError | None) -> Result:
     store = session.store
     with store.transaction():
         for flow in session.on():
-            flow_problem(session, flow)
+            if not isinstance(session.errors.get(flow), FitsNothing):
+                flow_problem(session, flow)
         if not session.dry:
             store.intents.forget_found()
             doubts = unknown_outcomes(session)
             for flow in session.on():
                 session.count(flow).unknown = doubts.get(flow, 0)
         expire(session)
+        store.problems.follow_parents()
         since = session.started if session.only is not None else ""
         for flow in session.on():
             session.count(flow).failed = store.problems.failed(flow, since)

@@ -13,7 +13,7 @@ from avsync.config.settings import Config
 from avsync.errors import AvsyncError
 from avsync.records.fit import Column
 from avsync.records.kind import Kind, Policy
-from avsync.records.registry import FLOWS
+from avsync.records.registry import FLOWS, KINDS
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, format_utc
 from avsync.services.accountview.client import AccountView
 from avsync.services.crafter.client import Crafter
@@ -21,6 +21,7 @@ from avsync.state.store import Store
 from avsync.sync.refs import Refs
 
 PAGE = 200  # records planned at a time
+_FOR_PEOPLE = ("params", "side", "called")  # what a row of a plan also says
 _NOT_ABOUT_ROWS = ("base_url", "authorize_url", "client_id", "redirect_uri", "concurrency")
 
 
@@ -61,7 +62,7 @@ class Result:
         shape = {"run": self.run, "exit": self.exit, "flows": self.flows, "requests": self.requests}
         if self.plan is None:
             return shape
-        plan = [{name: value for name, value in row.items() if name != "params"} for row in self.plan]
+        plan = [{name: value for name, value in row.items() if name not in _FOR_PEOPLE} for row in self.plan]
         return {**shape, "dry_run": True, "skipped": self.skipped, "plan": plan}
 
 
@@ -87,6 +88,7 @@ class Session:
     force: bool = False
     dry: bool = False
     only: frozenset[str] | None = None
+    asked: str = ""  # what a person typed behind --only
     checkpoint: Callable[[str], None] = _nothing
     progress: Callable[[str, int], None] = _nothing
     begun: Callable[[int], None] = _nothing
@@ -103,6 +105,7 @@ class Session:
     plan: list[dict[str, Any]] = field(init=False, default_factory=list)
     skipped: int = field(init=False, default=0)
     read_at: dict[tuple[Side, str], str] = field(init=False, default_factory=dict)  # when a listing began in this run
+    unread: dict[str, list[Record]] = field(init=False, default_factory=dict)  # what is legible of what was not read
     questions: dict[tuple[str, str], str] = field(init=False, default_factory=dict)  # (kind, key) → the two it may be
     pretended: dict[tuple[str, Side, str], tuple[str, str]] = field(init=False, default_factory=dict)
 
@@ -142,8 +145,11 @@ class Session:
 
     def wanted(self, record: Record) -> bool:
         """Whether `--only` names this record."""
-        names = {record.key.upper(), record.id.upper(), record.name.upper()} - {""}
-        return self.only is None or bool(self.only & names)
+        if self.only is None:
+            return True
+        numbers = [record.fields.get(name) for name in KINDS[record.kind].known_by]
+        names = (record.key, record.id, record.name, *record.facts.values(), *numbers)
+        return not self.only.isdisjoint(name.upper() for name in names if name)
 
     def fetch(self, kind: Kind, side: Side, identity: str, day: str = "") -> dict[str, Any] | None:
         """The row that holds a record, as it stands there now; in AccountView in the financial year of `day`."""

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from avsync.errors import AvsyncError, Malformed, TryLater
+from avsync.messages import texts
 from avsync.records.kind import RETIRED, End, Kind, Link, Write
 from avsync.records.registry import listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other
@@ -23,7 +24,7 @@ from avsync.state.inbox import Entry
 from avsync.state.intents import Intent
 from avsync.state.problems import Cause
 from avsync.sync.boundary import each
-from avsync.sync.causes import SERVICES, cause
+from avsync.sync.causes import SERVICES, called_as, cause
 from avsync.sync.plan import Action, Verb
 from avsync.sync.problems import causes_of, faulty, tell
 from avsync.sync.read import mark_gone
@@ -281,6 +282,7 @@ class Writer:
         values = {} if write.lines is not None else {name: shown(value) for name, value in write.values.items()}
         told = {"told": write.told.get(write.side, {}), "own": write.told.get(other(write.side), {})}
         detail = {"id": write.id or "", "values": values, "lines": write.lines, "day": write.day, **told}
+        detail["called"] = called_as(self.session.config.language, record)
         return Intent(
             self.kind.name, write.side, "update" if write.id else "create", record.side, record.id, record.key,
             record.name, record.mark or write.id or "", detail, one.job.link.id if one.job.link else None,
@@ -474,8 +476,11 @@ class Writer:
     def _refuse(self, one: Sent, outcome: Rejected) -> None:
         """The service said no: a problem of this record, in the service's own words."""
         code = "rejected_by_accountview" if one.write.side == ACCOUNTVIEW else "rejected_by_crafter"
-        words = "; ".join(filter(None, [outcome.message, *(f"{name}: {text}" for name, text in outcome.fields)]))
-        why = cause(code, kind=self.kind.name, message=words or "-", fields=", ".join(one.write.fields))
+        language, name = self.session.config.language, self.kind.name
+        fields = [f"{texts.field_name(field, language, name)}: {text}" for field, text in outcome.fields]
+        words = "; ".join(filter(None, [outcome.message, *fields]))
+        sent = {field: shown(value) for field, value in one.write.values.items()}
+        why = cause(code, kind=name, message=words or "-", sent=sent)
         with self.store.transaction():
             tell(self.session, one.job.action, [why], one.job.link)
 
