@@ -359,6 +359,7 @@ class Kind:
     saved: Callable[[Write, Sequence[Row]], Stored] | None = None
     look_up: Callable[[Mapping[str, Any], Sequence[Row], Link | None], Stored] | None = None
     split: Callable[[Write], list[Write]] | None = None
+    part: Callable[[str], dict[str, Canonical]] | None = None  # what is remembered of a detail, field by field
 
     @property
     def table(self) -> str:

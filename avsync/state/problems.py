@@ -9,7 +9,9 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.state.db import ONE_STATEMENT
+from avsync.state.events import Event, Events
 
 TOLD_ONCE = ("conflict", "cut_text_edited", "values_replaced")  # codes that no later planning takes back
 _COLUMNS = (
@@ -69,10 +71,11 @@ class TimelineEntry:
 
 
 class Problems:
-    """Reads and writes the tables `problems` and `timeline`."""
+    """Reads and writes the tables `problems` and `timeline`. That one came or went is an event."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, events: Events) -> None:
         self.db = db
+        self._events = events
 
     def replace(self, about: About, causes: Sequence[Cause], now: str) -> None:
         """The record now has exactly these problems (what is told once stays).
@@ -93,11 +96,12 @@ class Problems:
             before = known.pop((cause.code, cause.slot), None)
             params = json.dumps(dict(cause.params), ensure_ascii=False, default=str)
             if before is None:
-                self.db.execute(
+                row = self.db.execute(
                     f"INSERT INTO problems ({_COLUMNS}) VALUES (NULL{', ?' * 15}, 1, 0)",
                     [about.flow, about.kind, about.side, about.record, cause.code, cause.slot, about.key, about.name,
                      params, cause.severity, about.entity, about.entity_id, about.version, now, now],
                 )  # fmt: skip
+                self._events.record(_told("problem", int(row.lastrowid or 0), about, cause))
                 continue
             ignored = before.ignored and before.about.version == about.version
             self.db.execute(
@@ -132,8 +136,12 @@ class Problems:
         sql = f"SELECT {_COLUMNS} FROM problems WHERE {condition} ORDER BY id"
         return [_problem(row) for row in self.db.execute(sql, list(values))]
 
-    def remove(self, ids: Sequence[int]) -> None:
-        """These problems are over."""
+    def remove(self, ids: Sequence[int], why: str = "solved") -> None:
+        """These problems are over: solved, or `off` (their flow is) or `expired` (told long enough)."""
+        for start in range(0, len(ids), ONE_STATEMENT):
+            part = ids[start : start + ONE_STATEMENT]
+            for one in self._select(f"id IN ({','.join('?' * len(part))})", part):
+                self._events.record(_told(why, one.id, one.about, one.cause))
         self.db.conn.executemany("DELETE FROM problems WHERE id = ?", [(one,) for one in ids])
 
     def planned(self, about: About) -> None:
@@ -142,19 +150,22 @@ class Problems:
 
     def ignore(self, identity: int) -> bool:
         """Take a problem out of the list until its record changes; False when there is none with this id."""
+        for one in self._select("id = ? AND ignored = 0", [identity]):
+            self._events.record(_told("ignored", one.id, one.about, one.cause))
         return bool(self.db.execute("UPDATE problems SET ignored = 1 WHERE id = ?", [identity]).rowcount)
 
     def expire(self, code: str, before: str) -> None:
         """Problems of a code that were last seen before a moment are over (a conflict's warning, behaviour 27)."""
-        self.db.execute("DELETE FROM problems WHERE code = ? AND last_seen < ?", [code, before])
+        self.remove([one.id for one in self._select("code = ? AND last_seen < ?", [code, before])], "expired")
 
     def forget_unseen(self, kind: str, side: str) -> None:
         """Unreadable rows that a full listing (temp table `seen`) no longer showed are nobody's problem any more."""
-        sql = (
-            "DELETE FROM problems WHERE kind = ? AND side = ? AND code IN ('unreadable', 'unexpected')"
-            " AND record NOT IN (SELECT id FROM temp.seen)"
+        unseen = self._select(
+            "kind = ? AND side = ? AND code IN ('unreadable', 'unexpected')"
+            " AND record NOT IN (SELECT id FROM temp.seen)",
+            [kind, side],
         )
-        self.db.execute(sql, [kind, side])
+        self.remove([one.id for one in unseen])
 
     def counts(self) -> dict[str, int]:
         """How many are open per severity, and how many are ignored."""
@@ -200,6 +211,15 @@ class Problems:
             self.db.execute(sql, [entry.wanted, entry.dedupe_key])
         else:
             self.db.execute("DELETE FROM timeline WHERE dedupe_key = ?", [entry.dedupe_key])
+
+
+def _told(action: str, identity: int, about: About, cause: Cause) -> Event:
+    """That a problem came or went; where in our own code it arose is told by the problem alone."""
+    params = {name: value for name, value in cause.params.items() if name != "trace"}
+    detail = {"problem": identity, "code": cause.code, "severity": cause.severity, "params": params}
+    av, cr = (about.record if about.side == side else "" for side in (ACCOUNTVIEW, CRAFTER))
+    owner = about.entity_id if about.entity_id != about.record else ""
+    return Event(about.flow, about.kind, about.side, action, about.key, about.name, av, cr, owner, detail=detail)
 
 
 def _problem(row: Sequence[Any]) -> Problem:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from avsync.state.db import FILE_NAME, ONE_STATEMENT, file_in_words
+from avsync.state.events import Events
 from avsync.state.inbox import Inbox
 from avsync.state.intents import Intents
 from avsync.state.links import Links
@@ -32,17 +33,25 @@ class Store:
 
     def __init__(self, db: Database) -> None:
         self.db = db
-        self.links = Links(db)
+        self.events = Events(db)
+        self.links = Links(db, self.events)
         self.inbox = Inbox(db)
         self.intents = Intents(db)
-        self.problems = Problems(db)
+        self.problems = Problems(db, self.events)
         self.path = str(db.conn.execute("PRAGMA database_list").fetchone()[2]) or FILE_NAME
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, also inside another one. Never with a network call inside. A disk that fails is exit 5."""
-        with file_in_words(self.path), self.db.atomic():
-            yield
+        mark = self.events.mark()
+        try:
+            with file_in_words(self.path), self.db.atomic():
+                yield
+        except BaseException:
+            self.events.take_back(mark)
+            raise
+        if not self.db.conn.in_transaction:
+            self.events.committed()
 
     def close(self) -> None:
         """Close the file."""

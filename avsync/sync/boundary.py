@@ -46,8 +46,9 @@ def cause_of(error: Exception, what: str) -> Cause:
     """What the list of problems says of it; `what` names the record in the log."""
     if isinstance(error, Malformed):
         return Cause("unreadable", "error", {"field": error.field, "found": error.found})
-    log.error("unexpected %s in %s\n%s", type(error).__name__, what, _trace(error))
-    return Cause("unexpected", "error", {"error": type(error).__name__, "where": _where(error)})
+    trace = _trace(error)
+    log.error("unexpected %s in %s\n%s", type(error).__name__, what, trace)
+    return Cause("unexpected", "error", {"error": type(error).__name__, "where": _where(error), "trace": trace})
 
 
 def _trace(error: BaseException | None) -> str:

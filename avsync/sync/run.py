@@ -16,6 +16,7 @@ from avsync.records.registry import FLOWS, KINDS, kinds_of, listing, wanted, wri
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.services.accountview.client import pick_company
+from avsync.state.events import KEPT_DAYS
 from avsync.state.store import Store
 from avsync.sync.flow import foresee, sync_kind
 from avsync.sync.plan import Action, rows_of
@@ -34,9 +35,12 @@ _MANY_DETAILS = 20  # at most so many lines on a work order, when it is only est
 
 def run(session: Session) -> Result:
     """Do one run. What stops a flow ends in the result; what stops everything (login, safety) as well."""
-    with session.store.transaction():
-        session.run = session.store.start_run(session.command, session.started)
-        session.store.forget_absences(session.ago(days=1))
+    store = session.store
+    with store.transaction():
+        session.run = store.events.run = store.start_run(session.command, session.started)
+        store.events.now = session.now
+        store.forget_absences(session.ago(days=1))
+        store.events.drop_old(session.ago(days=KEPT_DAYS))
     session.begun(session.run)
     for flow in session.on():
         session.count(flow)
@@ -267,9 +271,8 @@ def _finish(session: Session, caution: AvsyncError | None) -> Result:
         if session.flows == FLOWS:
             for flow in FLOWS:
                 if session.policy.flows[flow] == "off":  # behaviour 47
-                    store.problems.remove(
-                        [one.id for ignored in (False, True) for one in store.problems.all(flow, ignored)]
-                    )
+                    listed = [one.id for ignored in (False, True) for one in store.problems.all(flow, ignored)]
+                    store.problems.remove(listed, "off")
     _timelines(session)
     code = _exit(session)
     flows = {flow: session.count(flow).as_dict() for flow in session.on()}
