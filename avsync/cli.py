@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from avsync import __version__
+from avsync.commands import logs
 from avsync.config import FLOWS
 from avsync.errors import AvsyncError, ConfigError, TryLater
 
@@ -39,6 +40,10 @@ class Options:
 
         loaded = settings.load(settings.find(self.config_path, os.environ))
         self.language = loaded.language
+        if loaded.log is not None:
+            from avsync.commands import logfile
+
+            logfile.open_log(loaded.log)
         return loaded
 
     def say(self, text: str, shape: Any) -> None:
@@ -79,8 +84,7 @@ def _take(ctx: click.Context, option: click.Parameter, value: Any) -> None:
     elif value:
         setattr(options, str(option.name), value)
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(options.verbose, 2)]
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("avsync").setLevel(logging.ERROR if options.quiet else level)
+    logs.to_stderr(logging.ERROR if options.quiet else level)
 
 
 def _with(*options: Decorated) -> Callable[[Decorated], Decorated]:
@@ -194,6 +198,19 @@ def errors(options: Options, flow: str | None, retry: str | None, ignore: int | 
         options.ran = True
         raise SystemExit(code)
     looking.show(config, flow, options)
+
+
+@main.command()
+@click.argument("key", required=False)
+@click.option("--since", metavar="WHEN", help="From then on: a day (2026-11-24) or how long ago (2h, 7d).")
+@click.option("--run", type=click.IntRange(1, 1 << 62), metavar="N", help="What this run did.")
+@global_options
+@click.pass_obj
+def history(options: Options, key: str | None, since: str | None, run: int | None) -> None:
+    """What happened to a record, by its number, code, id or name; or what was done lately."""
+    from avsync.commands import history as telling
+
+    telling.show(options.config(), key, since, run, options)
 
 
 @main.command()

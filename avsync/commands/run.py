@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -11,11 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 import click
 
-from avsync.commands import connect, report
+from avsync.commands import connect, history, logs, report
 from avsync.config.settings import Config
 from avsync.errors import OutOfTime
 from avsync.messages import texts as problems
@@ -23,6 +25,7 @@ from avsync.messages.texts import word
 from avsync.records.registry import FLOWS
 from avsync.records.values import AMSTERDAM, format_utc
 from avsync.state import db
+from avsync.state.events import Event
 from avsync.state.folder import claim
 from avsync.state.lock import Holder, RunLock
 from avsync.state.store import Store
@@ -30,6 +33,7 @@ from avsync.sync.recover import look_back
 from avsync.sync.run import run as do_run
 from avsync.sync.session import Result, Session
 
+log = logging.getLogger("avsync.run")
 STUCK_AFTER = 3600  # seconds
 
 
@@ -112,9 +116,11 @@ def run(
 
             def begun(number: int) -> None:
                 lock.write(replace(holder, run=number))
+                logs.in_run(number)
 
             return _with(config, store, talker, **{**asked, "full": full or older}, begun=begun)
         finally:
+            logs.in_run(0)
             lock.release()
 
 
@@ -128,6 +134,8 @@ def _with(config: Config, store: Store, talker: Talker, **asked: Any) -> int:
 
 
 def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> Result:
+    if log.isEnabledFor(logging.INFO) and not asked["dry"]:
+        store.events.told = partial(_log_event, config.language)
     budget = Budget(config.budget)
     with budget.signals(), _progress(talker) as progress:
         session = Session(
@@ -145,6 +153,11 @@ def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> Result:
     if budget.interrupted:
         click.echo(" ".join(problems.text("interrupted", config.language, {})), err=True)
     return result
+
+
+def _log_event(language: str, event: Event) -> None:
+    """A line per record that is done, for `-v` and the log."""
+    log.info("%s", history.line(event, language), extra={"event": history.as_json(event, language)})
 
 
 def _say_busy(holder: Holder, language: str) -> None:

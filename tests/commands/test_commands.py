@@ -475,7 +475,7 @@ def test_every_row_speaks_both_languages_with_the_same_gaps() -> None:
         assert row["nl"][0] != row["en"][0], code
 
 
-@pytest.mark.parametrize("file", ["words", "check", "config", "login"])
+@pytest.mark.parametrize("file", ["words", "check", "config", "login", "history"])
 def test_every_other_text_is_there_in_both_languages(file: str) -> None:
     raw = yaml.safe_load(Path(texts.__file__).with_name(f"{file}.yaml").read_text(encoding="utf-8"))
     for name, pair in raw.items():
@@ -561,6 +561,7 @@ LAZY = {
     "--help": ("yaml", "pydantic", "requests", "urllib3", "sqlite_utils", "flask", "requests_oauthlib"),
     "--version": ("yaml", "pydantic", "requests", "urllib3", "sqlite_utils", "flask", "requests_oauthlib"),
     "errors": ("requests", "urllib3", "flask", "waitress", "requests_oauthlib", "avsync.sync.run", "avsync.sandbox"),
+    "history": ("requests", "urllib3", "flask", "waitress", "requests_oauthlib", "avsync.sync.run", "logging.handlers"),
     "status": ("requests", "urllib3", "flask", "waitress", "requests_oauthlib", "avsync.sync.run", "avsync.sandbox"),
     "run-all": ("flask", "waitress", "requests_oauthlib", "avsync.sandbox", "webbrowser"),
 }
