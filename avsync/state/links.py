@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from sqlite_utils import Database
@@ -99,14 +99,14 @@ class Links:
 
     def tell(
         self, identity: int, told: Mapping[Side, Mapping[str, Canonical]], wrote: Side | None = None,
-        marked: bool = False,
+        marked: bool = False, freed: Collection[str] = (),
     ) -> None:  # fmt: skip
-        """Remember what either side tells now, for these fields. `wrote`: the side to which we wrote them; `marked`:
-        and our mark with them."""
+        """Remember what either side tells now, for these fields, and forget the `freed` ones. `wrote`: the side to
+        which we wrote them; `marked`: and our mark with them."""
         link = self.by_id(identity) if any(told.values()) or marked else None
         if link is None:
             return
-        ends = {side: _told_more(link.end[side], told.get(side, {})) for side in BOTH}
+        ends = {side: _told_more(link.end[side], told.get(side, {}), freed) for side in BOTH}
         for side in told:
             if told[side]:
                 sql = f"UPDATE links SET {side}_told = ? WHERE id = ?"
@@ -115,7 +115,7 @@ class Links:
         changes = _changes(now, wrote, {side: link.told(side) for side in BOTH}) if wrote else {}
         if wrote and (changes or marked):
             self._record("update", wrote, now, changes)
-        for details in _details(link, now, bool(wrote)):
+        for details in _details(link, now, bool(wrote), freed):
             self._record(*details)
 
     def point(self, identity: int, side: Side, end: End) -> None:
@@ -221,8 +221,9 @@ class Links:
         self._events.record(Event(kind.flow, link.kind, side, action, key, name, *ids, owner, values or {}))
 
 
-def _told_more(end: End, values: Mapping[str, Canonical]) -> End:
-    return End(end.id, {**(end.told or {}), **values}, end.fingerprint) if values else end
+def _told_more(end: End, values: Mapping[str, Canonical], freed: Collection[str]) -> End:
+    kept = {name: value for name, value in (end.told or {}).items() if name not in freed}
+    return End(end.id, {**kept, **values}, end.fingerprint) if values else end
 
 
 def _changes(now: Link, side: Side, before: Mapping[Side, Mapping[str, Canonical]]) -> dict[str, Change]:
@@ -237,12 +238,15 @@ def _changes(now: Link, side: Side, before: Mapping[Side, Mapping[str, Canonical
     return found
 
 
-def _details(before: Link, now: Link, wrote: bool) -> Iterator[tuple[str, Side, Link, dict[str, Change]]]:
+def _details(
+    before: Link, now: Link, wrote: bool, freed: Collection[str]
+) -> Iterator[tuple[str, Side, Link, dict[str, Change]]]:
     """Of a kind that is written as details of another: each that we added or changed, or found standing there."""
     kind = KINDS[now.kind]
+    moved = {before.told(CRAFTER).get(name) for name in freed}  # the same one, under another id
     for name, told in now.told(CRAFTER).items() if kind.part is not None else ():
         old = before.told(CRAFTER).get(name)
-        if told != old:
+        if told != old and not (old is None and told in moved):
             was, says = part_of(kind, old), part_of(kind, told)
             values = {field: (was.get(field), value) for field, value in says.items() if was.get(field) != value}
             yield ("update" if old else "create") if wrote else "adopt", ACCOUNTVIEW, now, values

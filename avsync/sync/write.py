@@ -111,7 +111,7 @@ def _write_down(session: Session, action: Action) -> Link | None:
         found = other(link.origin) if action.verb == Verb.ADOPT and not link.adopted else None  # ours, its answer lost
         link = replace(link, id=links.add(link, found))
     if link is not None:
-        links.tell(link.id, action.told)
+        links.tell(link.id, action.told, freed=action.freed)
     for av, cr in action.pairs:
         _pair_up(session, av, cr)
     return link
