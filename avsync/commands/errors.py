@@ -1,11 +1,8 @@
-"""What support staff ask: which problems are open, leave this one out, try that one again, how do things stand."""
+"""What support staff ask: which problems are open, leave this one out, try that one again."""
 
 from __future__ import annotations
 
-import json
-import os
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from avsync.commands import report
 from avsync.config import FLOWS
@@ -62,31 +59,3 @@ def retry(config: Config, which: str, talker: Talker) -> int:
     everything = not chosen or any(one.about.kind in ("user", "flow") for one in chosen)
     only = None if everything else frozenset(one.about.record.upper() for one in chosen)
     return launch.run(config, talker, flows=flows, command="errors --retry", only=only)
-
-
-def status(config: Config, talker: Talker) -> None:
-    """How things stand. Needs no right to write anything."""
-    with db.in_words(config.state_dir):
-        base = db.open_for_reading(config.state_dir)
-        store = Store(base if base is not None else db.open_copy(config.state_dir))
-        shape = report.status_json(store, _token(config))
-    talker.say(report.status_table(shape, config.language), shape)
-
-
-def _token(config: Config) -> dict[str, Any]:
-    """Whether there is a login, without opening the token for writing or showing any of it."""
-    try:
-        token = json.loads(config.token_path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {"present": os.path.exists(config.token_path), "expires_at": None}
-    found = token if isinstance(token, dict) else {}
-    return {"present": bool(found.get("access_token")), "expires_at": _moment(found.get("expires_at"))}
-
-
-def _moment(seconds: object) -> str | None:
-    if not isinstance(seconds, (int, float)):
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return None

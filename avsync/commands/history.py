@@ -153,12 +153,17 @@ def line(event: Event, language: str) -> str:
 def what(event: Event, language: str, fields: bool = True) -> str:
     """What happened, with the values that changed."""
     if event.detail.get("code"):
-        sentence = texts.text(str(event.detail["code"]), language, event.detail.get("params") or {})[0]
         name = f"problem_{event.detail.get('severity')}" if event.action == "problem" else event.action
-        return f"{_say(name, language)}: {sentence}" if known(name, "history") else sentence
+        said = sentence(event, language)
+        return f"{_say(name, language)}: {said}" if known(name, "history") else said
     said = phrase("history", _name(event), language, there=_SIDES.get(event.side, ""), here=_across(event.side))
     changed = [_change(event.kind, name, old, new, language) for name, (old, new) in event.values.items()]
     return f"{said}: {', '.join(changed)}" if changed and (fields or _is_detail(event)) else said
+
+
+def sentence(event: Event, language: str) -> str:
+    """What was wrong, of a problem that came or went."""
+    return texts.text(str(event.detail["code"]), language, event.detail.get("params") or {})[0]
 
 
 def _name(event: Event) -> str:

@@ -66,8 +66,14 @@ class Events:
         self.now: Callable[[], str] = _our_time
         self.told: Callable[[Event], None] = _nobody
         self._uncommitted: list[Event] = []
+        self._before = 0
 
     # writing
+
+    def begin(self, run: int, now: Callable[[], str]) -> None:
+        """Events from here on are of this run, and bear the time of its clock."""
+        self.run, self.now = run, now
+        (self._before,) = self.db.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
 
     def record(self, event: Event) -> None:
         """Add an event to the trail."""
@@ -105,6 +111,10 @@ class Events:
         return int(self.db.execute(sql, [before]).rowcount)
 
     # reading
+
+    def of_this_run(self) -> list[Event]:
+        """What the run at work has done, in order."""
+        return self._select("id > ?", [self._before])
 
     def of_run(self, run: int) -> list[Event]:
         """What one run did, in order."""

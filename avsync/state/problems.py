@@ -178,11 +178,6 @@ class Problems:
         ignored = self.db.execute("SELECT count(*) FROM problems WHERE ignored = 1").fetchone()[0]
         return {"error": 0, "warning": 0, "waiting": 0, **dict(rows), "ignored": ignored}
 
-    def new_since(self, moment: str) -> int:
-        """How many came up since a moment; what was known before is no news."""
-        sql = "SELECT count(*) FROM problems WHERE ignored = 0 AND first_seen >= ?"
-        return int(self.db.execute(sql, [moment]).fetchone()[0])
-
     def needing_attention(self, flows: Sequence[str]) -> bool:
         """Whether a person must act, or something waits, in one of these flows (exit 1)."""
         marks = ",".join("?" * len(flows))

@@ -19,6 +19,7 @@ from avsync.services.accountview.client import pick_company
 from avsync.state.events import KEPT_DAYS
 from avsync.state.store import Store
 from avsync.sync.flow import foresee, sync_kind
+from avsync.sync.incidents import note_incidents
 from avsync.sync.plan import Action, rows_of
 from avsync.sync.problems import close_stale, expire, flow_problem, tell_timelines, unknown_outcomes
 from avsync.sync.read import Taken, read_listing
@@ -37,8 +38,8 @@ def run(session: Session) -> Result:
     """Do one run. What stops a flow ends in the result; what stops everything (login, safety) as well."""
     store = session.store
     with store.transaction():
-        session.run = store.events.run = store.start_run(session.command, session.started)
-        store.events.now = session.now
+        session.run = store.start_run(session.command, session.started)
+        store.events.begin(session.run, session.now)
         store.forget_absences(session.ago(days=1))
         store.events.drop_old(session.ago(days=KEPT_DAYS))
     session.begun(session.run)
@@ -268,6 +269,7 @@ def _finish(session: Session, caution: AvsyncError | None) -> Result:
             for flow in session.on():
                 session.count(flow).unknown = doubts.get(flow, 0)
         expire(session)
+        note_incidents(session)
         if session.flows == FLOWS:
             for flow in FLOWS:
                 if session.policy.flows[flow] == "off":  # behaviour 47
@@ -279,9 +281,10 @@ def _finish(session: Session, caution: AvsyncError | None) -> Result:
     requests = {"accountview": session.accountview.http.requests, "crafter": session.crafter.http.requests}
     with store.transaction():
         store.finish_run(session.run, session.now(), code, flows, requests)
-    new = store.problems.new_since(session.started)
     plan = session.plan if session.dry else None
-    return Result(session.run, code, flows, requests, session.errors, plan, session.skipped, new, caution)
+    incidents = [one.as_json() for one in store.incidents.open()]
+    return Result(session.run, code, flows, requests, session.errors, plan, session.skipped, incidents, session.now(),
+                  caution)  # fmt: skip
 
 
 def _timelines(session: Session) -> None:
