@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from avsync.commands import history, report
+from avsync.commands import history, listing, report
+from avsync.commands.listing import Row
 from avsync.config.settings import Config
 from avsync.errors import AvsyncError
 from avsync.messages import texts
 from avsync.messages.texts import phrase, word
 from avsync.state.events import Event
 from avsync.state.incidents import OUTAGE, PRINTED, Incident, News
-from avsync.state.problems import Problem
 from avsync.state.store import Store
 from avsync.sync.incidents import time_of, which_of
 from avsync.sync.session import Result, Session
@@ -37,28 +37,34 @@ _BY_OUTAGE = "outcome_not_found_out"  # no news beside the outage that it comes 
 class Changes:
     """The problems that came and went in a run, and how many are open now."""
 
-    new: list[Problem] = field(default_factory=list)
+    new: list[Row] = field(default_factory=list)
     solved: list[Event] = field(default_factory=list)
     open: int = 0
 
 
-def changes(store: Store) -> Changes:
-    """What is new since the run at work began. What stopped a whole flow is no problem of a record but an incident."""
-    listed = {one.id: one for one in store.problems.all()}
+def changes(store: Store, language: str) -> Changes:
+    """What is new since the run at work began: problems under a new number, and numbers of which none is left. What
+    stopped a whole flow is no problem of a record but an incident."""
+    listed = store.problems.all()
     down = {one.service for one in store.incidents.open() if one.sort == OUTAGE}
-    there = {(one.about.kind, one.about.side, one.about.record) for one in listed.values()}
-    found = Changes(open=len(listed))
+    there = {(one.about.kind, one.about.side, one.about.record) for one in listed}
+    opened: set[int] = set()
+    gone: dict[int, Event] = {}
     for event in store.events.of_this_run():
-        code, identity = event.detail.get("code"), event.detail.get("problem")
-        by_outage = code == _BY_OUTAGE and (event.detail.get("params") or {}).get("service") in down
+        code, detail = event.detail.get("code"), event.detail
+        by_outage = code == _BY_OUTAGE and detail["params"].get("service") in down
         if code in (None, _OF_ITSELF) or by_outage or event.kind == "flow":
             continue
-        record = (event.kind, event.side, event.crafter or event.accountview)
-        if event.action == "problem" and identity in listed:
-            found.new.append(listed[identity])
-        elif event.action == "solved" and record not in there:
-            found.solved.append(event)
-    return found
+        if event.action == "problem":
+            opened.add(detail["row"])
+        elif event.action == "solved" and (event.kind, event.side, event.crafter or event.accountview) not in there:
+            gone.setdefault(detail["problem"], event)
+    rows = listing.rows(listed, language)
+    left = {row.number for row in rows}
+    return Changes(
+        new=[row for row in rows if all(one.id in opened for one in row.problems)],
+        solved=[event for number, event in gone.items() if number not in left], open=len(rows),
+    )  # fmt: skip
 
 
 # --- telling
@@ -77,7 +83,7 @@ def tell(result: Result, session: Session, talker: Talker) -> None:
     else:
         _incidents(result, session, talker)
         if not talker.quiet:
-            for line in _mail(result, changes(session.store), config):
+            for line in _mail(result, changes(session.store, language), config):
                 click.echo(line)
 
 
@@ -101,7 +107,7 @@ def _to_a_person(result: Result, store: Store, talker: Talker, language: str) ->
         return
     _errors(result, language)
     click.echo(report.totals_table(result.flows, language))
-    found = changes(store)
+    found = changes(store, language)
     if found.open or found.solved:
         click.echo(_counts(found, language))
     if result.exit == 1:
@@ -126,11 +132,17 @@ def _mail(result: Result, found: Changes, config: Config) -> Iterator[str]:
     if not (found.new or found.solved):
         return
     yield _counts(found, language)
-    said = [(texts.about(language, one.about.kind, one.about.key, one.about.name),
-             texts.text(one.cause.code, language, one.cause.params)) for one in found.new]  # fmt: skip
-    yield from _named("new", [(f"{about}: {message}", hint) for about, (message, hint) in said], language)
+    yield from _named("new", [_new(row, language) for row in found.new], language)
     solved = [(f"{history.record(one, language)}: {history.sentence(one, language)}", "") for one in found.solved]
     yield from _named("solved", solved, language)
+
+
+def _new(row: Row, language: str) -> tuple[str, str]:
+    """A problem and what to do; whose it is, and of how many records."""
+    about, (message, hint) = row.about, row.texts()
+    named = texts.about(language, about.kind, about.key, about.name)
+    more = phrase("run", "behind", language, count=len(row.records) - 1) if len(row.records) > 1 else ""
+    return f"{named}{more}: {message}", hint
 
 
 def _done(flow: str, counts: Mapping[str, int], language: str) -> str:

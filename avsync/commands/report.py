@@ -12,7 +12,6 @@ from avsync.messages.texts import known, phrase, word
 
 if TYPE_CHECKING:
     from avsync.errors import AvsyncError
-    from avsync.state.problems import Problem
     from avsync.sync.session import Result
 
 
@@ -67,18 +66,6 @@ def plan_table(rows: Sequence[Mapping[str, Any]], skipped: int, language: str) -
 def _reason(row: Mapping[str, Any], language: str) -> str:
     reason = str(row["reason"])
     return word(reason, language) if known(reason) else texts.text(reason, language, row.get("params", {}))[0]
-
-
-def problem_json(problem: Problem, language: str) -> dict[str, Any]:
-    """One open problem in the shape that others build on (RULES.md, commands)."""
-    about, cause = problem.about, problem.cause
-    message, hint = texts.text(cause.code, language, cause.params)
-    return {
-        "id": problem.id, "flow": about.flow, "kind": about.kind, "key": about.key, "name": about.name,
-        "code": cause.code, "who": texts.row(cause.code)["who"], "message": message, "hint": hint,
-        "severity": cause.severity, "first_seen": problem.first_seen, "last_seen": problem.last_seen,
-        "attempts": problem.attempts,
-    }  # fmt: skip
 
 
 def problems_table(found: Sequence[Mapping[str, Any]], language: str) -> str:

@@ -111,7 +111,8 @@ def shape_of(config: Config, store: Store, runs: int) -> dict[str, Any]:
     return {
         "last_run": store.last_run(),
         "flows": {flow: {"watermarks": read_by(flow), "last_ok": ok.get(flow)} for flow in FLOWS},
-        "open": store.problems.counts(), "intents": len(store.intents.open()), "token": _token(config, store),
+        "open": store.problems.counts(), "records": store.problems.record_counts(),
+        "intents": len(store.intents.open()), "token": _token(config, store),
         "incidents": [one.as_json() for one in store.incidents.open()], "version": __version__,
         "runs": store.last_runs(runs),
     }  # fmt: skip

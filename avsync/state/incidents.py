@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from sqlite_utils import Database
 
-OUTAGE, LOGIN, SAFETY, SETUP, TIME = "outage", "login", "safety", "setup", "time"  # sorts
+OUTAGE, LINE, LOGIN, SAFETY, SETUP, TIME = "outage", "line", "login", "safety", "setup", "time"  # sorts
 PRINTED, ALARMED = "printed", "alarmed"  # channels
 PATIENCE = {OUTAGE: 1800.0, TIME: 1800.0}  # seconds that one must last before it is told; else at once
 DAY = 86_400.0
@@ -22,7 +22,7 @@ FLAPS = 3600.0  # seconds within which one that comes back is the same one
 _MOST = 500  # ended ones that are kept
 _COLUMNS = "id, sort, service, code, params, flows, since, ours, theirs, ended, until, flaps"
 
-_EXIT = {OUTAGE: 4, LOGIN: 3, SAFETY: 5, SETUP: 2, TIME: 4}
+_EXIT = {OUTAGE: 4, LINE: 4, LOGIN: 3, SAFETY: 5, SETUP: 2, TIME: 4}
 
 News = Literal["", "begun", "still", "over"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook, TryLater
+from avsync.messages import texts
 from avsync.services.http import Http
-from avsync.state.incidents import LOGIN, OUTAGE, SAFETY, SETUP, TIME, Incident, Moment
+from avsync.state.incidents import LINE, LOGIN, OUTAGE, SAFETY, SETUP, TIME, Incident, Moment
 from avsync.sync.session import Session
 
 Which = tuple[str, str]  # sort and service
@@ -36,17 +37,17 @@ def which_of(error: AvsyncError) -> Which:
         return LOGIN, service
     if isinstance(error, OutOfTime):
         return TIME, ""
-    if isinstance(error, TryLater):
-        return OUTAGE, service
+    if isinstance(error, TryLater):  # a certificate or a proxy does not heal by itself
+        return LINE if texts.row(error.code)["who"] == "operator" else OUTAGE, service
     return (SAFETY, "") if isinstance(error, PersonMustLook) else (SETUP, service)
 
 
 def _is_over(session: Session, one: Incident, now: Mapping[Which, object]) -> bool:
     """A service that answered is well, and so is a login with which it answered; the rest is over when the flows that
     it stopped went through."""
-    if one.sort in (OUTAGE, LOGIN):
+    if one.sort in (OUTAGE, LINE, LOGIN):
         asked = any(http.requests for http in _services(session) if http.service == one.service)
-        return asked and (TIME, "") not in now and (OUTAGE, one.service) not in now
+        return asked and not now.keys() & {(TIME, ""), (OUTAGE, one.service), (LINE, one.service)}
     flows = {flow for flow in one.flows if session.policy.flows[flow] != "off"}
     return session.only is None and flows <= set(session.on()) - set(session.errors)
 
