@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from avsync.commands import cards, listing, report
+from avsync.commands import cards, listing
 from avsync.commands.listing import Row, Wish
 from avsync.config import FLOWS
 from avsync.config.settings import Config
@@ -224,34 +223,3 @@ def _say_what_became(chosen: Sequence[Row], after: dict[int, Row], language: str
     left = [after[row.number] for row in chosen if row.number in after]
     if left:
         click.echo(cards.shown(left, language, datetime.now(UTC), cards.width()))
-
-
-# --- how things stand
-
-
-def status(config: Config, talker: Talker) -> None:
-    """How things stand. Needs no right to write anything."""
-    with db.in_words(config.state_dir):
-        base = db.open_for_reading(config.state_dir)
-        store = Store(base if base is not None else db.open_copy(config.state_dir))
-        shape = report.status_json(store, _token(config))
-    talker.say(report.status_table(shape, config.language), shape)
-
-
-def _token(config: Config) -> dict[str, Any]:
-    """Whether there is a login, without opening the token for writing or showing any of it."""
-    try:
-        token = json.loads(config.token_path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {"present": os.path.exists(config.token_path), "expires_at": None}
-    found = token if isinstance(token, dict) else {}
-    return {"present": bool(found.get("access_token")), "expires_at": _moment(found.get("expires_at"))}
-
-
-def _moment(seconds: object) -> str | None:
-    if not isinstance(seconds, (int, float)):
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -11,18 +12,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 import click
 
-from avsync.commands import connect, report
+from avsync.commands import connect, history, logs, news
 from avsync.config.settings import Config
-from avsync.errors import FitsNothing, OutOfTime
+from avsync.errors import OutOfTime
 from avsync.messages import texts as problems
-from avsync.messages.texts import word
 from avsync.records.registry import FLOWS
 from avsync.records.values import AMSTERDAM, format_utc
 from avsync.state import db
+from avsync.state.events import Event
 from avsync.state.folder import claim
 from avsync.state.lock import Holder, RunLock
 from avsync.state.store import Store
@@ -30,6 +32,7 @@ from avsync.sync.recover import look_back
 from avsync.sync.run import run as do_run
 from avsync.sync.session import Result, Session
 
+log = logging.getLogger("avsync.run")
 STUCK_AFTER = 3600  # seconds
 
 
@@ -94,6 +97,10 @@ def run(
     if isinstance(only, str):
         asked |= {"only": frozenset({only.upper()}), "asked": only}
     claim(config.state_dir)
+    if config.log is not None:
+        from avsync.commands import logfile
+
+        logfile.open_log(config.log)
     if any(getattr(config.flows, flow) != "off" for flow in flows):
         config.accountview.client_secret.reveal()  # needed only once the token has expired: said today, not at night
         config.crafter.api_key.reveal()
@@ -104,7 +111,7 @@ def run(
             older, _ = look_back(store, lock.holder(), now)
             return _with(config, store, talker, **{**asked, "full": full or older})
         if not lock.take():
-            _say_busy(lock.holder(), config.language)
+            _say_busy(lock.holder(), config.language, talker)
             return 0
         try:
             lock.write(replace(lock.holder(), pid=os.getpid(), started=now))
@@ -114,22 +121,26 @@ def run(
 
             def begun(number: int) -> None:
                 lock.write(replace(holder, run=number))
+                logs.in_run(number)
 
             return _with(config, store, talker, **{**asked, "full": full or older}, begun=begun)
         finally:
+            logs.in_run(0)
             lock.release()
 
 
 def _with(config: Config, store: Store, talker: Talker, **asked: Any) -> int:
     try:
-        result = _go(config, store, talker, **asked)
+        session, result = _go(config, store, talker, **asked)
+        news.tell(result, session, talker)
     finally:
         store.close()
-    tell(result, config.language, talker)
     return result.exit
 
 
-def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> Result:
+def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> tuple[Session, Result]:
+    if log.isEnabledFor(logging.INFO) and not asked["dry"]:
+        store.events.told = partial(_log_event, config.language)
     budget = Budget(config.budget)
     with budget.signals(), _progress(talker) as progress:
         session = Session(
@@ -146,16 +157,24 @@ def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> Result:
         result = do_run(session)
     if budget.interrupted:
         click.echo(" ".join(problems.text("interrupted", config.language, {})), err=True)
-    return result
+    return session, result
 
 
-def _say_busy(holder: Holder, language: str) -> None:
+def _log_event(language: str, event: Event) -> None:
+    """A line per record that is done, for `-v` and the log."""
+    log.info("%s", history.line(event, language), extra={"event": history.as_json(event, language)})
+
+
+def _say_busy(holder: Holder, language: str, talker: Talker) -> None:
     age = 0.0
     if holder.started:
         age = (datetime.now(UTC) - datetime.fromisoformat(holder.started)).total_seconds()
     code = "run_stuck" if age > STUCK_AFTER else "run_busy"
     params = {"pid": holder.pid or "?", "minutes": int(age // 60)}
-    click.echo(" ".join(problems.text(code, language, params)), err=True)
+    if talker.as_json:
+        talker.say("", {"run": None, "exit": 0, "flows": {}, "requests": {}, "incidents": [], "busy": params})
+    elif not talker.quiet:
+        click.echo(" ".join(problems.text(code, language, params)), err=True)
 
 
 @contextmanager
@@ -173,32 +192,3 @@ def _progress(talker: Talker) -> Iterator[Callable[[str, int], None]]:
     yield show
     if done:
         click.echo("", err=True)
-
-
-def tell(result: Result, language: str, talker: Talker) -> None:
-    """The totals, and why a flow stopped; nothing new and nobody looking: nothing at all (RULES.md, commands)."""
-    unfit = next((one for one in result.errors.values() if isinstance(one, FitsNothing)), None)
-    if unfit is not None and not talker.as_json:
-        click.echo(" ".join(problems.text(unfit.code, language, unfit.params)), err=True)
-        return
-    for flow, error in result.errors.items():
-        if error.code == "interrupted":
-            continue  # said once, for the whole run
-        message, hint = problems.text(error.code, language, error.params)
-        click.echo(f"{word(flow, language)}: {message} {hint}", err=True)
-    if result.caution is not None:
-        why = problems.text(result.caution.code, language, result.caution.params)[0]
-        click.echo(" ".join(problems.text("safety_ahead", language, {"why": why})), err=True)
-    if talker.as_json:
-        talker.say("", result.as_json())
-    elif result.plan is not None:
-        talker.say(report.plan_table(result.plan, result.skipped, language), None)
-    elif result.errors or _news(result) or (sys.stdout.isatty() and not talker.quiet):
-        talker.say(report.totals_table(result.flows, language), None)
-        if result.exit == 1:
-            click.echo(problems.text("see_errors", language, {})[0])
-
-
-def _news(result: Result) -> bool:
-    busy = ("created", "updated", "adopted", "unknown")
-    return bool(result.new_problems) or any(counts[name] for counts in result.flows.values() for name in busy)

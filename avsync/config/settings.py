@@ -145,6 +145,27 @@ class Safety(Section):
     max_share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.3
 
 
+class LogConfig(Section):
+    """Where the log goes besides stderr: a file, or the syslog (true: this machine's; else a socket or host:port)."""
+
+    file: Folder | None = None
+    syslog: bool | Code | None = None
+    format: Literal["text", "json"] = "text"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> LogConfig:
+        if (self.file is None) == (not self.syslog):
+            raise PydanticCustomError("log_form", "one place")
+        return self
+
+    @property
+    def address(self) -> str | tuple[str, int]:
+        """The syslog's: a socket, or a host with its port."""
+        name = "/dev/log" if self.syslog is True else str(self.syslog)
+        host, _, port = name.rpartition(":")
+        return (host, int(port)) if host and port.isdigit() and not name.startswith("/") else name
+
+
 class Config(Section):
     """The whole file."""
 
@@ -162,6 +183,7 @@ class Config(Section):
     full_every: Wait = 86_400.0
     settle_grace: Wait = 120.0
     safety: Safety = Safety()
+    log: LogConfig | None = None
 
     @property
     def token_path(self) -> Path:

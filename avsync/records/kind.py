@@ -367,6 +367,7 @@ class Kind:
     look_up: Callable[[Mapping[str, Any], Sequence[Row], Link | None], Stored] | None = None
     split: Callable[[Write], list[Write]] | None = None
     part: Callable[[str], str] | None = None  # how people read one of the details
+    values: Callable[[str], dict[str, Canonical]] | None = None  # what is remembered of one, field by field
 
     @property
     def table(self) -> str:

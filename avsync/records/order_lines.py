@@ -447,6 +447,11 @@ def _split(write: Write) -> list[Write]:
     return parts if len(parts) > 1 else []
 
 
+def _fields(told: str) -> dict[str, Canonical]:
+    line = _line("", told)
+    return {"article": line.article, "quantity": line.quantity}
+
+
 def _shown(record: Record, known: Known) -> Record:
     """Under the order's number, also when the work order was read before it had one: people know it by that."""
     order = known.of("link", "order", CRAFTER, record.id)
@@ -474,8 +479,8 @@ ORDER_LINE = Kind(
         Field("made_at", "moment", accountview=None, crafter="created_at", merged=False),
     ),
     title=lambda side, fields: fields["description"] or fields["own_number"] or "", day=MADE_ON, read=_of_the_row,
-    fate=_fate, asks=_asks, plan=_plan, saved=_saved, look_up=_look_up, split=_split, part=_part, shown=_shown,
-    details_of="order", lists=("article",),
+    fate=_fate, asks=_asks, plan=_plan, saved=_saved, look_up=_look_up, split=_split, part=_part,
+    values=_fields, shown=_shown, details_of="order", lists=("article",),
 )  # fmt: skip
 
 ARTICLE = LookUp("article", ACCOUNTVIEW, key_in("number"), {ACCOUNTVIEW: key_in("number")}, whole=False)

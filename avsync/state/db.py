@@ -34,7 +34,7 @@ migrations = Migrations("avsync")
 
 @migrations()
 def first_tables(db: Database) -> None:
-    """Links, the inbox of read versions, intents, problems, timeline entries, watermarks, runs and a small cache."""
+    """Links, the inbox of read versions, intents, problems, timeline entries, events, watermarks, runs, a cache."""
     for statement in _TABLES:
         db.execute(statement)
 
@@ -89,6 +89,17 @@ _TABLES = (
     """CREATE TABLE runs (
         id INTEGER PRIMARY KEY AUTOINCREMENT, command TEXT NOT NULL, started TEXT NOT NULL, finished TEXT,
         exit INTEGER, flows TEXT, requests TEXT)""",
+    """CREATE TABLE events (
+        id INTEGER PRIMARY KEY, run INTEGER NOT NULL, moment TEXT NOT NULL, flow TEXT NOT NULL, kind TEXT NOT NULL,
+        side TEXT NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL, accountview TEXT NOT NULL,
+        crafter TEXT NOT NULL, owner TEXT NOT NULL, detail TEXT NOT NULL)""",
+    """CREATE TABLE incidents (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, sort TEXT NOT NULL, service TEXT NOT NULL, code TEXT NOT NULL,
+        params TEXT NOT NULL, flows TEXT NOT NULL, since TEXT NOT NULL, ours TEXT NOT NULL, theirs TEXT NOT NULL,
+        ended REAL, until TEXT NOT NULL, flaps INTEGER NOT NULL)""",
+    """CREATE TABLE incidents_told (
+        incident INTEGER NOT NULL, channel TEXT NOT NULL, age REAL NOT NULL, over INTEGER NOT NULL,
+        PRIMARY KEY (incident, channel))""",
     "CREATE TABLE flow_state (flow TEXT PRIMARY KEY, last_ok TEXT NOT NULL)",
     "CREATE TABLE cache (key TEXT PRIMARY KEY, value TEXT NOT NULL, fetched_at TEXT NOT NULL)",
 )

@@ -13,7 +13,9 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.state.db import ONE_STATEMENT
+from avsync.state.events import Event, Events
 
 BY_A_PERSON, WITH_ITS_PARENT = 1, 2  # how a problem may be ignored
 TOLD_ONCE = (
@@ -104,10 +106,11 @@ class TimelineEntry:
 
 
 class Problems:
-    """Reads and writes the tables `problems` and `timeline`."""
+    """Reads and writes the tables `problems` and `timeline`. That one came or went is an event."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, events: Events) -> None:
         self.db = db
+        self._events = events
 
     def replace(self, about: About, causes: Sequence[Cause], now: str) -> None:
         """The record now has exactly these problems (what is told once stays).
@@ -131,12 +134,14 @@ class Problems:
                 before = None
             params = json.dumps(dict(cause.params), ensure_ascii=False, default=str)
             if before is None:
-                self.db.execute(
+                row = self.db.execute(
                     f"INSERT INTO problems ({_COLUMNS}) VALUES (NULL, {_NUMBER}{', ?' * 18}, 1, 0, '')",
                     [cause.shared, cause.shared, about.flow, about.kind, about.side, about.record, cause.code,
                      cause.slot, about.key, about.name, about.called, about.short, params, cause.severity,
                      about.entity, about.entity_id, about.version, now, now],
                 )  # fmt: skip
+                for new in self._select("id = ?", [row.lastrowid]):
+                    self._events.record(_told("problem", new))
                 continue
             same = before.about.version == about.version
             ignored = before.ignored if same or before.ignored == WITH_ITS_PARENT else 0
@@ -181,8 +186,12 @@ class Problems:
         sql = f"SELECT {_COLUMNS} FROM problems WHERE {condition} ORDER BY number, id"
         return [_problem(row) for row in self.db.execute(sql, list(values))]
 
-    def remove(self, ids: Sequence[int]) -> None:
-        """These problems are over."""
+    def remove(self, ids: Sequence[int], why: str = "solved") -> None:
+        """These problems are over: solved, or `off` (their flow is) or `expired` (told long enough)."""
+        for start in range(0, len(ids), ONE_STATEMENT):
+            part = ids[start : start + ONE_STATEMENT]
+            for one in self._select(f"id IN ({','.join('?' * len(part))})", part):
+                self._events.record(_told(why, one))
         self.db.conn.executemany("DELETE FROM problems WHERE id = ?", [(one,) for one in ids])
 
     def planned(self, about: About) -> None:
@@ -191,6 +200,9 @@ class Problems:
 
     def ignore(self, numbers: Sequence[int], because: str) -> None:
         """Take problems out of the list, until a record of theirs changes."""
+        for number in numbers:
+            for one in self._select("number = ? AND ignored = 0", [number]):
+                self._events.record(_told("ignored", one))
         sql = "UPDATE problems SET ignored = ?, because = ? WHERE number = ?"
         self.db.conn.executemany(sql, [(BY_A_PERSON, because, one) for one in numbers])
 
@@ -218,15 +230,16 @@ class Problems:
 
     def expire(self, code: str, before: str) -> None:
         """Problems of a code that were last seen before a moment are over (a conflict's warning, behaviour 27)."""
-        self.db.execute("DELETE FROM problems WHERE code = ? AND last_seen < ?", [code, before])
+        self.remove([one.id for one in self._select("code = ? AND last_seen < ?", [code, before])], "expired")
 
     def forget_unseen(self, kind: str, side: str) -> None:
         """Unreadable rows that a full listing (temp table `seen`) no longer showed are nobody's problem any more."""
-        sql = (
-            "DELETE FROM problems WHERE kind = ? AND side = ? AND code IN ('unreadable', 'unexpected')"
-            " AND record NOT IN (SELECT id FROM temp.seen)"
+        unseen = self._select(
+            "kind = ? AND side = ? AND code IN ('unreadable', 'unexpected')"
+            " AND record NOT IN (SELECT id FROM temp.seen)",
+            [kind, side],
         )
-        self.db.execute(sql, [kind, side])
+        self.remove([one.id for one in unseen])
 
     def counts(self) -> dict[str, int]:
         """How many are open per severity, and how many are ignored."""
@@ -251,14 +264,6 @@ class Problems:
             " AND severity = 'error' AND kind != 'flow' AND flow = ? AND last_seen >= ?"
         )
         return int(self.db.execute(sql, [flow, since]).fetchone()[0])
-
-    def new_since(self, moment: str) -> int:
-        """How many came up since a moment; what was known before is no news."""
-        sql = (
-            "SELECT count(*) FROM (SELECT number FROM problems WHERE ignored = 0 GROUP BY number"
-            " HAVING min(first_seen) >= ?)"
-        )
-        return int(self.db.execute(sql, [moment]).fetchone()[0])
 
     def needing_attention(self, flows: Sequence[str]) -> bool:
         """Whether a person must act, or something waits, in one of these flows (exit 1)."""
@@ -309,6 +314,16 @@ class Problems:
     def perhaps_told(self, entry: TimelineEntry) -> None:
         """The entry may stand in Crafter: it is posted again, or resolved."""
         self.db.execute("UPDATE timeline SET posted = '?' WHERE dedupe_key = ?", [entry.dedupe_key])
+
+
+def _told(action: str, one: Problem) -> Event:
+    """That a problem came or went; where in our own code it arose is told by the problem alone."""
+    about, cause = one.about, one.cause
+    params = {name: value for name, value in cause.params.items() if name != "trace"}
+    detail = {"problem": one.number, "row": one.id, "code": cause.code, "severity": cause.severity, "params": params}
+    av, cr = (about.record if about.side == side else "" for side in (ACCOUNTVIEW, CRAFTER))
+    owner = about.entity_id if about.entity_id != about.record else ""
+    return Event(about.flow, about.kind, about.side, action, about.key, about.name, av, cr, owner, detail=detail)
 
 
 def _problem(row: Sequence[Any]) -> Problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 from sqlite_utils import Database
 
 from avsync.state.db import FILE_NAME, ONE_STATEMENT, file_in_words
+from avsync.state.events import Events
 from avsync.state.inbox import Inbox
+from avsync.state.incidents import Incidents
 from avsync.state.intents import Intents
 from avsync.state.links import Links
 from avsync.state.problems import Problems
@@ -32,17 +34,26 @@ class Store:
 
     def __init__(self, db: Database) -> None:
         self.db = db
-        self.links = Links(db)
+        self.events = Events(db)
+        self.links = Links(db, self.events)
         self.inbox = Inbox(db)
         self.intents = Intents(db)
-        self.problems = Problems(db)
+        self.problems = Problems(db, self.events)
+        self.incidents = Incidents(db)
         self.path = str(db.conn.execute("PRAGMA database_list").fetchone()[2]) or FILE_NAME
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, also inside another one. Never with a network call inside. A disk that fails is exit 5."""
-        with file_in_words(self.path), self.db.atomic():
-            yield
+        mark = self.events.mark()
+        try:
+            with file_in_words(self.path), self.db.atomic():
+                yield
+        except BaseException:
+            self.events.take_back(mark)
+            raise
+        if not self.db.conn.in_transaction:
+            self.events.committed()
 
     def close(self) -> None:
         """Close the file."""
@@ -96,14 +107,21 @@ class Store:
 
     def last_run(self) -> dict[str, Any] | None:
         """The newest run, in the shape of `run-all --json` plus its times."""
-        row = self.db.execute(
-            "SELECT id, command, started, finished, exit, flows, requests FROM runs ORDER BY id DESC LIMIT 1"
-        ).fetchone()
-        if row is None:
-            return None
-        flows, requests = json.loads(row[5] or "{}"), json.loads(row[6] or "{}")
-        return {"run": row[0], "exit": row[4], "flows": flows, "requests": requests, "command": row[1],
-                "started": row[2], "finished": row[3]}  # fmt: skip
+        return next(iter(self.last_runs(1)), None)
+
+    def last_runs(self, count: int) -> list[dict[str, Any]]:
+        """The newest runs, newest first: so many, and more until one of them is finished."""
+        sql = (
+            "SELECT id, command, started, finished, exit, flows, requests FROM runs WHERE id >="
+            " min((SELECT min(id) FROM (SELECT id FROM runs ORDER BY id DESC LIMIT ?)),"
+            " coalesce((SELECT max(id) FROM runs WHERE finished IS NOT NULL), 0)) ORDER BY id DESC"
+        )
+        return [_run(row) for row in self.db.execute(sql, [count])]
+
+    def has_reached(self, side: str) -> bool:
+        """Whether the last finished run that asked something of a service got an answer as far as is known: any did."""
+        sql = f"SELECT 1 FROM runs WHERE finished IS NOT NULL AND json_extract(requests, '$.{side}') > 0 LIMIT 1"
+        return self.db.execute(sql).fetchone() is not None
 
     def last_run_number(self) -> int:
         """The highest run number ever given, 0 before the first."""
@@ -168,6 +186,12 @@ class Store:
     def uncache(self, key: str) -> None:
         """Forget a value."""
         self.db.execute("DELETE FROM cache WHERE key = ?", [key])
+
+
+def _run(row: Sequence[Any]) -> dict[str, Any]:
+    flows, requests = json.loads(row[5] or "{}"), json.loads(row[6] or "{}")
+    return {"run": row[0], "exit": row[4], "flows": flows, "requests": requests, "command": row[1],
+            "started": row[2], "finished": row[3]}  # fmt: skip
 
 
 _ABSENT = "absent:"

@@ -17,9 +17,11 @@ from avsync.records.registry import FLOWS, KINDS, kinds_of, listing, wanted, wri
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.services.accountview.client import pick_company
+from avsync.state.events import KEPT_DAYS
 from avsync.state.store import Store
 from avsync.sync.causes import called_as
 from avsync.sync.flow import foresee, sync_kind
+from avsync.sync.incidents import note_incidents
 from avsync.sync.plan import Action, rows_of
 from avsync.sync.problems import close_stale, expire, flow_problem, name_unread, unknown_outcomes
 from avsync.sync.read import Taken, read_listing
@@ -37,9 +39,12 @@ _MANY_DETAILS = 20  # at most so many lines on a work order, when it is only est
 
 def run(session: Session) -> Result:
     """Do one run. What stops a flow ends in the result; what stops everything (login, safety) as well."""
-    with session.store.transaction():
-        session.run = session.store.start_run(session.command, session.started)
-        session.store.forget_absences(session.ago(days=1))
+    store = session.store
+    with store.transaction():
+        session.run = store.start_run(session.command, session.started)
+        store.events.begin(session.run, session.now)
+        store.forget_absences(session.ago(days=1))
+        store.events.drop_old(session.ago(days=KEPT_DAYS))
     session.begun(session.run)
     for flow in session.on():
         session.count(flow)
@@ -291,24 +296,25 @@ def _finish(session: Session, caution: AvsyncError | None) -> Result:
                 session.count(flow).unknown = doubts.get(flow, 0)
         expire(session)
         store.problems.follow_parents()
+        note_incidents(session)
         since = session.started if session.only is not None else ""
         for flow in session.on():
             session.count(flow).failed = store.problems.failed(flow, since)
         if session.flows == FLOWS:
             for flow in FLOWS:
                 if session.policy.flows[flow] == "off":  # behaviour 47
-                    store.problems.remove(
-                        [one.id for ignored in (False, True) for one in store.problems.all(flow, ignored)]
-                    )
+                    listed = [one.id for ignored in (False, True) for one in store.problems.all(flow, ignored)]
+                    store.problems.remove(listed, "off")
     _timelines(session)
     code = _exit(session)
     flows = {flow: session.count(flow).as_dict() for flow in session.on()}
     requests = {"accountview": session.accountview.http.requests, "crafter": session.crafter.http.requests}
     with store.transaction():
         store.finish_run(session.run, session.now(), code, flows, requests)
-    new = store.problems.new_since(session.started)
     plan = session.plan if session.dry else None
-    return Result(session.run, code, flows, requests, session.errors, plan, session.skipped, new, caution)
+    incidents = [one.as_json() for one in store.incidents.open()]
+    return Result(session.run, code, flows, requests, session.errors, plan, session.skipped, incidents, session.now(),
+                  caution)  # fmt: skip
 
 
 def _timelines(session: Session) -> None:

@@ -21,7 +21,6 @@ from avsync.state.store import Store
 from avsync.sync.refs import Refs
 
 PAGE = 200  # records planned at a time
-_FOR_PEOPLE = ("params", "side", "called")  # what a row of a plan also says
 _NOT_ABOUT_ROWS = ("base_url", "authorize_url", "client_id", "redirect_uri", "concurrency")
 
 
@@ -45,7 +44,8 @@ class Totals:
 
 @dataclass(slots=True)
 class Result:
-    """What a run did. `errors`: the flows that stopped, and why; `caution`: why a real run would stop (dry run)."""
+    """What a run did. `errors`: the flows that stopped, and why; `incidents`: those that go on; `caution`: why a real
+    run would stop (dry run)."""
 
     run: int
     exit: int
@@ -54,16 +54,9 @@ class Result:
     errors: dict[str, AvsyncError] = field(default_factory=dict)
     plan: list[dict[str, Any]] | None = None
     skipped: int = 0
-    new_problems: int = 0
+    incidents: list[dict[str, str]] = field(default_factory=list)
+    finished: str = ""
     caution: AvsyncError | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The shape that others build on (RULES.md, commands)."""
-        shape = {"run": self.run, "exit": self.exit, "flows": self.flows, "requests": self.requests}
-        if self.plan is None:
-            return shape
-        plan = [{name: value for name, value in row.items() if name not in _FOR_PEOPLE} for row in self.plan]
-        return {**shape, "dry_run": True, "skipped": self.skipped, "plan": plan}
 
 
 def _nothing(*_: Any) -> None:

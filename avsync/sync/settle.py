@@ -195,7 +195,7 @@ def _settle_update(session: Session, kind: Kind, intent: Intent) -> None:
             )
             sides = {intent.side: told, other(intent.side): own}
             store.links.tell(link.id, {side: {name: values[name] for name in shows if name in values}
-                                       for side, values in sides.items()})  # fmt: skip
+                                       for side, values in sides.items()}, intent.side)  # fmt: skip
         if now is not None:
             store.inbox.put(now, "plan")
         store.intents.close([intent.id])
@@ -215,4 +215,4 @@ def _settle_details(session: Session, kind: Kind, intent: Intent) -> None:
         for entry in store.inbox.get(kind.name, CRAFTER, [intent.record]).values():
             store.inbox.put(entry.record, entry.fate)
         if link is not None:
-            store.links.tell(link.id, found.told)
+            store.links.tell(link.id, found.told, intent.side)

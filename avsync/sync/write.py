@@ -104,11 +104,12 @@ def _write_down(session: Session, action: Action) -> Link | None:
     """The link of an action as it is from here on."""
     links, link = session.store.links, action.link
     if action.replaces:
-        links.remove(action.replaces)
+        links.remove(action.replaces, "replaced")
     if link is not None and not link.id:
-        link = replace(link, id=links.add(link))
+        found = other(link.origin) if action.verb == Verb.ADOPT and not link.adopted else None  # ours, its answer lost
+        link = replace(link, id=links.add(link, found))
     if link is not None:
-        links.tell(link.id, action.told, action.freed)
+        links.tell(link.id, action.told, freed=action.freed)
     for av, cr in action.pairs:
         _pair_up(session, av, cr)
     return link
@@ -410,7 +411,7 @@ class Writer:
         if own.side == ACCOUNTVIEW:
             prints = (record.fingerprint if not self.kind.marked or record.reference == own.mark else "", "")
         ends = {record.side: End(record.id, told[record.side], prints[0]), own.side: End(own.id, stored, prints[1])}
-        links.add(Link(own.kind, ends, record.side))
+        links.add(Link(own.kind, ends, record.side), own.side)
 
     def _updated(self, one: Sent, outcome: Done) -> bool:
         """AccountView may store a value otherwise than sent; the echo says how."""
@@ -423,7 +424,8 @@ class Writer:
                 name: stored.fields.get(name, value) if stored else value for name, value in sent.items()
             }
         if link is not None:
-            self.store.links.tell(link.id, told)
+            marked = one.job.action.verb == Verb.UPDATE and "external_ref" in one.write.values
+            self.store.links.tell(link.id, told, one.write.side, marked)
         return True
 
     def _saved_details(self, one: Sent, outcome: Done) -> bool:
@@ -431,7 +433,7 @@ class Writer:
         assert self.kind.saved is not None  # noqa: S101 - such a kind has written them
         assert job.link is not None  # noqa: S101 - written down before anything was sent
         found = self.kind.saved(one.write, (outcome.row or {}).get("lines") or [])
-        self.store.links.tell(job.link.id, found.told)
+        self.store.links.tell(job.link.id, found.told, one.write.side)
         if not found.shows:
             self._doubt(one, "stored, but not all lines show")
             return False
@@ -588,7 +590,7 @@ class Writer:
         with self.store.transaction():
             self.store.intents.close([one.intent])
             if link is not None:
-                self.store.links.tell(link.id, found.told)
+                self.store.links.tell(link.id, found.told, one.write.side)
         return found.shows or any(found.told.values())
 
     def _plan_again(self, job: Job) -> None:
