@@ -21,10 +21,10 @@ from avsync.errors import OutOfTime
 from avsync.messages import texts as problems
 from avsync.messages.texts import word
 from avsync.records.registry import FLOWS
-from avsync.records.values import AMSTERDAM, format_utc
+from avsync.records.values import format_utc
 from avsync.state import db
 from avsync.state.folder import claim
-from avsync.state.lock import Holder, RunLock
+from avsync.state.lock import Holder, RunLock, holder_now
 from avsync.state.store import Store
 from avsync.sync.recover import look_back
 from avsync.sync.run import run as do_run
@@ -105,7 +105,7 @@ def run(
             _say_busy(lock.holder(), config.language)
             return 0
         try:
-            lock.write(replace(lock.holder(), pid=os.getpid(), started=now))
+            lock.write(holder_now(lock.holder(), os.getpid()))
             store = Store(db.open_for_writing(config.state_dir))
             older, holder = look_back(store, lock.holder(), now)
             lock.write(holder)
@@ -137,7 +137,6 @@ def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> Result:
             connect.crafter(config, pause=budget.pause, time_left=budget.left),
             lambda: datetime.now(UTC),
             budget.pause,
-            datetime.now(AMSTERDAM).date().isoformat(),
             progress=progress,
             **asked,
         )
@@ -148,9 +147,7 @@ def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> Result:
 
 
 def _say_busy(holder: Holder, language: str) -> None:
-    age = 0.0
-    if holder.started:
-        age = (datetime.now(UTC) - datetime.fromisoformat(holder.started)).total_seconds()
+    age = holder.age() if holder.started else 0.0
     code = "run_stuck" if age > STUCK_AFTER else "run_busy"
     params = {"pid": holder.pid or "?", "minutes": int(age // 60)}
     click.echo(" ".join(problems.text(code, language, params)), err=True)

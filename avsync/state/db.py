@@ -65,7 +65,7 @@ _TABLES = (
         id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, kind TEXT NOT NULL, side TEXT NOT NULL,
         verb TEXT NOT NULL, record_side TEXT NOT NULL, record TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL,
         reference TEXT NOT NULL, detail TEXT NOT NULL, link INTEGER, sent_at TEXT NOT NULL,
-        reason TEXT NOT NULL DEFAULT '')""",
+        counted_from TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '')""",
     "CREATE INDEX intents_record ON intents(kind, record_side, record)",
     """CREATE TABLE problems (
         id INTEGER PRIMARY KEY AUTOINCREMENT, flow TEXT NOT NULL, kind TEXT NOT NULL, side TEXT NOT NULL,

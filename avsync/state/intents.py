@@ -11,12 +11,17 @@ from sqlite_utils import Database
 
 from avsync.records.values import Side
 
-_COLUMNS = "kind, side, verb, record_side, record, key, name, reference, detail, link, sent_at, reason, id"
+_COLUMNS = (
+    "kind, side, verb, record_side, record, key, name, reference, detail, link, sent_at, counted_from, reason, id"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A write that was announced before it was sent. `record_side` and `record` name the version it was made from."""
+    """A write that was announced before it was sent. `record_side` and `record` name the version it was made from.
+
+    `sent_at` by the clock of its service; its grace time goes from `counted_from`, which may be later.
+    """
 
     kind: str
     side: Side
@@ -29,6 +34,7 @@ class Intent:
     detail: Mapping[str, Any] = field(default_factory=dict)
     link: int | None = None
     sent_at: str = ""
+    counted_from: str = ""
     reason: str = ""
     id: int = 0
 
@@ -47,10 +53,10 @@ class Intents:
 
     def _announce(self, intent: Intent, run: int) -> int:
         cursor = self.db.execute(
-            f"INSERT INTO intents (run, {_COLUMNS}) VALUES (?{', ?' * 12}, NULL)",
+            f"INSERT INTO intents (run, {_COLUMNS}) VALUES (?{', ?' * 13}, NULL)",
             [run, intent.kind, intent.side, intent.verb, intent.record_side, intent.record, intent.key, intent.name,
              intent.reference, json.dumps(dict(intent.detail), ensure_ascii=False), intent.link, intent.sent_at,
-             intent.reason],
+             intent.counted_from or intent.sent_at, intent.reason],
         )  # fmt: skip
         return int(cursor.lastrowid or 0)
 
@@ -60,12 +66,12 @@ class Intents:
 
     def doubt(self, identity: int, reason: str, gave_up: str = "") -> None:
         """The outcome of this write is unknown until a look-up settles it; its grace time begins at `gave_up`."""
-        sql = "UPDATE intents SET reason = ?, sent_at = max(sent_at, ?) WHERE id = ?"
+        sql = "UPDATE intents SET reason = ?, counted_from = max(counted_from, ?) WHERE id = ?"
         self.db.execute(sql, [reason, gave_up, identity])
 
-    def still_under_way(self, ids: Iterable[int], now: str) -> None:
-        """These writes were announced a while ago and may be sent only now: that counts for their grace time."""
-        self.db.conn.executemany("UPDATE intents SET sent_at = ? WHERE id = ?", [(now, one) for one in ids])
+    def count_from(self, ids: Iterable[int], now: str) -> None:
+        """The grace time of these writes begins now: they may be sent only now, or nobody knows how long ago it was."""
+        self.db.conn.executemany("UPDATE intents SET counted_from = ? WHERE id = ?", [(now, one) for one in ids])
 
     def found(self, identity: int) -> None:
         """A look-up found what this write left, so its outcome is known."""

@@ -144,6 +144,10 @@ class Problems:
         """Take a problem out of the list until its record changes; False when there is none with this id."""
         return bool(self.db.execute("UPDATE problems SET ignored = 1 WHERE id = ?", [identity]).rowcount)
 
+    def seen_by(self, now: str) -> None:
+        """Nothing was seen later than now: what says so counts from now (behaviour 51)."""
+        self.db.execute("UPDATE problems SET last_seen = ? WHERE last_seen > ?", [now, now])
+
     def expire(self, code: str, before: str) -> None:
         """Problems of a code that were last seen before a moment are over (a conflict's warning, behaviour 27)."""
         self.db.execute("DELETE FROM problems WHERE code = ? AND last_seen < ?", [code, before])

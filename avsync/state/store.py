@@ -16,6 +16,8 @@ from avsync.state.intents import Intents
 from avsync.state.links import Links
 from avsync.state.problems import Problems
 
+_EVER = "\U0010ffff"
+
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
@@ -87,11 +89,13 @@ class Store:
         self.db.execute("DELETE FROM runs WHERE id <= ?", [int(cursor.lastrowid or 0) - 5000])
         return int(cursor.lastrowid or 0)
 
-    def finish_run(self, run: int, now: str, code: int, flows: Mapping[str, Any], requests: Mapping[str, int]) -> None:
-        """Its result."""
+    def finish_run(
+        self, run: int, started: str, now: str, code: int, flows: Mapping[str, Any], requests: Mapping[str, int]
+    ) -> None:
+        """Its result; when it started is known better by now."""
         self.db.execute(
-            "UPDATE runs SET finished = ?, exit = ?, flows = ?, requests = ? WHERE id = ?",
-            [now, code, json.dumps(flows), json.dumps(requests), run],
+            "UPDATE runs SET started = ?, finished = ?, exit = ?, flows = ?, requests = ? WHERE id = ?",
+            [started, now, code, json.dumps(flows), json.dumps(requests), run],
         )
 
     def last_run(self) -> dict[str, Any] | None:
@@ -124,9 +128,10 @@ class Store:
 
     # cache
 
-    def cached(self, key: str, not_before: str) -> Any | None:
-        """A value fetched at or after a moment, else None."""
-        row = self.db.execute("SELECT value FROM cache WHERE key = ? AND fetched_at >= ?", [key, not_before]).fetchone()
+    def cached(self, key: str, since: str = "", until: str = _EVER) -> Any | None:
+        """A value fetched between two moments (whenever it was, where they are not given), else None."""
+        sql = "SELECT value FROM cache WHERE key = ? AND fetched_at BETWEEN ? AND ?"
+        row = self.db.execute(sql, [key, since, until]).fetchone()
         return json.loads(row[0]) if row else None
 
     def cache(self, key: str, value: Any, now: str) -> None:
@@ -140,14 +145,14 @@ class Store:
         for key in keys:
             self.cache(_absent(kind, side, key), True, now)
 
-    def absent(self, kind: str, side: str, keys: Iterable[str], since: str) -> set[str]:
-        """Which of these records are known not to be there, as looked up at or after a moment."""
+    def absent(self, kind: str, side: str, keys: Iterable[str], since: str, until: str = _EVER) -> set[str]:
+        """Which of these records are known not to be there, as looked up between two moments."""
         names = {_absent(kind, side, key): key for key in keys}
         found: set[str] = set()
         for start in range(0, len(names), ONE_STATEMENT):
             part = list(names)[start : start + ONE_STATEMENT]
-            sql = f"SELECT key FROM cache WHERE key IN ({','.join('?' * len(part))}) AND fetched_at >= ?"
-            found |= {names[row[0]] for row in self.db.execute(sql, [*part, since])}
+            sql = f"SELECT key FROM cache WHERE key IN ({','.join('?' * len(part))}) AND fetched_at BETWEEN ? AND ?"
+            found |= {names[row[0]] for row in self.db.execute(sql, [*part, since, until])}
         return found
 
     def some_absent(self, kind: str, side: str) -> bool:
@@ -160,10 +165,10 @@ class Store:
         """These records are there: a listing shows them, or we made them."""
         self.db.conn.executemany("DELETE FROM cache WHERE key = ?", [(_absent(kind, side, key),) for key in keys])
 
-    def forget_absences(self, before: str) -> None:
-        """What was not asked again is no longer asked for."""
-        sql = "DELETE FROM cache WHERE key >= ? AND key < ? AND fetched_at < ?"
-        self.db.execute(sql, [_ABSENT, _ABSENT + "\U0010ffff", before])
+    def forget_absences(self, since: str, until: str) -> None:
+        """What was not asked between two moments is no longer asked for."""
+        sql = "DELETE FROM cache WHERE key >= ? AND key < ? AND fetched_at NOT BETWEEN ? AND ?"
+        self.db.execute(sql, [_ABSENT, _ABSENT + "\U0010ffff", since, until])
 
     def uncache(self, key: str) -> None:
         """Forget a value."""

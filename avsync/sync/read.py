@@ -6,8 +6,9 @@ A watermark moves only after a complete listing, and absence is concluded only f
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,7 +33,7 @@ from avsync.records.values import (
 from avsync.state.problems import About, Cause
 from avsync.state.store import Store, Watermark
 from avsync.sync.boundary import ROW, cause_of, each
-from avsync.sync.session import Session, seconds_between
+from avsync.sync.session import Session
 
 log = logging.getLogger(__name__)
 _NEVER = object()
@@ -52,18 +53,9 @@ class Taken:
 def read_listing(session: Session, listing: Listing) -> Taken:
     """Read one listing to its end. Raises TryLater when it breaks off: what was read is kept, the mark not moved."""
     mark = session.store.watermark(listing.name)
-    full = not listing.recent and is_full(listing, mark, session)
-    since = "" if full else mark.since
-    if listing.recent:
-        since = since or _some_time_before(session.policy.start_date)
-    if full:
-        session.store.start_seen()
-    reader = _Reader(session, listing, full)
-    session.read_at[listing.side, listing.kind] = session.now()
-    for page in _ahead(_pages(session, listing, since)):
-        session.checkpoint("gather")
-        reader.page(page.rows, page.server_time)
-        session.checkpoint("gathered")
+    full = is_full(listing, mark, session)
+    reader = _read_pages(session, listing, mark, full) or _read_pages(session, listing, mark, True)
+    assert reader is not None  # noqa: S101 - read from the beginning
     session.checkpoint("gather")
     if not mark.since and len(reader.foreign) > _MANY_FOREIGN and not session.force:
         company, count = next(iter(reader.foreign.values())), len(reader.foreign)
@@ -74,12 +66,36 @@ def read_listing(session: Session, listing: Listing) -> Taken:
     return reader.taken
 
 
+def _read_pages(session: Session, listing: Listing, mark: Watermark, full: bool) -> _Reader | None:
+    """Take in every page, None (with nothing taken in) when the first one shows that all is to be read instead."""
+    since = "" if full else mark.since
+    if listing.recent:
+        since = since or _some_time_before(session.policy.start_date)
+    if full:
+        session.store.start_seen()
+    reader = _Reader(session, listing, full)
+    session.read_at[listing.side, listing.kind] = session.ticks()
+    with closing(_ahead(_pages(session, listing, since))) as pages:
+        for number, page in enumerate(pages):
+            if not number and not full and is_full(listing, mark, session):
+                return None
+            session.checkpoint("gather")
+            reader.page(page.rows, page.server_time)
+            session.checkpoint("gathered")
+    return reader
+
+
 def is_full(listing: Listing, mark: Watermark, session: Session) -> bool:
     """Whether to read from the beginning: asked for, never done, due, or the config means something else now."""
+    if listing.recent:
+        return False
     if session.full or not mark.since or mark.signature != session.signature or listing.changed is None:
         return True
     every = session.config.full_every
-    return bool(every) and seconds_between(mark.full_at, session.started) >= every
+    if not every:
+        return False
+    age = session.clock.age(listing.side, mark.full_at)
+    return age is None or age >= every  # one that cannot be counts from now (behaviour 51)
 
 
 def _some_time_before(start_date: str) -> str:
@@ -93,7 +109,7 @@ def _pages(session: Session, listing: Listing, since: str) -> Iterator[Any]:
     return session.crafter.pages(listing.kind, since=since or None, include_deleted=bool(since))
 
 
-def _ahead(pages: Iterator[Any]) -> Iterator[Any]:
+def _ahead(pages: Iterator[Any]) -> Generator[Any]:
     """Fetch the next page while this one is being worked on."""
     with ThreadPoolExecutor(1) as reader:
         waiting = reader.submit(next, pages, None)
@@ -120,7 +136,7 @@ class _Reader:
     def page(self, rows: Sequence[Row], server_time: datetime | None) -> None:
         """Take in one page."""
         if not self.cap:
-            self.cap = _cap(self.listing.side, server_time, self.session.started)
+            self.cap = _cap(self.listing.side, server_time or self.session.clock.time(self.listing.side))
             self.clock = self.cap if server_time else ""
         self.taken.read += len(rows)
         seen = [self.listing.see(row) for row in rows]
@@ -188,7 +204,7 @@ class _Reader:
 
     def _unreadable(self, identity: str, row: Row, cause: Cause) -> None:
         about = self._in_its_timeline(_about(self.listing, identity, row))
-        self.store.problems.replace(about, [cause], self.session.started)
+        self.store.problems.replace(about, [cause], self.session.now())
         for kind in self.listing.makes:  # an older version must not be planned in its place
             self.store.inbox.remove(kind.name, self.listing.side, identity)
 
@@ -228,7 +244,7 @@ class _Reader:
     def finish(self, before: Watermark) -> None:
         """The listing is complete."""
         newest, since = self.reach.marks(self._newest(before), "" if self.full else before.since, self.cap)
-        full_at = self.session.started if self.full else before.full_at
+        full_at = self.session.time(self.listing.side) if self.full else before.full_at
         mark = Watermark(newest, since, full_at, self.session.signature)
         self.store.set_watermark(self.listing.name, mark)
         if self.full and self.trustworthy:
@@ -257,9 +273,8 @@ class _Reader:
                 mark_gone(self.store, link)
 
 
-def _cap(side: Side, server_time: datetime | None, now: str) -> str:
+def _cap(side: Side, moment: datetime) -> str:
     """No watermark past the start of the run: a moment from the future must not hide what comes after it."""
-    moment = server_time or datetime.fromisoformat(now)
     if side == CRAFTER:
         return format_utc(moment)
     return moment.astimezone(AMSTERDAM).strftime("%Y-%m-%dT%H:%M:%S")

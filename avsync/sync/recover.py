@@ -36,7 +36,7 @@ def recover(session: Session, lost: Iterable[Link]) -> None:
         cause = replace(cause_of(error, f"{link.kind} {link.accountview}, deleted in Crafter"), slot=ROW)
         about = About(KINDS[link.kind].flow, link.kind, CRAFTER, link.crafter, link.accountview, "")
         with session.store.transaction():
-            session.store.problems.replace(about, [cause], session.started)
+            session.store.problems.replace(about, [cause], session.now())
 
     for link in lost:
         now = session.store.links.by_id(link.id)  # it may have got another number since the listing

@@ -37,8 +37,6 @@ class Refs:
 
     def __init__(self, session: Session) -> None:
         self.session, self.store = session, session.store
-        anew = session.full or session.only is not None
-        self.since = session.started if anew else session.ago(days=1)
         self._lists: dict[str, list[Row]] = {}
         self._rows: dict[tuple[str, str], Answer] = {}
         self._across: dict[tuple[str, Side, str], Answer] = {}
@@ -177,7 +175,7 @@ class Refs:
     def _fetch(self, kind: Kind, side: Side, keys: Sequence[str]) -> Mapping[str, Found]:
         """As they stand there now, unless it is known that they do not."""
         listed = self.session.policy.flows[kind.flow] != "off"
-        gone = self.store.absent(kind.name, side, keys, self.since) if listed else set()
+        gone = self.store.absent(kind.name, side, keys, *self._lately()) if listed else set()
         asked = [key for key in keys if key not in gone and (kind.name, side, key) not in self._fetched]
 
         def get(key: str) -> Found:
@@ -200,6 +198,11 @@ class Refs:
             with self.store.transaction():
                 self.store.note_absent(kind.name, side, missing, self.session.started)
         return {key: self._fetched[kind.name, side, key] for key in keys if key not in gone}
+
+    def _lately(self) -> tuple[str, str]:
+        """What was found missing in the last day need not be asked again, unless everything is looked at anew."""
+        since, until = self.session.lately()
+        return (self.session.started if self.session.full or self.session.only is not None else since), until
 
     def _children(self, kind: Kind, side: Side, owners: Sequence[str]) -> dict[str, Answer]:
         """Their listing has just been read, so most stand in the inbox; the others are asked for."""

@@ -17,12 +17,13 @@ from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.services.accountview.client import pick_company
 from avsync.state.store import Store
+from avsync.sync.clock import CACHE_KEY as CLOCK
 from avsync.sync.flow import foresee, sync_kind
 from avsync.sync.plan import Action, rows_of
 from avsync.sync.problems import close_stale, expire, flow_problem, tell_timelines, unknown_outcomes
 from avsync.sync.read import Taken, read_listing
 from avsync.sync.recover import follow_numbers, notice_strays, recover
-from avsync.sync.schema import check_codes, pass_gate
+from avsync.sync.schema import check_codes, pass_gate, pass_gate_again
 from avsync.sync.session import Result, Session
 from avsync.sync.settle import settle
 
@@ -36,7 +37,7 @@ def run(session: Session) -> Result:
     """Do one run. What stops a flow ends in the result; what stops everything (login, safety) as well."""
     with session.store.transaction():
         session.run = session.store.start_run(session.command, session.started)
-        session.store.forget_absences(session.ago(days=1))
+        session.store.forget_absences(*session.lately())
     session.begun(session.run)
     for flow in session.on():
         session.count(flow)
@@ -55,6 +56,8 @@ def _prepare(session: Session) -> None:
     session.accountview.company_id = _company(session)
     pass_gate(session)
     _read(session)
+    session.set_clock()
+    pass_gate_again(session)
     notice_strays(session.store, session.policy.company)
     _settle(session, session.running())
     if not (session.force or session.dry) and session.running():
@@ -84,13 +87,13 @@ def _company(session: Session) -> str:
         path = str(session.config.state_dir)
         raise PersonMustLook("state_other_company", company=code.upper(), known=known, path=path)
     key = f"company:{code}"
-    found = store.cached(key, session.ago(days=1)) if known is not None else None
+    found = store.cached(key, *session.lately()) if known is not None else None
     if found is None:
         with store.transaction():
-            store.cache("company", code.upper(), session.started)
+            store.cache("company", code.upper(), session.now())
         found = str(pick_company(session.accountview.companies(), code)["Id"])
         with store.transaction():
-            store.cache(key, found, session.started)
+            store.cache(key, found, session.now())
     return str(found)
 
 
@@ -275,7 +278,8 @@ def _finish(session: Session, caution: AvsyncError | None) -> Result:
     flows = {flow: session.count(flow).as_dict() for flow in session.on()}
     requests = {"accountview": session.accountview.http.requests, "crafter": session.crafter.http.requests}
     with store.transaction():
-        store.finish_run(session.run, session.now(), code, flows, requests)
+        store.finish_run(session.run, session.started, session.now(), code, flows, requests)
+        store.cache(CLOCK, session.clock.remembered(), session.now())
     new = store.problems.new_since(session.started)
     plan = session.plan if session.dry else None
     return Result(session.run, code, flows, requests, session.errors, plan, session.skipped, new, caution)

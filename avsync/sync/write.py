@@ -29,7 +29,7 @@ from avsync.sync.problems import causes_of, faulty, tell, told_about_user
 from avsync.sync.read import mark_gone
 from avsync.sync.refs import read_one
 from avsync.sync.schema import CACHE_KEY, learn_reference
-from avsync.sync.session import Session, seconds_between
+from avsync.sync.session import Session
 from avsync.sync.settle import stands_though_refused
 
 _TRIES = 3
@@ -233,7 +233,7 @@ class Writer:
     def _is_stale(self, side: Side) -> bool:
         """Whether what is planned on may be older than ten seconds."""
         read = self.session.read_at.get((side, self.kind.table if side == ACCOUNTVIEW else self.kind.resource))
-        return read is None or seconds_between(read, self.session.now()) > _STALE
+        return read is None or self.session.ticks() - read > _STALE
 
     def _changed(self, one: Sent) -> Changed | None:
         """An update is read, compare, write: there may be people at work (behaviour 42)."""
@@ -288,7 +288,7 @@ class Writer:
         return Intent(
             self.kind.name, write.side, "update" if write.id else "create", record.side, record.id, record.key,
             record.name, record.mark or write.id or "", detail, one.job.link.id if one.job.link else None,
-            self.session.now(),
+            self.session.time(write.side),
         )  # fmt: skip
 
     # --- outcomes: in the caller's thread
@@ -345,7 +345,7 @@ class Writer:
 
     def _doubt(self, one: Sent, reason: str) -> None:
         one.job.failed = True
-        self.store.intents.doubt(one.intent, reason, self.session.now())
+        self.store.intents.doubt(one.intent, reason, self.session.time(one.write.side))
         self.unnamed.append(one.job)
         self.session.count(self.kind.flow).unknown += 1
 
@@ -680,7 +680,7 @@ class _Pipe:
         self.queue: list[Sent] = []
         self.flying: dict[Future[Sent], Sent] = {}
         self.stopped: AvsyncError | None = None
-        self.stamped = ""
+        self.stamped = 0.0
 
     def add(self, writes: Iterable[Sent]) -> None:
         """Queue writes, and keep the pool busy without letting the queue grow."""
@@ -710,7 +710,7 @@ class _Pipe:
         """Announce a batch in one commit, then hand it to the pool."""
         batch, self.queue = self.queue[: self.width * 4], self.queue[self.width * 4 :]
         if not self.flying:
-            self.stamped = self.session.now()
+            self.stamped = self.session.ticks()
         self.session.checkpoint("announce")
         intents = [self.writer.intent(one) for one in batch]
         with self.session.store.transaction():
@@ -764,9 +764,9 @@ class _Pipe:
 
     def _stamp(self) -> None:
         """With a slow service a write leaves long after it was announced; its grace time must not be over by then."""
-        now = self.session.now()
-        if not self.flying or seconds_between(self.stamped, now) < _STALE:
+        if not self.flying or self.session.ticks() - self.stamped < _STALE:
             return
         with self.session.store.transaction():
-            self.session.store.intents.still_under_way([one.intent for one in self.flying.values()], now)
-        self.stamped = now
+            under_way, now = [one.intent for one in self.flying.values()], self.session.time(self.side)
+            self.session.store.intents.count_from(under_way, now)
+        self.stamped = self.session.ticks()

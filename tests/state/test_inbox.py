@@ -169,6 +169,6 @@ def test_an_absence_that_was_not_asked_again_is_forgotten_and_nothing_else_is(st
     store.note_absent("project", AV, ["P1"], "2026-05-01")
     store.note_absent("project", AV, ["P2"], "2026-05-03")
     store.cache("metadata", {"a": 1}, "2026-05-01")
-    store.forget_absences("2026-05-02")
+    store.forget_absences("2026-05-02", "2026-05-09")
     assert store.absent("project", AV, ["P1", "P2"], "") == {"P2"}
     assert store.cached("metadata", "") == {"a": 1}

@@ -48,16 +48,17 @@ def test_doubt_gives_a_reason_and_grace_time_only_ever_begins_later(store: Store
     for gave_up, begins in (("2026-05-03", "2026-05-03"), ("2026-05-02", "2026-05-03"), ("", "2026-05-03")):
         store.intents.doubt(one, f"why {gave_up}", gave_up)
         (intent,) = store.intents.open()
-        assert (intent.reason, intent.sent_at) == (f"why {gave_up}", begins)
-    store.intents.still_under_way([one], "2026-05-04")
-    assert store.intents.open()[0].sent_at == "2026-05-04"
+        assert (intent.reason, intent.counted_from) == (f"why {gave_up}", begins)
+        assert intent.sent_at == MAKE.sent_at
+    store.intents.count_from([one], "2026-05-04")
+    assert store.intents.open()[0].counted_from == "2026-05-04"
 
 
 def test_the_write_that_made_a_record_is_known_once_it_was_found(store: Store) -> None:
     one, _ = announce(store, MAKE, CHANGE)
     assert store.intents.that_made("order", CR, "w1") is None
     store.intents.found(one)
-    assert store.intents.that_made("order", CR, "w1") == replace(MAKE, verb="found", id=one)
+    assert store.intents.that_made("order", CR, "w1") == replace(MAKE, verb="found", id=one, counted_from=MAKE.sent_at)
     for kind, side, record_id in (("hour", CR, "w1"), ("order", AV, "w1"), ("order", CR, "w2")):
         assert store.intents.that_made(kind, side, record_id) is None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -21,12 +21,9 @@ LOOK_UP_SIZE = 200
 T = TypeVar("T")
 
 
-def _today() -> date:
-    return datetime.now(ZoneInfo("Europe/Amsterdam")).date()
-
-
 class AccountView:
-    """One company's data. `auth` gives the bearer token, `today` the day in Europe/Amsterdam.
+    """One company's data. `auth` gives the bearer token, `today` the day in Europe/Amsterdam (else AccountView's own
+    clock does, and ours while it has told none).
 
     The financial year of a write, and of a read that a `day` is given to, follows from `book_date` (behaviour 52): the
     `record`'s own day where it has one, else today; `today`; or `none`, which leaves it to AccountView.
@@ -44,7 +41,7 @@ class AccountView:
         company_id: str,
         *,
         auth: Auth | None = None,
-        today: Callable[[], date] = _today,
+        today: Callable[[], date] | None = None,
         book_date: str = "record",
     ) -> None:
         self.http = http
@@ -53,7 +50,10 @@ class AccountView:
         self.absent: set[tuple[str, str]] = set()
         self.types: dict[tuple[str, str], str] = {}
         self._auth = auth
-        self._today, self._book_date = today, book_date
+        self._today, self._book_date = today or self._by_its_clock, book_date
+
+    def _by_its_clock(self) -> date:
+        return (self.http.time() or datetime.now(UTC)).astimezone(ZoneInfo("Europe/Amsterdam")).date()
 
     def companies(self) -> list[dict[str, Any]]:
         """What the consenting user may enter: `Id` (for the header), `Code` (what people know), `Description`."""
