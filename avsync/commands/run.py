@@ -88,6 +88,7 @@ def run(
     force: bool = False,
     dry: bool = False,
     only: frozenset[str] | None = None,
+    after_restore: bool = False,
 ) -> int:
     """Do the run and print what came of it; returns the exit code."""
     asked: dict[str, Any] = {"flows": flows, "command": command, "full": full, "force": force, "dry": dry, "only": only}
@@ -99,21 +100,21 @@ def run(
         lock, now = RunLock(config.state_dir), format_utc(datetime.now(UTC))
         if dry:
             store = Store(db.open_copy(config.state_dir))
-            older, _ = look_back(store, lock.holder(), now)
-            return _with(config, store, talker, **{**asked, "full": full or older})
+            look_back(store, lock.holder(), now, after_restore)
+            return _with(config, store, talker, **asked)
         if not lock.take():
             _say_busy(lock.holder(), config.language)
             return 0
         try:
             lock.write(holder_now(lock.holder(), os.getpid()))
             store = Store(db.open_for_writing(config.state_dir))
-            older, holder = look_back(store, lock.holder(), now)
+            holder = look_back(store, lock.holder(), now, after_restore)
             lock.write(holder)
 
             def begun(number: int) -> None:
                 lock.write(replace(holder, run=number))
 
-            return _with(config, store, talker, **{**asked, "full": full or older}, begun=begun)
+            return _with(config, store, talker, **asked, begun=begun)
         finally:
             lock.release()
 

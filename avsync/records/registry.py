@@ -49,6 +49,11 @@ def children(name: str) -> list[Kind]:
     return [kind for kind in KINDS.values() if kind.belongs_to and kind.field(kind.belongs_to).ref == name]
 
 
+def with_details() -> set[str]:
+    """The kinds whose records have others as details in AccountView."""
+    return {kind.details_of for kind in KINDS.values()} - {""}
+
+
 def listings() -> Iterator[Listing]:
     """Every listing, in the order in which it is read."""
     for flow in FLOWS:

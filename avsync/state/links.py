@@ -133,6 +133,17 @@ class Links:
         sql = "UPDATE links SET adopted = 1 WHERE kind = ? AND (id = ? OR ? IS NULL)"
         self.db.execute(sql, [kind, identity, identity])
 
+    def doubt(self, kinds: Iterable[str]) -> None:
+        """The same of all of these kinds, until AccountView shows which were not changed since."""
+        self.db.conn.executemany(
+            "UPDATE links SET adopted = 2 WHERE kind = ? AND adopted = 0", [(one,) for one in kinds]
+        )
+
+    def doubt_no_more(self, kind: str, keys: Iterable[tuple[str, bool]]) -> None:
+        """(key in AccountView, whether it was changed since)"""
+        sql = "UPDATE links SET adopted = ? WHERE kind = ? AND accountview = ? AND adopted = 2"
+        self.db.conn.executemany(sql, [(int(changed), kind, key) for key, changed in keys])
+
     def remove(self, identity: int) -> None:
         """Forget a link: the record is gone on both sides."""
         self.db.execute("DELETE FROM links WHERE id = ?", [identity])

@@ -17,6 +17,7 @@ from avsync.state.links import Links
 from avsync.state.problems import Problems
 
 _EVER = "\U0010ffff"
+PUT_BACK = "put back"  # in place of a config's mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,14 @@ class Store:
         """Of every source."""
         rows = self.db.execute("SELECT source, newest, since, full_at, signature FROM watermarks")
         return {row[0]: Watermark(*row[1:]) for row in rows}
+
+    def read_anew(self, with_details: Iterable[str]) -> None:
+        """This state may be older than what was done with it: every listing is read from the beginning when its turn
+        comes, whatever was known of its rows (behaviour 41). Each keeps the newest moment it had seen, and what was
+        sent under a record of the kinds `with_details` is in doubt until AccountView's listing has shown it."""
+        self.db.execute("UPDATE watermarks SET signature = ?", [PUT_BACK])
+        self.links.doubt(with_details)
+        self.forget_absences(_EVER, _EVER)
 
     def start_seen(self) -> None:
         """Begin a full listing: an empty temporary table of the ids it shows."""

@@ -43,6 +43,12 @@ class Clock:
         seconds = (self.time(side) - datetime.fromisoformat(since)).total_seconds()
         return max(seconds, 0.0) if -_SLACK < seconds < _LONGEST else None
 
+    def since_last_run(self) -> timedelta:
+        """How long ago the last run ended, by the service that says it is longest."""
+        ends = {side: list(of.values())[-1][1] for side, of in self.known.items() if of}
+        spans = [self.time(side) - datetime.fromisoformat(ends[side]) for side in self.told if side in ends]
+        return max(spans, default=timedelta())
+
     def lately(self, side: Side, days: int) -> tuple[str, str]:
         """From so many days ago to now (UTC, as text): what is stamped outside of that is too old, or cannot be."""
         now = self.time(side)

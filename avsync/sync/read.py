@@ -15,7 +15,7 @@ from typing import Any
 
 from avsync.errors import PersonMustLook
 from avsync.records.kind import Kind, Link, Row
-from avsync.records.registry import KINDS, children
+from avsync.records.registry import KINDS, children, with_details
 from avsync.records.rows import Listing, Reach, Seen
 from avsync.records.values import (
     ACCOUNTVIEW,
@@ -31,7 +31,7 @@ from avsync.records.values import (
     text,
 )
 from avsync.state.problems import About, Cause
-from avsync.state.store import Store, Watermark
+from avsync.state.store import PUT_BACK, Store, Watermark
 from avsync.sync.boundary import ROW, cause_of, each
 from avsync.sync.session import Session
 
@@ -52,32 +52,34 @@ class Taken:
 
 def read_listing(session: Session, listing: Listing) -> Taken:
     """Read one listing to its end. Raises TryLater when it breaks off: what was read is kept, the mark not moved."""
-    mark = session.store.watermark(listing.name)
-    full = is_full(listing, mark, session)
-    reader = _read_pages(session, listing, mark, full) or _read_pages(session, listing, mark, True)
-    assert reader is not None  # noqa: S101 - read from the beginning
+    reader = None
+    while reader is None:  # twice more at most: a gap shows once, and then all is read in any case
+        reader = _read_pages(session, listing)
     session.checkpoint("gather")
-    if not mark.since and len(reader.foreign) > _MANY_FOREIGN and not session.force:
+    if not reader.mark.since and len(reader.foreign) > _MANY_FOREIGN and not session.force:
         company, count = next(iter(reader.foreign.values())), len(reader.foreign)
         raise PersonMustLook("other_administration", company=company, count=count, own=session.policy.company)
     with session.store.transaction():
-        reader.finish(mark)
+        reader.finish()
     session.checkpoint("gathered")
     return reader.taken
 
 
-def _read_pages(session: Session, listing: Listing, mark: Watermark, full: bool) -> _Reader | None:
-    """Take in every page, None (with nothing taken in) when the first one shows that all is to be read instead."""
+def _read_pages(session: Session, listing: Listing) -> _Reader | None:
+    """Take in every page; None, with nothing taken in, when the clock that the first one tells means that more is to be
+    read."""
+    mark = session.store.watermark(listing.name)
+    full = is_full(listing, mark, session)
     since = "" if full else mark.since
     if listing.recent:
         since = since or _some_time_before(session.policy.start_date)
     if full:
         session.store.start_seen()
-    reader = _Reader(session, listing, full)
+    reader = _Reader(session, listing, mark, full)
     session.read_at[listing.side, listing.kind] = session.ticks()
     with closing(_ahead(_pages(session, listing, since))) as pages:
         for number, page in enumerate(pages):
-            if not number and not full and is_full(listing, mark, session):
+            if not number and (session.notice_gap() or not full and is_full(listing, mark, session)):
                 return None
             session.checkpoint("gather")
             reader.page(page.rows, page.server_time)
@@ -121,8 +123,8 @@ def _ahead(pages: Iterator[Any]) -> Generator[Any]:
 class _Reader:
     """One listing being taken in, page by page, each page in one transaction."""
 
-    def __init__(self, session: Session, listing: Listing, full: bool) -> None:
-        self.session, self.store, self.listing, self.full = session, session.store, listing, full
+    def __init__(self, session: Session, listing: Listing, mark: Watermark, full: bool) -> None:
+        self.session, self.store, self.listing, self.mark, self.full = session, session.store, listing, mark, full
         self.kind = listing.makes[0]
         self.taken = Taken()
         self.reach = Reach(listing.side)
@@ -131,7 +133,8 @@ class _Reader:
         self.trustworthy = True
         self.foreign: dict[str, str] = {}  # what bears another company's mark, and which
         self.absences = self.store.some_absent(self.kind.name, listing.side)
-        self.forget = full and self.store.watermark(listing.name).signature != session.signature
+        self.forget = full and mark.signature != session.signature
+        self.doubted = mark.signature == PUT_BACK and listing.side == ACCOUNTVIEW and self.kind.name in with_details()
 
     def page(self, rows: Sequence[Row], server_time: datetime | None) -> None:
         """Take in one page."""
@@ -173,6 +176,9 @@ class _Reader:
         known = {} if self.forget else self.store.links.fingerprints(kind, side, [one.id or "" for one in seen])
         new = [one for one in seen if known.get(one.id or "") != one.fingerprint]
         self.taken.unchanged += len(seen) - len(new)
+        if self.doubted:  # of what was changed since the state was saved nobody knows what was sent (behaviour 41)
+            shown = [(one.id or "", not one.moment or one.moment >= self.mark.newest) for one in seen]
+            self.store.links.doubt_no_more(kind, shown)
         for one in new:
             if one.row.get("deleted_at"):
                 self._deleted(one.id or "")
@@ -241,8 +247,9 @@ class _Reader:
         if link is not None:
             self.taken.lost.append(link)
 
-    def finish(self, before: Watermark) -> None:
+    def finish(self) -> None:
         """The listing is complete."""
+        before = self.mark
         newest, since = self.reach.marks(self._newest(before), "" if self.full else before.since, self.cap)
         full_at = self.session.time(self.listing.side) if self.full else before.full_at
         mark = Watermark(newest, since, full_at, self.session.signature)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from avsync.records.kind import End, Kind, Link
-from avsync.records.registry import KINDS, children, listing, referring
+from avsync.records.registry import KINDS, children, listing, referring, with_details
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record
 from avsync.state.lock import Holder
@@ -242,22 +242,25 @@ def _follow_child(store: Store, link: Link, number: str, there: Sequence[Record]
 # --- a state that is older than what was done with it: lost, or put back from a backup (behaviour 2 and 4)
 
 
-def look_back(store: Store, before: Holder, now: str) -> tuple[bool, Holder]:
-    """Whether the lock file tells of a later run than state.db knows, and what the lock file must say from now on.
+def look_back(store: Store, before: Holder, now: str, put_back: bool) -> Holder:
+    """What the lock file must say from now on. Where it tells of a later run than state.db knows, or of another
+    state.db, this one was put back, as it was when somebody says so (`put_back`).
 
-    What was made since is found again by reference and number, like a first meeting. Details bear no reference, so from
-    then on equal ones that stand there count as sent.
+    What was made since is found again by reference and number, like a first meeting. Details bear no reference, so
+    equal ones count as sent where AccountView says that something was changed since (behaviour 41).
     """
-    known = store.cached("identity", "")
+    known = store.cached("identity")
     mine = known if isinstance(known, str) else secrets.token_hex(8)
-    older = mine == known == before.identity and before.run > store.last_run_number()
+    another = known is not None and before.identity not in ("", mine)
+    older = another or (before.identity == mine and before.run > store.last_run_number())
     with store.transaction():
         store.cache("identity", mine, now)
+        if older or put_back:
+            log.warning("state.db was put back: everything is read anew")
+            store.read_anew(with_details())
         if older:
-            log.warning("state.db is older than the last run (%d): it was put back, all is read again", before.run)
-            _adopt_details(store)
             store.skip_runs(before.run)
-    return older, replace(before, identity=mine, run=store.last_run_number())
+    return replace(before, identity=mine, run=store.last_run_number())
 
 
 def notice_strays(store: Store, company: str) -> None:
@@ -266,16 +269,8 @@ def notice_strays(store: Store, company: str) -> None:
     That shows even when the whole folder was put back. The old watermarks went back with it, so all that changed since
     has been read already.
     """
-    if any(store.links.some(name) for name in _with_details()) and store.inbox.strays(company):
+    if any(store.links.some(name) for name in with_details()) and store.inbox.strays(company):
         log.warning("there are records of ours that state.db does not know: it was put back from a backup")
         with store.transaction():
-            _adopt_details(store)
-
-
-def _with_details() -> set[str]:
-    return {kind.details_of for kind in KINDS.values()} - {""}
-
-
-def _adopt_details(store: Store) -> None:
-    for name in _with_details():
-        store.links.adopt(name)
+            for name in with_details():
+                store.links.adopt(name)

@@ -54,6 +54,7 @@ def run(session: Session) -> Result:
 def _prepare(session: Session) -> None:
     """Everything that comes before the first write."""
     session.accountview.company_id = _company(session)
+    session.notice_gap()
     pass_gate(session)
     _read(session)
     session.set_clock()

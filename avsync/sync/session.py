@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from avsync.config.settings import Config
 from avsync.errors import AvsyncError
 from avsync.records.fit import Column
 from avsync.records.kind import Kind, Policy
-from avsync.records.registry import FLOWS
+from avsync.records.registry import FLOWS, with_details
 from avsync.records.values import ACCOUNTVIEW, AMSTERDAM, CRAFTER, Record, Side, format_utc
 from avsync.services.accountview.client import AccountView
 from avsync.services.crafter.client import Crafter
@@ -24,6 +25,8 @@ from avsync.sync.clock import CACHE_KEY as CLOCK
 from avsync.sync.clock import Clock
 from avsync.sync.refs import Refs
 
+log = logging.getLogger(__name__)
+_GAP = timedelta(hours=1)
 PAGE = 200  # records planned at a time
 _NOT_ABOUT_ROWS = ("base_url", "authorize_url", "client_id", "redirect_uri", "concurrency")
 
@@ -104,6 +107,7 @@ class Session:
     run: int = field(init=False, default=0)
     columns: Callable[[str, str], Column] = field(init=False, default=lambda kind, column: Column())
     without: frozenset[str] = field(init=False, default=frozenset())
+    put_back: bool = field(init=False, default=False)  # or so it seems
     gate_is_new: bool = field(init=False, default=False)  # what AccountView is like was read in this run
     errors: dict[str, AvsyncError] = field(init=False, default_factory=dict)
     totals: dict[str, Totals] = field(init=False, default_factory=dict)
@@ -148,6 +152,17 @@ class Session:
     def lately(self, days: int = 1) -> tuple[str, str]:
         """From so many days ago to now: what is stamped outside of that is too old, or cannot be."""
         return self.clock.lately(ACCOUNTVIEW, days)
+
+    def notice_gap(self) -> bool:
+        """Whether the last finished run turns out to be more than an hour ago, as after any restore: then everything is
+        read anew (behaviour 41)."""
+        if self.put_back or self.clock.since_last_run() <= _GAP:
+            return False
+        log.info("the last finished run is more than an hour ago: everything is read anew")
+        with self.store.transaction():
+            self.store.read_anew(with_details())
+        self.put_back = True
+        return True
 
     def on(self) -> list[str]:
         """The flows that were asked for and are not switched off."""
