@@ -12,7 +12,8 @@ from sqlite_utils import Database
 from avsync.records.values import Side
 
 _COLUMNS = (
-    "kind, side, verb, record_side, record, key, name, reference, detail, link, sent_at, counted_from, reason, id"
+    "kind, side, verb, record_side, record, key, name, reference, detail, link, sent_at, counted_from, reason, buried,"
+    " id"
 )
 
 
@@ -20,7 +21,8 @@ _COLUMNS = (
 class Intent:
     """A write that was announced before it was sent. `record_side` and `record` name the version it was made from.
 
-    `sent_at` by the clock of its service; its grace time goes from `counted_from`, which may be later.
+    `sent_at` by the clock of its service; its grace time goes from `counted_from`, which may be later. `buried`: the
+    record was deleted since.
     """
 
     kind: str
@@ -36,6 +38,7 @@ class Intent:
     sent_at: str = ""
     counted_from: str = ""
     reason: str = ""
+    buried: bool = False
     id: int = 0
 
 
@@ -53,10 +56,10 @@ class Intents:
 
     def _announce(self, intent: Intent, run: int) -> int:
         cursor = self.db.execute(
-            f"INSERT INTO intents (run, {_COLUMNS}) VALUES (?{', ?' * 13}, NULL)",
+            f"INSERT INTO intents (run, {_COLUMNS}) VALUES (?{', ?' * 14}, NULL)",
             [run, intent.kind, intent.side, intent.verb, intent.record_side, intent.record, intent.key, intent.name,
              intent.reference, json.dumps(dict(intent.detail), ensure_ascii=False), intent.link, intent.sent_at,
-             intent.counted_from or intent.sent_at, intent.reason],
+             intent.counted_from or intent.sent_at, intent.reason, int(intent.buried)],
         )  # fmt: skip
         return int(cursor.lastrowid or 0)
 
@@ -81,6 +84,36 @@ class Intents:
         """The write that made this record's counterpart, where a look-up found it."""
         return next(iter(self._select("verb = 'found' AND kind = ? AND record_side = ? AND record = ?",
                                       [kind, side, record])), None)  # fmt: skip
+
+    def announced(self, kind: str, side: Side) -> set[str]:
+        """Records of which a write is open, or was found and not linked yet: they are not dropped for what happens to
+        them meanwhile (behaviour 44)."""
+        sql = "SELECT record FROM intents WHERE kind = ? AND record_side = ?"
+        return {str(row[0]) for row in self.db.execute(sql, [kind, side])}
+
+    def bury(self, kind: str, side: Side, record: str) -> bool:
+        """The record was deleted while a write of it is open; False when there is none."""
+        sql = "UPDATE intents SET buried = 1 WHERE kind = ? AND record_side = ? AND record = ? AND verb != 'update'"
+        return bool(self.db.execute(sql, [kind, side, record]).rowcount)
+
+    def bury_unseen(self, kind: str, side: Side, within: bool) -> None:
+        """The same of all that the last full listing (temp table `seen`) did not show; `within` as in the inbox."""
+        row = "substr(record, 1, instr(record, ':') - 1)" if within else "record"
+        sql = (
+            "UPDATE intents SET buried = 1 WHERE kind = ? AND record_side = ? AND verb != 'update'"
+            f" AND {row} NOT IN (SELECT id FROM temp.seen)"
+        )
+        self.db.execute(sql, [kind, side])
+
+    def unbury(self, kind: str, side: Side, records: Iterable[str]) -> None:
+        """They are there after all."""
+        sql = "UPDATE intents SET buried = 0 WHERE kind = ? AND record_side = ? AND record = ? AND buried = 1"
+        self.db.conn.executemany(sql, [(kind, side, one) for one in records])
+
+    def buried(self, kind: str, side: Side, record: str) -> bool:
+        """Whether it was deleted while a write of it was open."""
+        sql = "SELECT 1 FROM intents WHERE kind = ? AND record_side = ? AND record = ? AND buried = 1"
+        return self.db.execute(sql, [kind, side, record]).fetchone() is not None
 
     def forget_found(self) -> None:
         """Writes that were found have served once their record is linked, or is no longer there."""
@@ -113,4 +146,4 @@ class Intents:
 
 def _intent(row: Sequence[Any]) -> Intent:
     named = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    return Intent(**{**named, "detail": json.loads(named["detail"])})
+    return Intent(**{**named, "detail": json.loads(named["detail"]), "buried": bool(named["buried"])})

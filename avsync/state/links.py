@@ -83,7 +83,8 @@ class Links:
 
     def point(self, identity: int, side: Side, end: End) -> None:
         """Point one end at another record, or at none while it is made again."""
-        sql = f"UPDATE links SET {side} = ?, {side}_told = ?, {side}_print = ? WHERE id = ?"
+        found = ", lost = 0" if side == CRAFTER else ""
+        sql = f"UPDATE links SET {side} = ?, {side}_told = ?, {side}_print = ?{found} WHERE id = ?"
         self.db.execute(sql, [*_row(end), identity])
 
     def rename(self, identity: int, accountview: str) -> None:
@@ -127,6 +128,20 @@ class Links:
         """Deleted in AccountView: nothing is sent for it again, until it turns up there once more."""
         self.db.execute("UPDATE links SET gone = ?, accountview_print = NULL WHERE id = ?", [int(gone), identity])
 
+    def lose(self, identity: int) -> None:
+        """Its Crafter half was deleted; what is to become of it is decided next (behaviour 11)."""
+        self.db.execute("UPDATE links SET lost = 1 WHERE id = ?", [identity])
+
+    def find_again(self, kind: str, ids: Iterable[str]) -> None:
+        """These Crafter records are there after all."""
+        sql = "UPDATE links SET lost = 0 WHERE kind = ? AND crafter = ? AND lost = 1"
+        self.db.conn.executemany(sql, [(kind, one) for one in ids])
+
+    def lost(self, kind: str) -> list[Link]:
+        """Those whose Crafter half was deleted."""
+        sql = f"SELECT {_COLUMNS} FROM links WHERE kind = ? AND lost = 1 ORDER BY id"
+        return [_link(row) for row in self.db.execute(sql, [kind])]
+
     def adopt(self, kind: str, identity: int | None = None) -> None:
         """Nobody knows any more what was sent under this link, or under any of a kind: what is equal counts as sent
         (behaviour 4)."""
@@ -158,6 +173,11 @@ class Links:
         """Whether any record of a kind is linked on both sides; cheap at any number of links, as `count` is not."""
         sql = "SELECT 1 FROM links WHERE kind = ? AND gone = 0 AND crafter IS NOT NULL LIMIT 1"
         return self.db.execute(sql, [kind]).fetchone() is not None
+
+    def living(self, kind: str, side: Side) -> int:
+        """How many have a record there."""
+        sql = f"SELECT count(*) FROM links WHERE kind = ? AND gone = 0 AND {side} IS NOT NULL"
+        return int(self.db.execute(sql, [kind]).fetchone()[0])
 
     def unseen(self, kind: str, side: Side) -> list[Link]:
         """Live links of a kind that the last full listing (temp table `seen`) did not show."""

@@ -36,7 +36,8 @@ def sync_kind(session: Session, kind: Kind) -> None:
                 for jobs in one.pages(writer.begin):
                     writer.send_all(jobs)
         planned_until = until
-        recover(session, writer.look_after())
+        writer.look_after()
+        recover(session, kind)
         _find_unnamed(session, kind, writer)
 
 

@@ -142,7 +142,8 @@ def _decide(
     if kind.plan is None and link is not None and link.crafter and link.accountview:
         return replace(_linked(kind, link, record, partner, known), partner=partner)
     written = kind.plan is not None and link is not None  # details went: what became of the record since is looked at
-    if not written and (kind.fate or kind.usual_fate)(record, known.policy) != "plan":
+    fate = "drop" if record.absent else (kind.fate or kind.usual_fate)(record, known.policy)
+    if not written and meeting.made is None and fate != "plan":
         return Action(Verb.SKIP, kind, record, "not_wanted", replaces=link.id if link and kind.plan is None else 0)
     if kind.plan is not None:
         return _own(kind, record, link, kind.plan(record, link, known))
@@ -227,7 +228,12 @@ def _adopt(kind: Kind, record: Record, there: Record, old: Link | None, known: K
     prints = {ACCOUNTVIEW: av.fingerprint, CRAFTER: cr.fingerprint if marked else ""}
     ends = {one.side: End(one.id, told[one.side], prints[one.side]) for one in (av, cr)}
     link = Link(kind.name, ends, old.origin if old and made else leads, adopted=adopted)
-    action = _pair(kind, link, av, cr, known)
+    silent = kind.silent(cr, link) if kind.silent else None
+    if silent or record.absent:  # what happened to it while nobody knew that its write had gone (behaviour 44)
+        link, remarks = replace(link, gone=record.absent), (silent,) if silent else ()
+        action = Action(Verb.ADOPT, kind, record, "first_meeting", link, remarks=remarks)
+    else:
+        action = _pair(kind, link, av, cr, known)
     return replace(action, verb=Verb.ADOPT, reason="first_meeting", partner=there, replaces=old.id if old else 0)
 
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,16 +38,16 @@ from avsync.sync.session import Session
 log = logging.getLogger(__name__)
 _NEVER = object()
 _MANY_FOREIGN = 5  # (behaviour 2)
+_FEW_LINKED = 20  # below this half of them says nothing (behaviour 9)
 
 
 @dataclass(slots=True)
 class Taken:
-    """What one listing brought: rows read, rows that changed nothing, and links whose record must be made again."""
+    """What one listing brought: rows read, rows that changed nothing, and those that are too old to travel."""
 
     read: int = 0
     unchanged: int = 0
     skipped: int = 0
-    lost: list[Link] = field(default_factory=list)
 
 
 def read_listing(session: Session, listing: Listing) -> Taken:
@@ -148,7 +148,7 @@ class _Reader:
             each(seen, self._take_page, self._faulty)
 
     def _take_page(self, seen: Sequence[Seen]) -> None:
-        before = replace(self.taken, lost=list(self.taken.lost))
+        before = replace(self.taken)
         try:
             with self.store.transaction():
                 if self.full:
@@ -179,10 +179,14 @@ class _Reader:
         if self.doubted:  # of what was changed since the state was saved nobody knows what was sent (behaviour 41)
             shown = [(one.id or "", not one.moment or one.moment >= self.mark.newest) for one in seen]
             self.store.links.doubt_no_more(kind, shown)
-        for one in new:
-            if one.row.get("deleted_at"):
-                self._deleted(one.id or "")
-        fresh = [one for one in new if not one.row.get("deleted_at")]
+        buried = {one.id: one.moment for one in new if one.row.get("deleted_at")}
+        for identity in buried:
+            self._deleted(identity or "")
+        fresh = [
+            one
+            for one in new
+            if not one.row.get("deleted_at") and (one.id not in buried or one.moment > buried[one.id])
+        ]
         if fresh:
             self._take_fresh(kind, side, fresh)
 
@@ -205,6 +209,9 @@ class _Reader:
         take_records(self.session, records, self.taken)
         if self.absences:
             self.store.not_absent(kind, side, ids)
+        if side == CRAFTER:
+            self.store.links.find_again(kind, ids)
+            self.store.intents.unbury(kind, side, ids)
         self.store.links.set_fingerprints(kind, side, prints)
         self._readable_again(self.store.problems.records(kind, side, ids) & {record.id for record in records})
 
@@ -241,11 +248,12 @@ class _Reader:
 
     def _deleted(self, identity: str) -> None:
         """A tombstone (behaviour 11)."""
-        for kind in self.listing.makes:
-            self.store.inbox.remove(kind.name, self.listing.side, identity)
         link = self.store.links.one(self.kind.name, self.listing.side, identity)
+        for kind in self.listing.makes:  # of which a write is open it is linked first (behaviour 44)
+            if link is not None or not self.store.intents.bury(kind.name, self.listing.side, identity):
+                self.store.inbox.remove(kind.name, self.listing.side, identity)
         if link is not None:
-            self.taken.lost.append(link)
+            self.store.links.lose(link.id)
 
     def finish(self) -> None:
         """The listing is complete."""
@@ -269,15 +277,26 @@ class _Reader:
             if self.store.links.some(kind):
                 log.warning("%s came back empty although records are linked: nothing concluded", self.listing.name)
             return
+        unseen = self.store.links.unseen(kind, side)
+        self._refuse_a_landslide(len(unseen))
         for made in self.listing.makes:
-            if side == CRAFTER or made.table == made.name:  # else it goes under another id than its row
-                self.store.inbox.drop_unseen(made.name, side)
+            within = side == ACCOUNTVIEW and bool(made.within)
+            self.store.inbox.drop_unseen(made.name, side, within)
+            self.store.intents.bury_unseen(made.name, side, within)
         self.store.problems.forget_unseen(kind, side)
-        for link in self.store.links.unseen(kind, side):
+        for link in unseen:
             if side == CRAFTER:
-                self.taken.lost.append(link)
+                self.store.links.lose(link.id)
             else:
                 mark_gone(self.store, link)
+
+    def _refuse_a_landslide(self, vanished: int) -> None:
+        """More than half of them at once proves nothing: a person must look (behaviour 9)."""
+        kind, side = self.kind.name, self.listing.side
+        there = self.store.links.living(kind, side) if vanished > _FEW_LINKED // 2 and not self.session.force else 0
+        if there >= _FEW_LINKED and 2 * vanished > there:
+            about = {"parent_kind": kind, "count": vanished, "linked": there, "service": self.session.service(side)}
+            raise PersonMustLook("safety_vanished", **about)
 
 
 def _cap(side: Side, moment: datetime) -> str:
@@ -320,11 +339,13 @@ def take_records(session: Session, records: Sequence[Record], taken: Taken) -> N
         groups.setdefault((record.kind, record.side), []).append(record)
     for (kind, side), group in groups.items():
         links = session.store.links.by_side(kind, side, [one.id for one in group])
+        announced = session.store.intents.announced(kind, side)
         for record in group:
-            _take(session, KINDS[kind], record, links.get(record.id), taken)
+            _take(session, KINDS[kind], record, links.get(record.id), record.id in announced, taken)
 
 
-def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken: Taken) -> None:
+def _take(session: Session, kind: Kind, record: Record, link: Link | None, announced: bool, taken: Taken) -> None:
+    """`announced`: a write of it is open, or was found and not linked yet."""
     store = session.store
     if link is not None and record.side == ACCOUNTVIEW and kind.is_other is not None and kind.is_other(record, link):
         _retire(store, link)
@@ -333,7 +354,7 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken
         if record.side == ACCOUNTVIEW and not record.reference and kind.twin is not None:
             record = _still_marked(store, record)
         fate = "drop" if record.absent else (kind.fate or kind.usual_fate)(record, session.policy)
-        if fate == "drop" and link is not None:  # its details went: that must be looked at (behaviour 21)
+        if announced or (fate == "drop" and link is not None):  # something went: that comes first (behaviour 21 and 44)
             fate = "plan"
         if fate == "drop":
             store.inbox.remove(record.kind, record.side, record.id)

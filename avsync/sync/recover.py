@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +29,7 @@ Rows = list[tuple[Listing, dict[str, Any]]]
 # --- deleted in Crafter: AccountView leads, so the next run makes it again (behaviour 11)
 
 
-def recover(session: Session, lost: Iterable[Link]) -> None:
+def recover(session: Session, kind: Kind) -> None:
     """Records deleted in Crafter: fetched again from AccountView, so that this run makes them again."""
 
     def failed(link: Link, error: Exception) -> None:
@@ -38,8 +38,8 @@ def recover(session: Session, lost: Iterable[Link]) -> None:
         with session.store.transaction():
             session.store.problems.replace(about, [cause], session.now())
 
-    for link in lost:
-        now = session.store.links.by_id(link.id)  # it may have got another number since the listing
+    for link in session.store.links.lost(kind.name):
+        now = session.store.links.by_id(link.id)  # it may have gone with the one before it
         if now is not None:
             each([now], lambda some: _recover(session, some[0]), failed)
 
@@ -66,6 +66,7 @@ def _let_go(session: Session, kind: Kind, link: Link) -> None:
     It is a candidate again, as it was told last; details that were sent under it count as sent from then on.
     """
     session.store.links.remove(link.id)
+    _forget_versions(session.store, link)
     _forget_details(session.store, link)
     for side, end in link.end.items():  # what was said of it is over
         session.store.problems.planned(About(kind.flow, kind.name, side, end.id, "", ""))
@@ -125,11 +126,18 @@ def _forget_crafter_half(store: Store, link: Link, forever: bool) -> None:
         for one in store.links.belonging(child.name, child.belongs_to, link.crafter)
     ]
     for one in [link, *hanging]:
+        _forget_versions(store, one)
         if forever:
             store.links.remove(one.id)
         else:
             store.links.point(one.id, CRAFTER, End())
     _forget_details(store, link)
+
+
+def _forget_versions(store: Store, link: Link) -> None:
+    """What was read of it is of a record that is there no more."""
+    for made in listing(CRAFTER, KINDS[link.kind]).makes:
+        store.inbox.remove(made.name, CRAFTER, link.crafter)
 
 
 def _forget_details(store: Store, link: Link) -> None:

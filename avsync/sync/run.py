@@ -113,14 +113,13 @@ def _read(session: Session) -> None:
             if kind.recent and session.store.inbox.unlinked(kind.name, CRAFTER):
                 taken += _listing(session, listing(ACCOUNTVIEW, kind))
     session.skipped = sum(one.skipped for one in taken)
-    lost = [link for one in taken for link in one.lost]
     for flow in session.running():
         with _stops(session, flow):
             for kind in kinds_of(flow):
                 if kind.moved is not None:
                     follow_numbers(session, kind, before)
             for kind in kinds_of(flow):
-                recover(session, [link for link in lost if link.kind == kind.name])
+                recover(session, kind)
 
 
 def _listing(session: Session, one: Listing) -> list[Taken]:

@@ -176,6 +176,10 @@ class Session:
         """The totals of a flow."""
         return self.totals.setdefault(flow, Totals())
 
+    def service(self, side: Side) -> str:
+        """What people call it."""
+        return (self.accountview if side == ACCOUNTVIEW else self.crafter).http.service
+
     def width(self, side: Side) -> int:
         """How many requests may be under way there."""
         return (self.config.accountview if side == ACCOUNTVIEW else self.config.crafter).concurrency

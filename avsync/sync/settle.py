@@ -110,6 +110,8 @@ def _conclude(session: Session, kind: Kind, intent: Intent, found: list[Record])
             session.store.intents.found(intent.id)
         else:
             session.store.intents.close([intent.id])
+            if intent.buried:  # and it is there no more to be sent again
+                session.store.inbox.remove(intent.kind, intent.record_side, intent.record)
 
 
 def _beside(session: Session, kind: Kind, found: Record) -> list[Record]:

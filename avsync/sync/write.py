@@ -109,11 +109,21 @@ def _write_down(session: Session, action: Action) -> Link | None:
         links.remove(action.replaces)
     if link is not None and not link.id:
         link = replace(link, id=links.add(link))
+        _bury(session, link)
     if link is not None:
         links.tell(link.id, action.told, action.freed)
     for av, cr in action.pairs:
         _pair_up(session, av, cr)
     return link
+
+
+def _bury(session: Session, link: Link) -> None:
+    """What was deleted while its write was open is linked, and then gone like any other (behaviour 44)."""
+    intents = session.store.intents
+    if intents.buried(link.kind, CRAFTER, link.crafter):
+        session.store.links.lose(link.id)
+    if intents.buried(link.kind, ACCOUNTVIEW, link.accountview):
+        mark_gone(session.store, link)
 
 
 def _pair_up(session: Session, av: Record, cr: Record) -> None:
@@ -178,7 +188,6 @@ class Writer:
         self.session, self.kind, self.store = session, kind, session.store
         self.pipes: dict[Side, _Pipe] = {}
         self.unnamed: list[Job] = []
-        self._lost: list[Link] = []
         self._refused: list[tuple[Sent, Rejected]] = []
 
     def __enter__(self) -> Self:
@@ -451,14 +460,14 @@ class Writer:
     def _rejected(self, one: Sent, outcome: Rejected) -> None:
         link = one.job.link
         if outcome.missing and one.write.side == CRAFTER and link is not None and one.write.id:
-            self._lost.append(link)
+            self.store.links.lose(link.id)
         else:
             self._refused.append((one, outcome))
 
     # --- refusals: outside any transaction
 
-    def look_after(self) -> list[Link]:
-        """What the refusals mean. Returns the links whose Crafter record is gone."""
+    def look_after(self) -> None:
+        """What the refusals mean."""
 
         def failed(pair: tuple[Sent, Rejected], error: Exception) -> None:
             faulty(self.session, self.kind, pair[0].job.action.record, error)
@@ -466,8 +475,6 @@ class Writer:
         refused, self._refused = self._refused, []
         for pair in refused:
             each([pair], lambda some: self._refusal(*some[0]), failed)
-        lost, self._lost = self._lost, []
-        return lost
 
     def _refusal(self, one: Sent, outcome: Rejected) -> None:
         if one.write.lines is not None:
