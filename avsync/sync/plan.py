@@ -21,6 +21,7 @@ from avsync.records.kind import (
     Value,
     WaitFor,
     Write,
+    asks_of,
     translate,
     typed,
 )
@@ -105,6 +106,8 @@ def plan(
     """Decide one version. Refusals and waits are actions too; nothing else is raised for what data does."""
     record = kind.shown(record, known) if kind.shown else record
     try:
+        for version in filter(None, (record, partner) if known.refused else ()):
+            _see_all(kind, version, link, known)
         action = _decide(kind, record, link, partner, known, meeting)
     except Refuse as no:
         met = next(iter(meeting.match.candidates), None) if no.side else None
@@ -114,6 +117,13 @@ def plan(
         record, partner = _where(wait.side, record, partner)
         return Action(Verb.WAIT, kind, record, "waiting_for_parent", link, params=wait.params, partner=partner)
     return replace(action, pairs=_pairs(kind, record, known)) if action.writes else action
+
+
+def _see_all(kind: Kind, record: Record, link: Link | None, known: Known) -> None:
+    """Nothing is decided on what could not be looked at (behaviour 8)."""
+    for ask in asks_of(kind, record, link, known):
+        if ask in known.refused:
+            raise Refuse("record_unavailable", **known.answers[ask].said)
 
 
 def _where(side: Side | None, record: Record, half: Record | None) -> tuple[Record, Record | None]:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from avsync.errors import RecordUnavailable
+from avsync.messages import texts
 from avsync.records.kind import End, Kind, Link
 from avsync.records.registry import KINDS, children, listing, referring, with_details
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record
 from avsync.state.lock import Holder
-from avsync.state.problems import About
+from avsync.state.problems import About, Cause
 from avsync.state.store import Store
 from avsync.sync.boundary import ROW, cause_of, each
 from avsync.sync.read import Taken, link_mark, take_records
@@ -32,16 +34,26 @@ Rows = list[tuple[Listing, dict[str, Any]]]
 def recover(session: Session, kind: Kind) -> None:
     """Records deleted in Crafter: fetched again from AccountView, so that this run makes them again."""
 
-    def failed(link: Link, error: Exception) -> None:
-        cause = replace(cause_of(error, f"{link.kind} {link.accountview}, deleted in Crafter"), slot=ROW)
-        about = About(KINDS[link.kind].flow, link.kind, CRAFTER, link.crafter, link.accountview, "")
+    def told(link: Link, cause: Cause) -> None:
         with session.store.transaction():
-            session.store.problems.replace(about, [cause], session.now())
+            session.store.problems.replace(_about(link), [replace(cause, slot=ROW)], session.now())
+
+    def failed(link: Link, error: Exception) -> None:
+        told(link, cause_of(error, f"{link.kind} {link.accountview}, deleted in Crafter"))
 
     for link in session.store.links.lost(kind.name):
         now = session.store.links.by_id(link.id)  # it may have gone with the one before it
-        if now is not None:
+        if now is None:
+            continue
+        try:
             each([now], lambda some: _recover(session, some[0]), failed)
+        except RecordUnavailable as error:  # it comes back in a later run (behaviour 8)
+            told(now, Cause("record_unavailable", texts.severity("record_unavailable"), error.params))
+
+
+def _about(link: Link) -> About:
+    name = link.told(ACCOUNTVIEW).get("name") or ""
+    return About(KINDS[link.kind].flow, link.kind, CRAFTER, link.crafter, link.accountview, name)
 
 
 def _recover(session: Session, link: Link) -> None:
@@ -127,6 +139,7 @@ def _forget_crafter_half(store: Store, link: Link, forever: bool) -> None:
     ]
     for one in [link, *hanging]:
         _forget_versions(store, one)
+        store.problems.planned(_about(one))
         if forever:
             store.links.remove(one.id)
         else:
@@ -181,7 +194,11 @@ def _vanished(session: Session, kind: Kind, after: int) -> dict[str, list[Link]]
             continue
         old = link.accountview
         if old not in there:
-            there[old] = session.accountview.by_key(kind.table, old) is not None
+            try:
+                there[old] = session.accountview.by_key(kind.table, old) is not None
+            except RecordUnavailable as error:
+                session.unread[kind.name, number] = error.params
+                continue
         if not there[old]:
             found.setdefault(number, []).append(link)
     return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -116,6 +117,8 @@ class Session:
     read_at: dict[tuple[Side, str], float] = field(init=False, default_factory=dict)  # ticks when a listing began
     users: set[str] = field(init=False, default_factory=set)  # whose problem was told in this run
     questions: dict[tuple[str, str], str] = field(init=False, default_factory=dict)  # (kind, key) → the two it may be
+    doubts: Counter[Side] = field(init=False, default_factory=Counter)  # writes without an outcome, in a row
+    unread: dict[tuple[str, str], Mapping[str, Any]] = field(init=False, default_factory=dict)  # what keeps it from it
     pretended: dict[tuple[str, Side, str], tuple[str, str]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -8,13 +8,13 @@ committed a batch at a time before the batch is sent, and outcomes a batch at a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
-from avsync.errors import AvsyncError, Malformed, TryLater
+from avsync.errors import AvsyncError, Malformed, RecordUnavailable, TryLater
 from avsync.messages import texts
 from avsync.records.kind import RETIRED, End, Kind, Link, Write
 from avsync.records.registry import listing
@@ -35,6 +35,7 @@ from avsync.sync.settle import stands_though_refused
 _TRIES = 3
 _LONGEST_PAUSE = 60.0  # seconds
 _STALE = 10.0  # seconds
+_DOUBTS = 3  # writes in a row of which nobody knows what became of them
 _FORBIDDEN = 403
 _TALLY = {Verb.CREATE: "created", Verb.ADOPT: "adopted", Verb.UPDATE: "updated"}
 
@@ -57,6 +58,13 @@ class Changed:
     row: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Not sent: AccountView does not show what would have been replaced (behaviour 8)."""
+
+    error: RecordUnavailable
+
+
 @dataclass(slots=True)
 class Sent:
     """One write of a job, with its intent."""
@@ -65,7 +73,7 @@ class Sent:
     write: Write
     intent: int = 0
     mark: str = ""
-    outcome: Outcome | Changed | None = None
+    outcome: Outcome | Changed | Unread | None = None
     error: AvsyncError | None = None
     fault: Exception | None = None
 
@@ -222,12 +230,12 @@ class Writer:
 
     # --- sending: in a pool thread
 
-    def send(self, one: Sent) -> Outcome | Changed:
+    def send(self, one: Sent) -> Outcome | Changed | Unread:
         """Create or update, once. Never retried blindly (law 2)."""
         write, kind, session = one.write, self.kind, self.session
         if write.lines is not None:
             return self._send_details(write)
-        changed = self._changed(one) if write.id is not None and self._is_stale(write.side) else None
+        changed = self._first_look(one) if write.id is not None and self._is_stale(write.side) else None
         if changed is not None:
             return changed
         if write.side == ACCOUNTVIEW and write.id is not None:
@@ -243,6 +251,12 @@ class Writer:
         """Whether what is planned on may be older than ten seconds."""
         read = self.session.read_at.get((side, self.kind.table if side == ACCOUNTVIEW else self.kind.resource))
         return read is None or self.session.ticks() - read > _STALE
+
+    def _first_look(self, one: Sent) -> Changed | Unread | None:
+        try:
+            return self._changed(one)
+        except RecordUnavailable as error:
+            return Unread(error)
 
     def _changed(self, one: Sent) -> Changed | None:
         """An update is read, compare, write: there may be people at work (behaviour 42)."""
@@ -326,6 +340,8 @@ class Writer:
             self.store.links.written(kind, write.side, write.id)
         if isinstance(outcome, Changed):
             self._edited_meanwhile(one, outcome)
+        elif isinstance(outcome, Unread):
+            self._unread(one, outcome)
         elif isinstance(outcome, Unknown):
             self._doubt(one, outcome.reason)
         elif isinstance(outcome, Done):
@@ -347,6 +363,13 @@ class Writer:
         for record in listing(one.write.side, self.kind).read(dict(changed.row), self.session.policy):
             if record.kind == self.kind.name and one.job.link and record.id == one.job.link.end[record.side].id:
                 self.store.inbox.put(record, "plan")
+
+    def _unread(self, one: Sent, unread: Unread) -> None:
+        """Tried again in every run."""
+        one.job.failed = True
+        self.store.intents.close([one.intent])
+        self.session.count(self.kind.flow).failed += 1
+        tell(self.session, one.job.action, [_unavailable(unread.error)], one.job.link)
 
     def _looked_after(self, one: Sent) -> bool:
         """Whether a refusal of this write is only believed once it was looked up."""
@@ -474,7 +497,11 @@ class Writer:
 
         refused, self._refused = self._refused, []
         for pair in refused:
-            each([pair], lambda some: self._refusal(*some[0]), failed)
+            try:
+                each([pair], lambda some: self._refusal(*some[0]), failed)
+            except RecordUnavailable as error:  # settled as any other write of which nobody knows
+                with self.store.transaction():
+                    self._doubt(pair[0], str(error.params["message"]))
 
     def _refusal(self, one: Sent, outcome: Rejected) -> None:
         if one.write.lines is not None:
@@ -657,6 +684,10 @@ def _stands(read: Callable[[], object]) -> bool:
         return True
 
 
+def _unavailable(error: RecordUnavailable) -> Cause:
+    return Cause("record_unavailable", texts.severity("record_unavailable"), error.params)
+
+
 def _said(**params: str) -> dict[str, str]:
     return params
 
@@ -737,6 +768,8 @@ class _Pipe:
         """What is surely not stored is sent again, a few times; nothing else ever is."""
         try:
             for attempt in range(_TRIES):
+                if self.stopped is not None:
+                    raise self.stopped
                 self.session.checkpoint("send")
                 one.outcome = self.writer.send(one)
                 if not isinstance(one.outcome, NotSent) or attempt == _TRIES - 1:
@@ -747,9 +780,9 @@ class _Pipe:
         except AvsyncError as error:
             one.outcome, one.error = NotSent("stopped"), error
 
-    def _collect(self, finished: Iterable[Future[Sent]]) -> None:
+    def _collect(self, finished: Collection[Future[Sent]]) -> None:
         results = []
-        for future in finished:
+        for future in [one for one in self.flying if one in finished]:  # in the order in which they left
             one, error = self.flying.pop(future), future.exception()
             if isinstance(error, Exception):  # nobody knows whether it went before our own handling of it failed
                 one.outcome, one.fault = Unknown(f"unexpected: {type(error).__name__}"), error
@@ -760,14 +793,28 @@ class _Pipe:
             if one.error is not None:
                 self.stopped = self.stopped or one.error
             elif isinstance(one.outcome, NotSent):
-                detail = {"service": self.side, "detail": one.outcome.reason}
-                self.stopped = self.stopped or TryLater("service_unreachable", **detail)
+                self._stop(one.outcome.reason)
+            elif one.fault is None:
+                self._doubts(one.outcome)
         if any(isinstance(one.outcome, Rejected) and one.outcome.status == _FORBIDDEN for one in results):
             self.session.store.uncache(CACHE_KEY)  # a right was taken away: the next run looks before it writes
         self.session.checkpoint("save")
         self.writer.save(results)
         self._stamp()
         self.session.checkpoint("saved")
+
+    def _doubts(self, outcome: Outcome | Changed | Unread | None) -> None:
+        """Several in a row of which nobody knows what became of them: the service is not well (behaviour 8)."""
+        doubts = self.session.doubts
+        if isinstance(outcome, Unknown):
+            doubts[self.side] += 1
+            if doubts[self.side] >= _DOUBTS:
+                self._stop(outcome.reason)
+        elif isinstance(outcome, (Done, Rejected)):
+            doubts[self.side] = 0
+
+    def _stop(self, reason: str) -> None:
+        self.stopped = self.stopped or TryLater("service_unreachable", service=self.side, detail=reason)
 
     def _stamp(self) -> None:
         """With a slow service a write leaves long after it was announced; its grace time must not be over by then."""
