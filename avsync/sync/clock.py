@@ -15,7 +15,8 @@ from avsync.records.values import Side, format_utc, other
 
 CACHE_KEY = "clock"
 _BOOTS = 8  # machines that may take turns
-_SLACK = 60.0  # seconds: a Date header knows whole ones, and behind one address there may be several clocks
+_SLACK = 60.0  # seconds: behind one address there may be several clocks
+_ROUNDED = timedelta(seconds=2)  # a Date header knows whole seconds, and an answer is on its way
 _LONGEST = timedelta(days=366).total_seconds()  # no age can be more: somebody's clock was wrong
 
 
@@ -55,9 +56,13 @@ class Clock:
         return format_utc(now - timedelta(days=days)), format_utc(now + timedelta(seconds=_SLACK))
 
     def _of(self, side: Side) -> datetime | None:
-        told = self.told[side]()
-        if told is not None:
-            return told
+        """By what it told now; of that and what earlier runs heard, the one that is a little ahead is better."""
+        told, known = self.told[side](), self._remembered(side)
+        if told is None or (known is not None and timedelta() < known - told < _ROUNDED):
+            return known
+        return told
+
+    def _remembered(self, side: Side) -> datetime | None:
         boot, now = self.uptime()
         then, moment = self.known.get(side, {}).get(boot, (0.0, ""))
         return datetime.fromisoformat(moment) + timedelta(seconds=now - then) if moment and now >= then else None

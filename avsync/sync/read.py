@@ -33,6 +33,7 @@ from avsync.records.values import (
 from avsync.state.problems import About, Cause
 from avsync.state.store import PUT_BACK, Store, Watermark
 from avsync.sync.boundary import ROW, cause_of, each
+from avsync.sync.causes import SERVICES, cause
 from avsync.sync.session import Session
 
 log = logging.getLogger(__name__)
@@ -165,11 +166,11 @@ class _Reader:
         """Our own reading of this row fails: it was seen, and it is read again by the next full pass."""
         identity = one.id or f"?{one.fingerprint}"
         self.trustworthy = False
-        cause = replace(cause_of(error, f"{self.listing.name} {identity}"), slot=ROW)
+        why = replace(cause_of(error, f"{self.listing.name} {identity}"), slot=ROW)
         with self.store.transaction():
             if self.full:
                 self.store.saw([identity])
-            self._unreadable(identity, one.row, cause)
+            self._unreadable(identity, one.row, why)
 
     def _take_in(self, seen: Sequence[Seen]) -> None:
         kind, side = self.kind.name, self.listing.side
@@ -198,8 +199,7 @@ class _Reader:
             try:
                 found = self.listing.read(one.row, self.session.policy, one.fingerprint)
             except Malformed as fault:
-                cause = Cause("unreadable", "error", {"field": fault.field, "found": fault.found})
-                self._unreadable(identity, one.row, cause)
+                self._unreadable(identity, one.row, cause_of(fault, identity))
                 found = []
             records += found
             prints.append((one.fingerprint if found else "", identity))  # what could not be read is looked at again
@@ -215,9 +215,9 @@ class _Reader:
         self.store.links.set_fingerprints(kind, side, prints)
         self._readable_again(self.store.problems.records(kind, side, ids) & {record.id for record in records})
 
-    def _unreadable(self, identity: str, row: Row, cause: Cause) -> None:
+    def _unreadable(self, identity: str, row: Row, why: Cause) -> None:
         about = self._in_its_timeline(_about(self.listing, identity, row))
-        self.store.problems.replace(about, [cause], self.session.now())
+        self.store.problems.replace(about, [why], self.session.now())
         for kind in self.listing.makes:  # an older version must not be planned in its place
             self.store.inbox.remove(kind.name, self.listing.side, identity)
 
@@ -228,9 +228,12 @@ class _Reader:
         link = self.store.links.one(about.kind, ACCOUNTVIEW, about.record)
         if link is None or not link.crafter:
             return about
-        item = (link.told(CRAFTER).get(self.kind.belongs_to) if self.kind.belongs_to else link.crafter) or ""
+        told = link.told(CRAFTER)
+        entity, item = self.kind.item(
+            (told.get(self.kind.belongs_to) or "") if self.kind.belongs_to else link.crafter, told
+        )
         known = link.told(ACCOUNTVIEW).get("name") or ""
-        return replace(about, name=about.name or known, entity=self.kind.told_on, entity_id=item)
+        return replace(about, name=about.name or known, entity=entity, entity_id=item)
 
     def _readable_again(self, ids: Iterable[str]) -> None:
         """A row that could not be read before, and can be now: planning will say how it goes from here."""
@@ -244,7 +247,7 @@ class _Reader:
         """A row whose very key is unreadable: it stands for itself, and this listing proves no absence."""
         self.trustworthy = False
         found = {"field": self.listing.key, "found": short(one.row.get(self.listing.key))}
-        self._unreadable(f"?{one.fingerprint}", one.row, Cause("unreadable", "error", found))
+        self._unreadable(f"?{one.fingerprint}", one.row, cause("unreadable", **found))
 
     def _deleted(self, identity: str) -> None:
         """A tombstone (behaviour 11)."""
@@ -295,7 +298,7 @@ class _Reader:
         kind, side = self.kind.name, self.listing.side
         there = self.store.links.living(kind, side) if vanished > _FEW_LINKED // 2 and not self.session.force else 0
         if there >= _FEW_LINKED and 2 * vanished > there:
-            about = {"parent_kind": kind, "count": vanished, "linked": there, "service": self.session.service(side)}
+            about = {"parent_kind": kind, "count": vanished, "linked": there, "service": SERVICES[side]}
             raise PersonMustLook("safety_vanished", **about)
 
 
@@ -316,9 +319,10 @@ def _about(listing: Listing, identity: str, row: Row) -> About:
         name = " ".join(told.values())
     numbers = [fields[one] for one in kind.known_by if one in fields]
     key = identity if side == ACCOUNTVIEW else next(filter(None, numbers), identity)
-    item = fields[kind.belongs_to] if kind.belongs_to else identity
-    entity = kind.told_on if side == CRAFTER else ""
-    return About(kind.flow, kind.name, side, identity, key, name[:100], entity, item)
+    item = ("", "")
+    if side == CRAFTER:
+        item = kind.item(fields[kind.belongs_to] if kind.belongs_to else identity, fields)
+    return About(kind.flow, kind.name, side, identity, key, name[:100], *item)
 
 
 def _legible(row: Row, name: str | None) -> str:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 from avsync.errors import RecordUnavailable
-from avsync.messages import texts
 from avsync.records.kind import End, Kind, Link
 from avsync.records.registry import KINDS, children, listing, referring, with_details
 from avsync.records.rows import Listing
@@ -19,6 +18,7 @@ from avsync.state.lock import Holder
 from avsync.state.problems import About, Cause
 from avsync.state.store import Store
 from avsync.sync.boundary import ROW, cause_of, each
+from avsync.sync.causes import cause
 from avsync.sync.read import Taken, link_mark, take_records
 from avsync.sync.refs import read_one, told_by
 from avsync.sync.session import Session
@@ -34,9 +34,9 @@ Rows = list[tuple[Listing, dict[str, Any]]]
 def recover(session: Session, kind: Kind) -> None:
     """Records deleted in Crafter: fetched again from AccountView, so that this run makes them again."""
 
-    def told(link: Link, cause: Cause) -> None:
+    def told(link: Link, why: Cause) -> None:
         with session.store.transaction():
-            session.store.problems.replace(_about(link), [replace(cause, slot=ROW)], session.now())
+            session.store.problems.replace(_about(link), [replace(why, slot=ROW)], session.now())
 
     def failed(link: Link, error: Exception) -> None:
         told(link, cause_of(error, f"{link.kind} {link.accountview}, deleted in Crafter"))
@@ -48,7 +48,7 @@ def recover(session: Session, kind: Kind) -> None:
         try:
             each([now], lambda some: _recover(session, some[0]), failed)
         except RecordUnavailable as error:  # it comes back in a later run (behaviour 8)
-            told(now, Cause("record_unavailable", texts.severity("record_unavailable"), error.params))
+            told(now, cause("record_unavailable", **error.params))
 
 
 def _about(link: Link) -> About:

@@ -115,7 +115,6 @@ class Session:
     plan: list[dict[str, Any]] = field(init=False, default_factory=list)
     skipped: int = field(init=False, default=0)
     read_at: dict[tuple[Side, str], float] = field(init=False, default_factory=dict)  # ticks when a listing began
-    users: set[str] = field(init=False, default_factory=set)  # whose problem was told in this run
     questions: dict[tuple[str, str], str] = field(init=False, default_factory=dict)  # (kind, key) → the two it may be
     doubts: Counter[Side] = field(init=False, default_factory=Counter)  # writes without an outcome, in a row
     unread: dict[tuple[str, str], Mapping[str, Any]] = field(init=False, default_factory=dict)  # what keeps it from it
@@ -178,10 +177,6 @@ class Session:
     def count(self, flow: str) -> Totals:
         """The totals of a flow."""
         return self.totals.setdefault(flow, Totals())
-
-    def service(self, side: Side) -> str:
-        """What people call it."""
-        return (self.accountview if side == ACCOUNTVIEW else self.crafter).http.service
 
     def width(self, side: Side) -> int:
         """How many requests may be under way there."""

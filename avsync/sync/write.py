@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from avsync.errors import AvsyncError, Malformed, RecordUnavailable, TryLater
-from avsync.messages import texts
 from avsync.records.kind import RETIRED, End, Kind, Link, Write
 from avsync.records.registry import listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other
@@ -24,8 +23,9 @@ from avsync.state.inbox import Entry
 from avsync.state.intents import Intent
 from avsync.state.problems import Cause
 from avsync.sync.boundary import each
+from avsync.sync.causes import SERVICES, cause
 from avsync.sync.plan import Action, Verb
-from avsync.sync.problems import causes_of, faulty, tell, told_about_user
+from avsync.sync.problems import causes_of, faulty, tell
 from avsync.sync.read import mark_gone
 from avsync.sync.refs import read_one
 from avsync.sync.schema import CACHE_KEY, learn_reference
@@ -91,12 +91,9 @@ def conclude(session: Session, job: Job) -> None:
     if action.lost is not None:
         mark_gone(store, action.lost)
     if action.verb in (Verb.REJECT, Verb.WAIT) and not action.remarks:
-        severity = "error" if action.verb == Verb.REJECT else "waiting"
-        totals.failed += action.verb == Verb.REJECT
         totals.waiting += action.verb == Verb.WAIT
-        told = told_about_user(session, action)
-        cause = Cause(action.reason, severity, action.params, str(action.params.get("field") or ""))
-        tell(session, action, [] if told else [cause], job.link)
+        why = cause(action.reason, str(action.params.get("field") or ""), **action.params)
+        tell(session, action, [why], job.link)
     elif action.verb == Verb.SKIP:
         totals.unchanged += 1
         if action.reason == "gone":
@@ -177,7 +174,6 @@ def finish(session: Session, job: Job, more: Sequence[Cause] = ()) -> None:
     if not action.again and not to_tell and not more:
         session.store.inbox.done(job.entries)
     causes = [*(causes_of(action) if action.remarks else ()), *more]
-    session.count(action.kind.flow).failed += sum(cause.severity == "error" for cause in causes)
     if causes or _troubled(session, job):
         tell(session, action, causes, job.link)
 
@@ -368,8 +364,7 @@ class Writer:
         """Tried again in every run."""
         one.job.failed = True
         self.store.intents.close([one.intent])
-        self.session.count(self.kind.flow).failed += 1
-        tell(self.session, one.job.action, [_unavailable(unread.error)], one.job.link)
+        tell(self.session, one.job.action, [cause("record_unavailable", **unread.error.params)], one.job.link)
 
     def _looked_after(self, one: Sent) -> bool:
         """Whether a refusal of this write is only believed once it was looked up."""
@@ -513,10 +508,9 @@ class Writer:
         """The service said no: a problem of this record, in the service's own words."""
         code = "rejected_by_accountview" if one.write.side == ACCOUNTVIEW else "rejected_by_crafter"
         words = "; ".join(filter(None, [outcome.message, *(f"{name}: {text}" for name, text in outcome.fields)]))
-        cause = Cause(code, "error", {"message": words or "-", "fields": ", ".join(one.write.fields)})
-        self.session.count(self.kind.flow).failed += 1
+        why = cause(code, kind=self.kind.name, message=words or "-", fields=", ".join(one.write.fields))
         with self.store.transaction():
-            tell(self.session, one.job.action, [cause], one.job.link)
+            tell(self.session, one.job.action, [why], one.job.link)
 
     def _is_gone(self, one: Sent) -> bool:
         """A write refused and then not found by key: deleted in AccountView (behaviour 10)."""
@@ -575,10 +569,9 @@ class Writer:
 
     def _reused(self, one: Sent, there: Record | None) -> None:
         """AccountView gave the number out again, and in Crafter the old record still has it (behaviour 36)."""
-        self.session.count(self.kind.flow).failed += 1
-        named = {"number": one.job.action.record.key, "name": there.name if there else "-"}
+        why = cause("number_reused", number=one.job.action.record.key, name=there.name if there else "-")
         with self.store.transaction():
-            tell(self.session, one.job.action, [Cause("number_reused", "error", named)], one.job.link)
+            tell(self.session, one.job.action, [why], one.job.link)
 
     def _one_by_one(self, one: Sent, outcome: Rejected) -> None:
         """Refused together: each goes by itself, so that one bad line does not hold back the others.
@@ -653,11 +646,10 @@ class Writer:
 
     def _header_gone(self, job: Job, key: str) -> None:
         header = self.store.links.one(self.kind.details_of, ACCOUNTVIEW, key)
-        self.session.count(self.kind.flow).failed += 1
         with self.store.transaction():
             if header is not None:
                 mark_gone(self.store, header)
-            tell(self.session, job.action, [Cause("order_closed", "error", _said(order=key))], job.link)
+            tell(self.session, job.action, [cause("order_closed", order=key)], job.link)
 
     def _refused_details(self, job: Job, refused: Sequence[tuple[Write, str]]) -> None:
         """Say what was refused, once for all lines of which AccountView says the same."""
@@ -667,8 +659,8 @@ class Writer:
         more = []
         for message, writes in words.items():
             articles = ", ".join(name for write in writes for name in write.fields)
-            params = _said(order=writes[0].id or "", message=message or "-", articles=articles)
-            more.append(Cause("lines_rejected", texts.severity("lines_rejected"), params, articles))
+            said = message or "-"
+            more.append(cause("lines_rejected", articles, order=writes[0].id or "", message=said, articles=articles))
         with self.store.transaction():
             finish(self.session, job, more)
 
@@ -682,14 +674,6 @@ def _stands(read: Callable[[], object]) -> bool:
         if error.code != "accountview_read_error":
             raise
         return True
-
-
-def _unavailable(error: RecordUnavailable) -> Cause:
-    return Cause("record_unavailable", texts.severity("record_unavailable"), error.params)
-
-
-def _said(**params: str) -> dict[str, str]:
-    return params
 
 
 def replace_all(write: Write, writes: Sequence[Write]) -> Write:
@@ -775,7 +759,7 @@ class _Pipe:
                 if not isinstance(one.outcome, NotSent) or attempt == _TRIES - 1:
                     break
                 if (one.outcome.retry_after or 0) > _LONGEST_PAUSE:
-                    raise TryLater("throttled", service=self.side)
+                    raise TryLater("throttled", service=SERVICES[self.side])
                 self.session.pause(min(one.outcome.retry_after or 0.5 * 2**attempt, _LONGEST_PAUSE))
         except AvsyncError as error:
             one.outcome, one.error = NotSent("stopped"), error
@@ -814,7 +798,7 @@ class _Pipe:
             doubts[self.side] = 0
 
     def _stop(self, reason: str) -> None:
-        self.stopped = self.stopped or TryLater("service_unreachable", service=self.side, detail=reason)
+        self.stopped = self.stopped or TryLater("service_unreachable", service=SERVICES[self.side], detail=reason)
 
     def _stamp(self) -> None:
         """With a slow service a write leaves long after it was announced; its grace time must not be over by then."""

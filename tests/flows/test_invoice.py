@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.clocked_office import Clock
 from tests.support.comparison import look
 from tests.support.office import Office, body, shop
 from tests.support.world import line
@@ -241,18 +239,16 @@ def test_an_article_number_that_can_be_no_article_stops_only_its_line(tmp_path: 
         checked(one, "w1", line("a", article, "1"), line("b", article, "1"), line("c", "PIPE-2", "3"))
         assert one.run()["exit"] == 1
         assert lines_of(one, "w1") == [("PIPE-2", "3")]
-        assert len(one.codes()) == 2
-        assert set(one.codes()) == {"article_unknown" if article else "article_missing"} or set(one.codes()) == {
-            "line_unreadable"
-        }
+        unknown = ["article_unknown"] if article else ["article_missing"] * 2
+        assert one.codes() in (unknown, ["line_unreadable"] * 2)
 
 
-def test_equal_unknown_lines_are_each_reported(tmp_path: Path) -> None:
+def test_equal_unknown_lines_are_one_problem_of_their_article(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         same = {"description": "Zelfde tekst"}
         checked(one, "w1", *(line(name, "NIEUW-9", "1", **same) for name in "abc"), line("d", "NIEUW-8", "1", **same))
         assert one.run()["exit"] == 1
-        assert one.codes() == ["article_unknown"] * 4
+        assert one.codes() == ["article_unknown"] * 2
         one.rests(exit_code=1)
         one.change("w1", lines=[line("d", "NIEUW-8", "1", **same)])
         assert one.run()["exit"] == 1
@@ -657,17 +653,16 @@ def test_on_an_adopted_order_an_equal_line_counts_as_sent(tmp_path: Path) -> Non
         one.rests()
 
 
-def test_what_counts_as_sent_is_told_for_a_week(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_counts_as_sent_is_told_for_a_week(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         one.sales_order("500")
         one.box.accountview.add("SO_LINE", ORD_NR="500", ART_CODE="PUMP-1", ORD_QTY="2")
         checked(one, "w1", line("a", "PUMP-1", "2"), order_number="500")
         one.goes()
-        clock = Clock(datetime.now(UTC) + timedelta(days=6))
-        monkeypatch.setattr("avsync.commands.run.datetime", clock.as_class())
+        one.later(days=6)
         one.goes()
         assert one.codes() == ["lines_counted"]
-        clock.forward(days=2)
+        one.later(days=2)
         one.goes()
         assert one.codes() == []
         assert one.told("w1") == []

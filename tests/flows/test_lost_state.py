@@ -10,7 +10,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -344,13 +343,6 @@ def test_a_state_put_back_shows_also_when_the_last_run_was_killed(
 # a state that knows nothing of the lines that were sent since (behaviour 41)
 
 
-def later(one: Office, hours: float) -> None:
-    """So much later, by the clocks of both services."""
-    before, also = one.box.accountview.clock, one.box.crafter._clock
-    one.box.accountview.clock = lambda: before() + timedelta(hours=hours)
-    one.box.crafter._clock = lambda: also() + timedelta(hours=hours)
-
-
 def lines_on(one: Office, name: str) -> list[tuple[str, str]]:
     return one.standing(one.werkbon(name)["order_number"])
 
@@ -386,7 +378,7 @@ def test_the_whole_folder_put_back_after_lines_were_sent_doubles_none(tmp_path: 
         assert len(sent) == 2
         lose(one, tmp_path / "backup", "folder")
         if how == "gap":
-            later(one, 1.1)
+            one.later(hours=1.1)
         check_lines(one, sent, *([how] if how != "gap" else []))
 
 
@@ -398,7 +390,7 @@ def test_whichever_command_comes_first_after_the_restore(tmp_path: Path, first: 
         one.goes()
         sent = lines_on(one, "wo-1")
         lose(one, tmp_path / "backup", "folder")
-        later(one, 30)
+        one.later(hours=30)
         assert one.avsync(*first.split()).exit == 0
         assert lines_on(one, "wo-1") == sent
         check_lines(one, sent)
@@ -436,7 +428,7 @@ def test_lines_changed_since_the_backup_keep_their_newest_quantity(tmp_path: Pat
         sent = lines_on(one, "wo-1")
         assert sorted(sent) == [("PIPE-2", "1"), ("PUMP-1", "3"), ("VALVE-3", "1")]
         lose(one, tmp_path / "backup", "folder")
-        later(one, 2)
+        one.later(hours=2)
         check_lines(one, sent)
 
 
@@ -447,12 +439,12 @@ def test_a_line_that_a_person_put_on_an_order_that_was_not_touched_since_withhol
         one.goes()
         number = one.werkbon("wo-2")["order_number"]
         one.box.accountview.add("SO_LINE", ORD_NR=number, ART_CODE="PUMP-1", ORD_QTY="1")
-        later(one, 0.1)
+        one.later(hours=0.1)
         one.work_order("wo-3")
         one.goes()
         one.goes()
         shutil.copytree(one.state, tmp_path / "backup")
-        later(one, 2)
+        one.later(hours=2)
         lose(one, tmp_path / "backup", "folder")
         for name in ("wo-2", "wo-3"):
             one.change(name, status="checked", lines=[line(f"{name}-l")])
@@ -470,7 +462,7 @@ def test_two_restores_of_one_backup_in_a_row(tmp_path: Path) -> None:
         sent = lines_on(one, "wo-1")
         for _ in range(2):
             lose(one, tmp_path / "backup", "folder")
-            later(one, 2)
+            one.later(hours=2)
             check_lines(one, sent)
 
 
@@ -488,7 +480,7 @@ def test_hours_and_orders_made_since_the_backup_are_not_made_again(tmp_path: Pat
             one.goes()
             before = worlds(one)
             lose(one, folder / "backup", "folder")
-            later(one, 2)
+            one.later(hours=2)
             for how in ((), ("--full",), ()):
                 one.goes(*how)
                 same(before, worlds(one))
@@ -499,11 +491,11 @@ def test_a_quiet_hour_is_no_restore_as_long_as_runs_go_on(tmp_path: Path) -> Non
     with invoicing(tmp_path) as one:
         one.box.faults.add(side="accountview", times=0, do="500")
         for _ in range(8):
-            later(one, 0.9)
+            one.later(hours=0.9)
             assert one.avsync("run-all").exit == 4
         one.box.faults.clear()
         one.box.requests.clear()
-        later(one, 0.9)
+        one.later(hours=0.9)
         one.goes()
         assert len(one.box.requests) <= 12
 
