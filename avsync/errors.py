@@ -53,6 +53,13 @@ class TryLater(AvsyncError):
     exit_code = 4
 
 
+class RecordUnavailable(TryLater):
+    """AccountView answers the look-up of one record with an error: a problem of what needs it, not of its flow.
+
+    `params` hold `parent_kind`, `parent` (its key) and AccountView's `message`.
+    """
+
+
 class OutOfTime(TryLater):
     """The run's budget is gone or a signal asked us to stop; stop cleanly between records, the next run goes on."""
 

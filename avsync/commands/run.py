@@ -22,11 +22,11 @@ from avsync.config.settings import Config
 from avsync.errors import OutOfTime
 from avsync.messages import texts as problems
 from avsync.records.registry import FLOWS
-from avsync.records.values import AMSTERDAM, format_utc
+from avsync.records.values import format_utc
 from avsync.state import db
 from avsync.state.events import Event
 from avsync.state.folder import claim
-from avsync.state.lock import Holder, RunLock
+from avsync.state.lock import Holder, RunLock, holder_now
 from avsync.state.store import Store
 from avsync.sync.recover import look_back
 from avsync.sync.run import run as do_run
@@ -91,6 +91,7 @@ def run(
     force: bool = False,
     dry: bool = False,
     only: frozenset[str] | str | None = None,
+    after_restore: bool = False,
 ) -> int:
     """Do the run and print what came of it; returns the exit code. `only`: ids, or what a person typed."""
     asked: dict[str, Any] = {"flows": flows, "command": command, "full": full, "force": force, "dry": dry, "only": only}
@@ -108,22 +109,22 @@ def run(
         lock, now = RunLock(config.state_dir), format_utc(datetime.now(UTC))
         if dry:
             store = Store(db.open_copy(config.state_dir))
-            older, _ = look_back(store, lock.holder(), now)
-            return _with(config, store, talker, **{**asked, "full": full or older})
+            look_back(store, lock.holder(), now, after_restore)
+            return _with(config, store, talker, **asked)
         if not lock.take():
             _say_busy(lock.holder(), config.language, talker)
             return 0
         try:
-            lock.write(replace(lock.holder(), pid=os.getpid(), started=now))
+            lock.write(holder_now(lock.holder(), os.getpid()))
             store = Store(db.open_for_writing(config.state_dir))
-            older, holder = look_back(store, lock.holder(), now)
+            holder = look_back(store, lock.holder(), now, after_restore)
             lock.write(holder)
 
             def begun(number: int) -> None:
                 lock.write(replace(holder, run=number))
                 logs.in_run(number)
 
-            return _with(config, store, talker, **{**asked, "full": full or older}, begun=begun)
+            return _with(config, store, talker, **asked, begun=begun)
         finally:
             logs.in_run(0)
             lock.release()
@@ -150,7 +151,6 @@ def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> tuple[Ses
             connect.crafter(config, pause=budget.pause, time_left=budget.left),
             lambda: datetime.now(UTC),
             budget.pause,
-            datetime.now(AMSTERDAM).date().isoformat(),
             progress=progress,
             **asked,
         )
@@ -166,9 +166,7 @@ def _log_event(language: str, event: Event) -> None:
 
 
 def _say_busy(holder: Holder, language: str, talker: Talker) -> None:
-    age = 0.0
-    if holder.started:
-        age = (datetime.now(UTC) - datetime.fromisoformat(holder.started)).total_seconds()
+    age = holder.age() if holder.started else 0.0
     code = "run_stuck" if age > STUCK_AFTER else "run_busy"
     params = {"pid": holder.pid or "?", "minutes": int(age // 60)}
     if talker.as_json:

@@ -81,7 +81,8 @@ class Ask(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What is known of a record: `linked`, `found` (by look-up only), `coming` (its flow will still bring it), `gone`
-    (deleted in AccountView), `missing`, `several`, `unasked` (this installation has no such list).
+    (deleted in AccountView), `missing`, `several`, `unavailable` (AccountView answered with an error, `said`),
+    `unasked` (this installation has no such list).
 
     `there` is the version that a look-up showed on the side across, `here` the one on the asker's side.
     """
@@ -96,6 +97,7 @@ class Answer:
     records: tuple[Record, ...] = ()
     rows: tuple[Row, ...] = ()
     fault: Malformed | None = None
+    said: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def known(self) -> bool:
@@ -114,6 +116,7 @@ class Known:
     answers: Mapping[Ask, Answer] = field(default_factory=dict)
     columns: Callable[[str, str], fit.Column] = field(default=lambda kind, column: fit.Column())
     absent: frozenset[tuple[str, str]] = frozenset()
+    refused: frozenset[Ask] = frozenset()  # what AccountView answered with an error
 
     def of(self, what: str, kind: str, side: Side, key: Canonical) -> Answer:
         """The answer; missing when it was not asked, or there is no key to ask for."""

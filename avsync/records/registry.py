@@ -78,6 +78,11 @@ def part_of(kind: Kind, told: Canonical) -> dict[str, Canonical]:
     return kind.values(told) if kind.values is not None and told else {}
 
 
+def with_details() -> set[str]:
+    """The kinds whose records have others as details in AccountView."""
+    return {kind.details_of for kind in KINDS.values()} - {""}
+
+
 def listings() -> Iterator[Listing]:
     """Every listing, in the order in which it is read."""
     for flow in FLOWS:

@@ -146,9 +146,14 @@ class Inbox:
         knows it: no link, no intent."""
         return self.db.execute(_STRAY, [company, company]).fetchone() is not None
 
-    def drop_unseen(self, kind: str, side: Side) -> None:
-        """After a full listing: versions of records that it did not show are of records that are gone."""
-        sql = "DELETE FROM inbox WHERE kind = ? AND side = ? AND id NOT IN (SELECT id FROM temp.seen)"
+    def drop_unseen(self, kind: str, side: Side, within: bool) -> None:
+        """After a full listing: versions of records that it did not show are of records that are gone, but for those
+        of which a write is open (behaviour 44). `within`: their rows go by what stands before the colon."""
+        row = "substr(id, 1, instr(id, ':') - 1)" if within else "id"
+        sql = (
+            f"DELETE FROM inbox WHERE kind = ? AND side = ? AND {row} NOT IN (SELECT id FROM temp.seen) AND NOT EXISTS"
+            " (SELECT 1 FROM intents WHERE intents.kind = inbox.kind AND record_side = side AND record = inbox.id)"
+        )
         self.db.execute(sql, [kind, side])
 
 

@@ -228,6 +228,10 @@ class Problems:
             while self.db.execute(sql, [WITH_ITS_PARENT]).rowcount > 0:
                 pass
 
+    def seen_by(self, now: str) -> None:
+        """Nothing was seen later than now: what says so counts from now (behaviour 51)."""
+        self.db.execute("UPDATE problems SET last_seen = ? WHERE last_seen > ?", [now, now])
+
     def expire(self, code: str, before: str) -> None:
         """Problems of a code that were last seen before a moment are over (a conflict's warning, behaviour 27)."""
         self.remove([one.id for one in self._select("code = ? AND last_seen < ?", [code, before])], "expired")

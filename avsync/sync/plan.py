@@ -22,6 +22,7 @@ from avsync.records.kind import (
     Value,
     WaitFor,
     Write,
+    asks_of,
     known_as,
     spoken,
     translate,
@@ -129,6 +130,8 @@ def _plan(
 ) -> Action:
     record = kind.shown(record, known) if kind.shown else record
     try:
+        for version in filter(None, (record, partner) if known.refused else ()):
+            _see_all(kind, version, link, known)
         action = _decide(kind, record, link, partner, known, meeting)
     except Refuse as no:
         met = next(iter(meeting.match.candidates), None) if no.side else None
@@ -138,6 +141,13 @@ def _plan(
         record, partner = _where(wait.side, record, partner)
         return Action(Verb.WAIT, kind, record, "waiting_for_parent", link, params=wait.params, partner=partner)
     return replace(action, pairs=_pairs(kind, record, known)) if action.writes else action
+
+
+def _see_all(kind: Kind, record: Record, link: Link | None, known: Known) -> None:
+    """Nothing is decided on what could not be looked at (behaviour 8)."""
+    for ask in asks_of(kind, record, link, known):
+        if ask in known.refused:
+            raise Refuse("record_unavailable", **known.answers[ask].said)
 
 
 def _where(side: Side | None, record: Record, half: Record | None) -> tuple[Record, Record | None]:
@@ -166,7 +176,8 @@ def _decide(
     if kind.plan is None and link is not None and link.crafter and link.accountview:
         return replace(_linked(kind, link, record, partner, known), partner=partner)
     written = kind.plan is not None and link is not None  # details went: what became of the record since is looked at
-    if not written and (kind.fate or kind.usual_fate)(record, known.policy) != "plan":
+    fate = "drop" if record.absent else (kind.fate or kind.usual_fate)(record, known.policy)
+    if not written and meeting.made is None and fate != "plan":
         return Action(Verb.SKIP, kind, record, "not_wanted", replaces=link.id if link and kind.plan is None else 0)
     if kind.plan is not None:
         return _own(kind, record, link, kind.plan(record, link, known))
@@ -256,7 +267,12 @@ def _adopt(kind: Kind, record: Record, there: Record, old: Link | None, known: K
     prints = {ACCOUNTVIEW: av.fingerprint, CRAFTER: cr.fingerprint if marked else ""}
     ends = {one.side: End(one.id, told[one.side], prints[one.side]) for one in (av, cr)}
     link = Link(kind.name, ends, old.origin if old and made else leads, adopted=adopted)
-    action = _pair(kind, link, av, cr, known)
+    silent = kind.silent(cr, link) if kind.silent else None
+    if silent or record.absent:  # what happened to it while nobody knew that its write had gone (behaviour 44)
+        link, remarks = replace(link, gone=record.absent), (silent,) if silent else ()
+        action = Action(Verb.ADOPT, kind, record, "first_meeting", link, remarks=remarks)
+    else:
+        action = _pair(kind, link, av, cr, known)
     return replace(action, verb=Verb.ADOPT, reason="first_meeting", partner=there, replaces=old.id if old else 0)
 
 

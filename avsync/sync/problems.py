@@ -115,7 +115,7 @@ def unknown_outcomes(session: Session) -> Counter[str]:
     store, now = session.store, session.now()
     intents, still = store.intents.open(), set()
     for intent in intents:
-        code = "outcome_not_found_out" if session.old_enough(intent.sent_at) else "outcome_unknown"
+        code = "outcome_not_found_out" if session.old_enough(intent) else "outcome_unknown"
         about = _about_intent(intent)
         why = cause(code, service=SERVICES[intent.side], detail=intent.reason or "-", reference=intent.reference)
         store.problems.add(about, why, now)
@@ -174,5 +174,6 @@ def _has_reason(store: Store, about: About, why: Cause) -> bool:
 
 def expire(session: Session) -> None:
     """What is told once stays for seven days, or until it is ignored (behaviour 6, 13 and 27)."""
+    session.store.problems.seen_by(session.now())
     for code in TOLD_ONCE:
         session.store.problems.expire(code, session.ago(days=7))

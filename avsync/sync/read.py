@@ -6,15 +6,16 @@ A watermark moves only after a complete listing, and absence is concluded only f
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from avsync.errors import PersonMustLook
 from avsync.records.kind import Kind, Known, Link, Row, known_as
-from avsync.records.registry import KINDS, children
+from avsync.records.registry import KINDS, children, with_details
 from avsync.records.rows import Listing, Reach, Seen
 from avsync.records.values import (
     ACCOUNTVIEW,
@@ -30,58 +31,75 @@ from avsync.records.values import (
     text,
 )
 from avsync.state.problems import About, Cause
-from avsync.state.store import Store, Watermark
+from avsync.state.store import PUT_BACK, Store, Watermark
 from avsync.sync.boundary import ROW, cause_of, each
-from avsync.sync.causes import about_of, cause
-from avsync.sync.session import Session, seconds_between
+from avsync.sync.causes import SERVICES, about_of, cause
+from avsync.sync.session import Session
 
 log = logging.getLogger(__name__)
 _NEVER = object()
 _NAMELESS = "?"  # what the id begins with of a row whose own cannot be read
 _MANY_FOREIGN = 5  # (behaviour 2)
+_FEW_LINKED = 20  # below this half of them says nothing (behaviour 9)
 
 
 @dataclass(slots=True)
 class Taken:
-    """What one listing brought: rows read, rows that changed nothing, and links whose record must be made again."""
+    """What one listing brought: rows read, rows that changed nothing, and those that are too old to travel."""
 
     read: int = 0
     unchanged: int = 0
     skipped: int = 0
-    lost: list[Link] = field(default_factory=list)
 
 
 def read_listing(session: Session, listing: Listing) -> Taken:
     """Read one listing to its end. Raises TryLater when it breaks off: what was read is kept, the mark not moved."""
+    reader = None
+    while reader is None:  # twice more at most: a gap shows once, and then all is read in any case
+        reader = _read_pages(session, listing)
+    session.checkpoint("gather")
+    if not reader.mark.since and len(reader.foreign) > _MANY_FOREIGN and not session.force:
+        company, count = next(iter(reader.foreign.values())), len(reader.foreign)
+        raise PersonMustLook("other_administration", company=company, count=count, own=session.policy.company)
+    with session.store.transaction():
+        reader.finish()
+    session.checkpoint("gathered")
+    return reader.taken
+
+
+def _read_pages(session: Session, listing: Listing) -> _Reader | None:
+    """Take in every page; None, with nothing taken in, when the clock that the first one tells means that more is to be
+    read."""
     mark = session.store.watermark(listing.name)
-    full = not listing.recent and is_full(listing, mark, session)
+    full = is_full(listing, mark, session)
     since = "" if full else mark.since
     if listing.recent:
         since = since or _some_time_before(session.policy.start_date)
     if full:
         session.store.start_seen()
-    reader = _Reader(session, listing, full)
-    session.read_at[listing.side, listing.kind] = session.now()
-    for page in _ahead(_pages(session, listing, since)):
-        session.checkpoint("gather")
-        reader.page(page.rows, page.server_time)
-        session.checkpoint("gathered")
-    session.checkpoint("gather")
-    if not mark.since and len(reader.foreign) > _MANY_FOREIGN and not session.force:
-        company, count = next(iter(reader.foreign.values())), len(reader.foreign)
-        raise PersonMustLook("other_administration", company=company, count=count, own=session.policy.company)
-    with session.store.transaction():
-        reader.finish(mark)
-    session.checkpoint("gathered")
-    return reader.taken
+    reader = _Reader(session, listing, mark, full)
+    session.read_at[listing.side, listing.kind] = session.ticks()
+    with closing(_ahead(_pages(session, listing, since))) as pages:
+        for number, page in enumerate(pages):
+            if not number and (session.notice_gap() or not full and is_full(listing, mark, session)):
+                return None
+            session.checkpoint("gather")
+            reader.page(page.rows, page.server_time)
+            session.checkpoint("gathered")
+    return reader
 
 
 def is_full(listing: Listing, mark: Watermark, session: Session) -> bool:
     """Whether to read from the beginning: asked for, never done, due, or the config means something else now."""
+    if listing.recent:
+        return False
     if session.full or not mark.since or mark.signature != session.signature or listing.changed is None:
         return True
     every = session.config.full_every
-    return bool(every) and seconds_between(mark.full_at, session.started) >= every
+    if not every:
+        return False
+    age = session.clock.age(listing.side, mark.full_at)
+    return age is None or age >= every  # one that cannot be counts from now (behaviour 51)
 
 
 def _some_time_before(start_date: str) -> str:
@@ -95,7 +113,7 @@ def _pages(session: Session, listing: Listing, since: str) -> Iterator[Any]:
     return session.crafter.pages(listing.kind, since=since or None, include_deleted=bool(since))
 
 
-def _ahead(pages: Iterator[Any]) -> Iterator[Any]:
+def _ahead(pages: Iterator[Any]) -> Generator[Any]:
     """Fetch the next page while this one is being worked on."""
     with ThreadPoolExecutor(1) as reader:
         waiting = reader.submit(next, pages, None)
@@ -107,8 +125,8 @@ def _ahead(pages: Iterator[Any]) -> Iterator[Any]:
 class _Reader:
     """One listing being taken in, page by page, each page in one transaction."""
 
-    def __init__(self, session: Session, listing: Listing, full: bool) -> None:
-        self.session, self.store, self.listing, self.full = session, session.store, listing, full
+    def __init__(self, session: Session, listing: Listing, mark: Watermark, full: bool) -> None:
+        self.session, self.store, self.listing, self.mark, self.full = session, session.store, listing, mark, full
         self.kind = listing.makes[0]
         self.taken = Taken()
         self.reach = Reach(listing.side)
@@ -118,12 +136,13 @@ class _Reader:
         self.nothing = Known(session.policy)
         self.foreign: dict[str, str] = {}  # what bears another company's mark, and which
         self.absences = self.store.some_absent(self.kind.name, listing.side)
-        self.forget = full and self.store.watermark(listing.name).signature != session.signature
+        self.forget = full and mark.signature != session.signature
+        self.doubted = mark.signature == PUT_BACK and listing.side == ACCOUNTVIEW and self.kind.name in with_details()
 
     def page(self, rows: Sequence[Row], server_time: datetime | None) -> None:
         """Take in one page."""
         if not self.cap:
-            self.cap = _cap(self.listing.side, server_time, self.session.started)
+            self.cap = _cap(self.listing.side, server_time or self.session.clock.time(self.listing.side))
             self.clock = self.cap if server_time else ""
         self.taken.read += len(rows)
         seen = [self.listing.see(row) for row in rows]
@@ -132,7 +151,7 @@ class _Reader:
             each(seen, self._take_page, self._faulty)
 
     def _take_page(self, seen: Sequence[Seen]) -> None:
-        before = replace(self.taken, lost=list(self.taken.lost))
+        before = replace(self.taken)
         try:
             with self.store.transaction():
                 if self.full:
@@ -160,10 +179,17 @@ class _Reader:
         known = {} if self.forget else self.store.links.fingerprints(kind, side, [one.id or "" for one in seen])
         new = [one for one in seen if known.get(one.id or "") != one.fingerprint]
         self.taken.unchanged += len(seen) - len(new)
-        for one in new:
-            if one.row.get("deleted_at"):
-                self._deleted(one.id or "")
-        fresh = [one for one in new if not one.row.get("deleted_at")]
+        if self.doubted:  # of what was changed since the state was saved nobody knows what was sent (behaviour 41)
+            shown = [(one.id or "", not one.moment or one.moment >= self.mark.newest) for one in seen]
+            self.store.links.doubt_no_more(kind, shown)
+        buried = {one.id: one.moment for one in new if one.row.get("deleted_at")}
+        for identity in buried:
+            self._deleted(identity or "")
+        fresh = [
+            one
+            for one in new
+            if not one.row.get("deleted_at") and (one.id not in buried or one.moment > buried[one.id])
+        ]
         if fresh:
             self._take_fresh(kind, side, fresh)
 
@@ -185,6 +211,9 @@ class _Reader:
         take_records(self.session, records, self.taken)
         if self.absences:
             self.store.not_absent(kind, side, ids)
+        if side == CRAFTER:
+            self.store.links.find_again(kind, ids)
+            self.store.intents.unbury(kind, side, ids)
         self.store.links.set_fingerprints(kind, side, prints)
         self._readable_again(self.store.problems.records(kind, side, ids) & {record.id for record in records})
 
@@ -195,7 +224,7 @@ class _Reader:
         record, item = self._in_its_timeline(record)
         known, version = known_as(self.kind, record, self.nothing), self.listing.see(row).fingerprint
         about = about_of(self.session.config.language, self.kind, known, item, version)
-        self.store.problems.replace(about, [why], self.session.started)
+        self.store.problems.replace(about, [why], self.session.now())
         for kind in self.listing.makes:  # an older version must not be planned in its place
             self.store.inbox.remove(kind.name, self.listing.side, identity)
 
@@ -227,16 +256,18 @@ class _Reader:
 
     def _deleted(self, identity: str) -> None:
         """A tombstone (behaviour 11)."""
-        for kind in self.listing.makes:
-            self.store.inbox.remove(kind.name, self.listing.side, identity)
         link = self.store.links.one(self.kind.name, self.listing.side, identity)
+        for kind in self.listing.makes:  # of which a write is open it is linked first (behaviour 44)
+            if link is not None or not self.store.intents.bury(kind.name, self.listing.side, identity):
+                self.store.inbox.remove(kind.name, self.listing.side, identity)
         if link is not None:
-            self.taken.lost.append(link)
+            self.store.links.lose(link.id)
 
-    def finish(self, before: Watermark) -> None:
+    def finish(self) -> None:
         """The listing is complete."""
+        before = self.mark
         newest, since = self.reach.marks(self._newest(before), "" if self.full else before.since, self.cap)
-        full_at = self.session.started if self.full else before.full_at
+        full_at = self.session.time(self.listing.side) if self.full else before.full_at
         mark = Watermark(newest, since, full_at, self.session.signature)
         self.store.set_watermark(self.listing.name, mark)
         if self.full and self.trustworthy:
@@ -254,20 +285,30 @@ class _Reader:
             if self.store.links.some(kind):
                 log.warning("%s came back empty although records are linked: nothing concluded", self.listing.name)
             return
+        unseen = self.store.links.unseen(kind, side)
+        self._refuse_a_landslide(len(unseen))
         for made in self.listing.makes:
-            if side == CRAFTER or made.table == made.name:  # else it goes under another id than its row
-                self.store.inbox.drop_unseen(made.name, side)
+            within = side == ACCOUNTVIEW and bool(made.within)
+            self.store.inbox.drop_unseen(made.name, side, within)
+            self.store.intents.bury_unseen(made.name, side, within)
         self.store.problems.forget_unseen(kind, side)
-        for link in self.store.links.unseen(kind, side):
+        for link in unseen:
             if side == CRAFTER:
-                self.taken.lost.append(link)
+                self.store.links.lose(link.id)
             else:
                 mark_gone(self.store, link)
 
+    def _refuse_a_landslide(self, vanished: int) -> None:
+        """More than half of them at once proves nothing: a person must look (behaviour 9)."""
+        kind, side = self.kind.name, self.listing.side
+        there = self.store.links.living(kind, side) if vanished > _FEW_LINKED // 2 and not self.session.force else 0
+        if there >= _FEW_LINKED and 2 * vanished > there:
+            about = {"parent_kind": kind, "count": vanished, "linked": there, "service": SERVICES[side]}
+            raise PersonMustLook("safety_vanished", **about)
 
-def _cap(side: Side, server_time: datetime | None, now: str) -> str:
+
+def _cap(side: Side, moment: datetime) -> str:
     """No watermark past the start of the run: a moment from the future must not hide what comes after it."""
-    moment = server_time or datetime.fromisoformat(now)
     if side == CRAFTER:
         return format_utc(moment)
     return moment.astimezone(AMSTERDAM).strftime("%Y-%m-%dT%H:%M:%S")
@@ -302,11 +343,13 @@ def take_records(session: Session, records: Sequence[Record], taken: Taken) -> N
         groups.setdefault((record.kind, record.side), []).append(record)
     for (kind, side), group in groups.items():
         links = session.store.links.by_side(kind, side, [one.id for one in group])
+        announced = session.store.intents.announced(kind, side)
         for record in group:
-            _take(session, KINDS[kind], record, links.get(record.id), taken)
+            _take(session, KINDS[kind], record, links.get(record.id), record.id in announced, taken)
 
 
-def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken: Taken) -> None:
+def _take(session: Session, kind: Kind, record: Record, link: Link | None, announced: bool, taken: Taken) -> None:
+    """`announced`: a write of it is open, or was found and not linked yet."""
     store = session.store
     if link is not None and record.side == ACCOUNTVIEW and kind.is_other is not None and kind.is_other(record, link):
         _retire(store, link)
@@ -315,7 +358,7 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken
         if record.side == ACCOUNTVIEW and not record.reference and kind.twin is not None:
             record = _still_marked(store, record)
         fate = "drop" if record.absent else (kind.fate or kind.usual_fate)(record, session.policy)
-        if fate == "drop" and link is not None:  # its details went: that must be looked at (behaviour 21)
+        if announced or (fate == "drop" and link is not None):  # something went: that comes first (behaviour 21 and 44)
             fate = "plan"
         if fate == "drop":
             store.inbox.remove(record.kind, record.side, record.id)

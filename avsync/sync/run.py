@@ -20,13 +20,14 @@ from avsync.services.accountview.client import pick_company
 from avsync.state.events import KEPT_DAYS
 from avsync.state.store import Store
 from avsync.sync.causes import called_as
+from avsync.sync.clock import CACHE_KEY as CLOCK
 from avsync.sync.flow import foresee, sync_kind
 from avsync.sync.incidents import note_incidents
 from avsync.sync.plan import Action, rows_of
 from avsync.sync.problems import close_stale, expire, flow_problem, name_unread, unknown_outcomes
 from avsync.sync.read import Taken, read_listing
 from avsync.sync.recover import follow_numbers, notice_strays, recover
-from avsync.sync.schema import check_codes, pass_gate
+from avsync.sync.schema import check_codes, pass_gate, pass_gate_again
 from avsync.sync.session import Result, Session
 from avsync.sync.settle import settle
 from avsync.sync.timeline import tell_timelines
@@ -43,7 +44,7 @@ def run(session: Session) -> Result:
     with store.transaction():
         session.run = store.start_run(session.command, session.started)
         store.events.begin(session.run, session.now)
-        store.forget_absences(session.ago(days=1))
+        store.forget_absences(*session.lately())
         store.events.drop_old(session.ago(days=KEPT_DAYS))
     session.begun(session.run)
     for flow in session.on():
@@ -61,9 +62,12 @@ def run(session: Session) -> Result:
 def _prepare(session: Session) -> None:
     """Everything that comes before the first write."""
     session.accountview.company_id = _company(session)
+    session.notice_gap()
     pass_gate(session)
     _read(session)
     _see_that_it_is_there(session)
+    session.set_clock()
+    pass_gate_again(session)
     notice_strays(session.store, session.policy.company)
     _settle(session, session.running())
     if not (session.force or session.dry) and session.running():
@@ -93,13 +97,13 @@ def _company(session: Session) -> str:
         path = str(session.config.state_dir)
         raise PersonMustLook("state_other_company", company=code.upper(), known=known, path=path)
     key = f"company:{code}"
-    found = store.cached(key, session.ago(days=1)) if known is not None else None
+    found = store.cached(key, *session.lately()) if known is not None else None
     if found is None:
         with store.transaction():
-            store.cache("company", code.upper(), session.started)
+            store.cache("company", code.upper(), session.now())
         found = str(pick_company(session.accountview.companies(), code)["Id"])
         with store.transaction():
-            store.cache(key, found, session.started)
+            store.cache(key, found, session.now())
     return str(found)
 
 
@@ -119,14 +123,13 @@ def _read(session: Session) -> None:
                 taken += _listing(session, listing(ACCOUNTVIEW, kind))
     name_unread(session)
     session.skipped = sum(one.skipped for one in taken)
-    lost = [link for one in taken for link in one.lost]
     for flow in session.running():
         with _stops(session, flow):
             for kind in kinds_of(flow):
                 if kind.moved is not None:
                     follow_numbers(session, kind, before)
             for kind in kinds_of(flow):
-                recover(session, [link for link in lost if link.kind == kind.name])
+                recover(session, kind)
 
 
 def _listing(session: Session, one: Listing) -> list[Taken]:
@@ -310,7 +313,8 @@ def _finish(session: Session, caution: AvsyncError | None) -> Result:
     flows = {flow: session.count(flow).as_dict() for flow in session.on()}
     requests = {"accountview": session.accountview.http.requests, "crafter": session.crafter.http.requests}
     with store.transaction():
-        store.finish_run(session.run, session.now(), code, flows, requests)
+        store.finish_run(session.run, session.started, session.now(), code, flows, requests)
+        store.cache(CLOCK, session.clock.remembered(), session.now())
     plan = session.plan if session.dry else None
     incidents = [one.as_json() for one in store.incidents.open()]
     return Result(session.run, code, flows, requests, session.errors, plan, session.skipped, incidents, session.now(),
