@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook, TryLater
 from avsync.messages import texts
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, format_utc
 from avsync.services.http import Http
 from avsync.state.incidents import LINE, LOGIN, OUTAGE, SAFETY, SETUP, TIME, Incident, Moment
+from avsync.sync.causes import SERVICES
 from avsync.sync.session import Session
 
 Which = tuple[str, str]  # sort and service
@@ -58,4 +60,5 @@ def _services(session: Session) -> tuple[Http, Http]:
 
 def time_of(session: Session, one: Incident) -> Moment:
     """What time it is, for an incident: by the clock of another service than its own where that answers."""
-    return Moment(session.now())
+    there = ACCOUNTVIEW if one.service == SERVICES[CRAFTER] else CRAFTER
+    return Moment(format_utc(session.utc()), session.time(there) if session.clock.sure(there) else None)
