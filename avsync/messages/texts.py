@@ -19,6 +19,7 @@ import yaml
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST = 300
 _LISTS = ("mistakes", "missing")  # parameters that are lines of our own
+_PAIRS = ("changes", "differences")  # and those that are lists of a field and two values
 
 
 @cache
@@ -69,9 +70,18 @@ def text(code: str, language: str, params: Mapping[str, Any]) -> tuple[str, str]
 
 def _shown(name: str, value: object, language: str) -> str:
     """Kinds and fields by the words people use for them; lists of ours keep their lines."""
-    if name in ("field", "parent_kind") and isinstance(value, str):
+    if name in ("field", "parent_kind", "side") and isinstance(value, str):
         value = word(value, language)
+    if name in _PAIRS and isinstance(value, list):
+        return "; ".join(_pair(name, one, language) for one in value)
     return str(value) if name in _LISTS else _short("-" if value is None or value == "" else value)
+
+
+def _pair(name: str, pair: object, language: str) -> str:
+    """A field with two values: what it was and is, or what it is on either side."""
+    field, one, two = pair if isinstance(pair, (list, tuple)) and len(pair) == 3 else (str(pair), None, None)
+    first, second = (_short("-" if value in (None, "") else value) for value in (one, two))
+    return phrase("words", f"pair_of_{name}", language, field=word(str(field), language), first=first, second=second)
 
 
 def _behind(name: object, key: object) -> str:

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from avsync.errors import FeatureOff
 from avsync.messages import texts
-from avsync.records.kind import Kind, Link
+from avsync.records.kind import Kind, Link, Remark
 from avsync.records.registry import KINDS, kinds_of
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, other
 from avsync.services.http import Done, NotSent, Outcome, Rejected, Unknown
@@ -51,15 +51,21 @@ def tell(session: Session, action: Action, causes: Sequence[Cause], link: Link |
         store.problems.planned(About(action.kind.flow, record.kind, across, identity, "", ""))
 
 
+def tell_once(session: Session, kind: Kind, record: Record, link: Link, remarks: Sequence[Remark]) -> None:
+    """What is true from now on because a write was done, beside the problems that the record has."""
+    for one in remarks:
+        session.store.problems.add(about_record(session, kind, record, link), _cause(one), session.now())
+
+
 def causes_of(action: Action) -> list[Cause]:
-    """A record's remarks as its problems; `slot` tells two of one code apart."""
-    return [
-        Cause(
-            one.code, texts.severity(one.code), one.params,
-            str(one.params.get("slot") or one.params.get("field") or one.params.get("article") or ""),
-        )
-        for one in action.remarks
-    ]  # fmt: skip
+    """A record's remarks as its problems."""
+    return [_cause(one) for one in action.remarks]
+
+
+def _cause(one: Remark) -> Cause:
+    """`slot` tells two of one code apart."""
+    slot = one.params.get("slot") or one.params.get("field") or one.params.get("article") or ""
+    return Cause(one.code, texts.severity(one.code), one.params, str(slot))
 
 
 def about_record(session: Session, kind: Kind, record: Record, link: Link | None) -> About:

@@ -25,7 +25,7 @@ from avsync.state.intents import Intent
 from avsync.state.problems import Cause
 from avsync.sync.boundary import each
 from avsync.sync.plan import Action, Verb
-from avsync.sync.problems import causes_of, faulty, tell, told_about_user
+from avsync.sync.problems import causes_of, faulty, tell, tell_once, told_about_user
 from avsync.sync.read import mark_gone
 from avsync.sync.refs import read_one
 from avsync.sync.schema import CACHE_KEY, learn_reference
@@ -108,6 +108,7 @@ def _write_down(session: Session, action: Action) -> Link | None:
     if action.replaces:
         links.remove(action.replaces)
     if link is not None and not link.id:
+        links.remove_halves(link)
         link = replace(link, id=links.add(link))
     if link is not None:
         links.tell(link.id, action.told)
@@ -284,7 +285,8 @@ class Writer:
         write, record = one.write, one.job.action.record
         values = {} if write.lines is not None else {name: shown(value) for name, value in write.values.items()}
         told = {"told": write.told.get(write.side, {}), "own": write.told.get(other(write.side), {})}
-        detail = {"id": write.id or "", "values": values, "lines": write.lines, "day": write.day, **told}
+        said = [[one.code, dict(one.params)] for one in write.remarks]
+        detail = {"id": write.id or "", "values": values, "lines": write.lines, "day": write.day, "said": said, **told}
         return Intent(
             self.kind.name, write.side, "update" if write.id else "create", record.side, record.id, record.key,
             record.name, record.mark or write.id or "", detail, one.job.link.id if one.job.link else None,
@@ -426,6 +428,7 @@ class Writer:
             }
         if link is not None:
             self.store.links.tell(link.id, told)
+            tell_once(self.session, self.kind, one.job.action.record, link, one.write.remarks)
         return True
 
     def _saved_details(self, one: Sent, outcome: Done) -> bool:

@@ -229,7 +229,9 @@ def test_several_candidates_or_a_question_are_for_a_person() -> None:
     two = (HERE, record("customer", CR, id="c2", customer_number=None))
     action = decide(THERE, None, None, KNOWN, *two)
     assert said(action) == ("reject", "several_candidates")
-    assert action.params == {"candidates": "10001, Jansen BV (c2)"}
+    assert action.params == {"candidates": "10001 Jansen BV, Jansen BV"}
+    assert action.match is not None
+    assert (action.match.candidates, action.match.by) == (two, "number")
     asked = decide(THERE, match=Match((HERE,), "name", "10001 of 10002"))
     alone = decide(THERE, match=Match((), "", "10001 of 10002"))
     for one in (asked, alone):
@@ -318,7 +320,8 @@ def test_what_is_told_holds_at_once_for_what_agrees_and_after_the_write_for_the_
     assert "phone" not in {**action.told[AV], **action.told[CR]}
     assert action.writes[0].told == {AV: {"phone": "1"}, CR: {"phone": "1"}}
     assert action.told[AV]["postal_code"] == "1234 AB"  # what is read and never written is remembered as read
-    assert action.remarks == (Remark("conflict", {"field": "phone", "kept": "1", "lost": "2"}),)
+    assert action.writes[0].remarks == (Remark("conflict", {"field": "phone", "kept": "1", "lost": "2"}),)
+    assert (action.remarks, action.writes[0].changes) == ((), ())
     cut = knows(columns={("customer", "phone"): Column(upper=True)})
     assert linked("customer", {}, {"phone": "x2"}, cut).writes[0].told == {AV: {"phone": "X2"}, CR: {"phone": "x2"}}
 
