@@ -18,7 +18,7 @@ from avsync.errors import AvsyncError, Malformed, TryLater
 from avsync.messages import texts
 from avsync.records.kind import RETIRED, End, Kind, Link, Write
 from avsync.records.registry import listing
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, of_other_company, other
 from avsync.services.http import Done, NotSent, Outcome, Rejected, Unknown
 from avsync.state.inbox import Entry
 from avsync.state.intents import Intent
@@ -535,6 +535,9 @@ class Writer:
         if linked is not None and RETIRED in linked.accountview:
             self._reused(one, there)
             return True
+        if there is not None and (company := of_other_company(there.reference, self.session.policy.company)):
+            self._not_ours(one, there, company)
+            return True
         if there is None or linked is not None or there.key != record.key:
             return False
         with self.store.transaction():
@@ -544,10 +547,18 @@ class Writer:
 
     def _reused(self, one: Sent, there: Record | None) -> None:
         """AccountView gave the number out again, and in Crafter the old record still has it (behaviour 36)."""
-        self.session.count(self.kind.flow).failed += 1
         named = {"number": one.job.action.record.key, "name": there.name if there else "-"}
+        self._in_the_way(one, "number_reused", named)
+
+    def _not_ours(self, one: Sent, there: Record, company: str) -> None:
+        """What has the natural key bears another administration's mark (behaviour 2)."""
+        named = {"number": one.job.action.record.key, "name": there.name, "company": company}
+        self._in_the_way(one, "number_of_other_administration", named)
+
+    def _in_the_way(self, one: Sent, code: str, params: Mapping[str, str]) -> None:
+        self.session.count(self.kind.flow).failed += 1
         with self.store.transaction():
-            tell(self.session, one.job.action, [Cause("number_reused", "error", named)], one.job.link)
+            tell(self.session, one.job.action, [Cause(code, texts.severity(code), params)], one.job.link)
 
     def _one_by_one(self, one: Sent, outcome: Rejected) -> None:
         """Refused together: each goes by itself, so that one bad line does not hold back the others.
