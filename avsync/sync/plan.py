@@ -236,8 +236,11 @@ def _adopt(kind: Kind, record: Record, match: Match, old: Link | None, known: Kn
     (there,) = match.candidates
     leads: Side = CRAFTER if known.policy.flows[kind.flow] == "export" else ACCOUNTVIEW
     av, cr = (record, there) if record.side == ACCOUNTVIEW else (there, record)
-    told: dict[Side, Mapping[str, Canonical] | None] = {ACCOUNTVIEW: None, CRAFTER: None}
-    told[other(leads)] = (cr if leads == ACCOUNTVIEW else av).fields
+    first, second = (av, cr) if leads == ACCOUNTVIEW else (cr, av)
+    missing = {*kind.blank(first), *(name for name in kind.names if first.fields.get(name) is None)}
+    alone = {name for name in missing if second.fields.get(name) is not None}  # it still has to go across, or stay
+    told: dict[Side, Mapping[str, Canonical] | None] = {leads: None}
+    told[second.side] = {name: value for name, value in second.fields.items() if name not in alone}
     adopted = True
     if made is not None:
         told, adopted, leads = dict(made.told), bool(old and old.adopted), made.record_side

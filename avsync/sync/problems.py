@@ -133,18 +133,24 @@ def close_stale(session: Session, flow: str) -> None:
     for problem in store.problems.all(flow) + store.problems.all(flow, ignored=True):
         about, why = problem.about, problem.cause
         kept = (
-            why.code in _END_OTHERWISE or why.slot == ROW or about.kind not in names or _has_reason(store, about, why)
+            why.code in _END_OTHERWISE or why.slot == ROW or about.kind not in names or _has_reason(session, problem)
         )
         stale += [] if kept else [problem.id]
     store.problems.remove(stale)
 
 
-def _has_reason(store: Store, about: About, why: Cause) -> bool:
-    """An error or a wait needs a version in the inbox; a warning may also be about a record that is in step."""
+def _has_reason(session: Session, problem: Problem) -> bool:
+    """An error or a wait needs a version in the inbox; a warning may also be about a record that is in step.
+
+    Of a version that is only kept to be met it was the planning of the other side that told, and tells no more.
+    """
+    store, about = session.store, problem.about
     side: Side = ACCOUNTVIEW if about.side == ACCOUNTVIEW else CRAFTER
-    if store.inbox.get(about.kind, side, [about.record]):
-        return True
-    if why.severity != "warning":
+    entry = store.inbox.get(about.kind, side, [about.record]).get(about.record)
+    if entry is not None:
+        told = entry.fate == "plan" or problem.last_seen >= session.started or session.only is not None
+        return told or problem.cause.severity == "warning"
+    if problem.cause.severity != "warning":
         return False
     link = store.links.one(about.kind, side, about.record)
     return link is not None and not link.gone
