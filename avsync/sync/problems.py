@@ -132,9 +132,7 @@ def close_stale(session: Session, flow: str) -> None:
     stale = []
     for problem in store.problems.all(flow) + store.problems.all(flow, ignored=True):
         about, why = problem.about, problem.cause
-        kept = (
-            why.code in _END_OTHERWISE or why.slot == ROW or about.kind not in names or _has_reason(session, problem)
-        )
+        kept = why.code in _END_OTHERWISE or why.slot == ROW or about.kind not in names or _has_reason(session, problem)
         stale += [] if kept else [problem.id]
     store.problems.remove(stale)
 

@@ -81,6 +81,7 @@ class Promise:
     default_type: str
     contacts: bool
     references: bool
+    meetings: Sequence[Snapshot]
 
     def imports(self, flow: str) -> bool:
         return self.flows.get(flow, "off") in ("import", "both")
@@ -114,18 +115,20 @@ def differences(
     today: date | None = None,
     *,
     before: Snapshot | None = None,
+    meetings: Sequence[Snapshot] = (),
     but: Collection[str] = (),
     open_statuses: Collection[str] = (),
     default_type: str = "",
 ) -> list[str]:
     """Everything that is not in step, sorted. With `before` (see `look`) also what was written too much.
 
-    `but` holds AccountView keys and Crafter ids that are known to be wrong: what is about one of them is left out.
+    `meetings`: moments, besides that one, at which records may have met for the first time. `but` holds AccountView
+    keys and Crafter ids that are known to be wrong: what is about one of them is left out.
     """
     promise = Promise(
         flows, start_date, time_codes or {"work": "100", "travel": "200"},
         (today or datetime.now(AMSTERDAM).date()).isoformat(), open_statuses, default_type,
-        box.options.contacts_module, box.options.ext_id,
+        box.options.contacts_module, box.options.ext_id, [*filter(None, [before]), *meetings],
     )  # fmt: skip
     now, excused = look(box), set(but)
     parts = (_doubles, _customers, _contacts, _projects, _orders, _lines, _hours)
@@ -191,11 +194,11 @@ Ways = tuple[bool, bool]  # whether AccountView, and Crafter, may be written
 
 
 def _apart(
-    kind: str, key: str, about: tuple[str, ...], now: Compared, met: Compared | None, ways: Ways
+    kind: str, key: str, about: tuple[str, ...], now: Compared, met: Sequence[Compared], ways: Ways
 ) -> Iterator[Finding]:
-    """The fields that differ. `met`: the same when the two met, if both were there before the first run."""
+    """The fields that differ. `met`: the same at each moment at which the two may have met."""
     for field, told in now.items():
-        if not told.same and not (met is not None and _stays(told, met[field], ways)):
+        if not told.same and not any(_stays(told, then[field], ways) for then in met):
             yield _differ(kind, key, about, field, told.books, told.plan)
 
 
@@ -264,8 +267,8 @@ def _customers(now: Snapshot, promise: Promise, before: Snapshot | None) -> Iter
             if len(found) != 1:
                 yield Finding(f"customer {number}: {len(found)} times in Crafter", (number, *_ids(found)))
                 continue
-            yield from _customer(promise, before, row, found[0])
-            yield from _locations(now, promise, before, row, found[0])
+            yield from _customer(promise, row, found[0])
+            yield from _locations(now, promise, row, found[0])
     if promise.exports("customers"):
         for record in now.records("customers"):
             number = (record["customer_number"] or "").strip().upper()
@@ -274,7 +277,7 @@ def _customers(now: Snapshot, promise: Promise, before: Snapshot | None) -> Iter
                 yield Finding(f"customer {number or record['name']}: not in AccountView", about)
                 continue
             row = now.books["CONTACT"][number]
-            yield from _customer(promise, before, row, record)
+            yield from _customer(promise, row, record)
             if not row["SRC_CODE"] or not row["ACCT_NR"]:
                 yield Finding(f"customer {number}: no search code or ledger account in AccountView", about)
 
@@ -283,17 +286,16 @@ def _ids(records: Sequence[Row]) -> list[str]:
     return [record["id"] for record in records]
 
 
-def _were(before: Snapshot | None, table: str, key: str, resource: str, identity: str) -> tuple[Row, Row] | None:
-    """Both halves as they were before the first run; None unless both were there."""
-    if before is None or key not in before.books[table] or identity not in before.plan[resource]:
-        return None
-    return before.books[table][key], before.plan[resource][identity]
+def _were(promise: Promise, table: str, key: str, resource: str, identity: str) -> Iterator[tuple[Snapshot, Row, Row]]:
+    """Both halves as they were when they may have met, where both were there."""
+    for then in promise.meetings:
+        if key in then.books[table] and identity in then.plan[resource]:
+            yield then, then.books[table][key], then.plan[resource][identity]
 
 
-def _customer(promise: Promise, before: Snapshot | None, row: Row, record: Row) -> Iterator[Finding]:
+def _customer(promise: Promise, row: Row, record: Row) -> Iterator[Finding]:
     number, about = row["SUB_NR"], (row["SUB_NR"], record["id"])
-    were = _were(before, "CONTACT", number, "customers", record["id"])
-    met = _customer_told(*were) if were else None
+    met = [_customer_told(*were) for _, *were in _were(promise, "CONTACT", number, "customers", record["id"])]
     yield from _apart("customer", number, about, _customer_told(row, record), met, promise.ways("customers"))
     if record["external_ref"] != f"av:DEMO:customer:{number}":
         yield Finding(f"customer {number}: external_ref is {record['external_ref']!r}", about)
@@ -314,7 +316,7 @@ def addresses(row: Row) -> dict[str, Row]:
     return found
 
 
-def _locations(now: Snapshot, promise: Promise, before: Snapshot | None, row: Row, record: Row) -> Iterator[Finding]:
+def _locations(now: Snapshot, promise: Promise, row: Row, record: Row) -> Iterator[Finding]:
     number, about = row["SUB_NR"], (row["SUB_NR"], record["id"])
     places = [one for one in now.records("work-locations") if one["customer_id"] == record["id"]]
     for which, wanted in addresses(row).items():
@@ -323,8 +325,8 @@ def _locations(now: Snapshot, promise: Promise, before: Snapshot | None, row: Ro
         if len(found) != 1:
             yield Finding(f"location {number} {which}: {len(found)} times in Crafter", (*about, *_ids(found)))
             continue
-        were = _were(before, "CONTACT", number, "work-locations", found[0]["id"])
-        met = _location_told(addresses(were[0])[which], were[1]) if were and which in addresses(were[0]) else None
+        were = _were(promise, "CONTACT", number, "work-locations", found[0]["id"])
+        met = [_location_told(addresses(old)[which], place) for _, old, place in were if which in addresses(old)]
         told, there = _location_told(wanted, found[0]), (*about, found[0]["id"])
         yield from _apart("location", f"{number} {which}", there, told, met, promise.ways("customers"))
     mains = [one for one in places if one["is_main"]]
@@ -352,8 +354,7 @@ def _contacts(now: Snapshot, promise: Promise, before: Snapshot | None) -> Itera
         about, owner = (code, number, found[0]["id"]), now.plan["customers"].get(found[0]["customer_id"], {})
         if owner.get("customer_number") != number:
             yield _differ("contact", code, about, "customer", number, owner.get("customer_number"))
-        were = _were(before, "ASC_PP", code, "contacts", found[0]["id"])
-        met = _person_told(*were) if were else None
+        met = [_person_told(*were) for _, *were in _were(promise, "ASC_PP", code, "contacts", found[0]["id"])]
         yield from _apart("contact", code, about, _person_told(row, found[0]), met, (False, True))
 
 
@@ -367,27 +368,27 @@ def _person_told(row: Row, record: Row) -> Compared:
 def _projects(now: Snapshot, promise: Promise, before: Snapshot | None) -> Iterator[Finding]:
     there = now.numbered("projects", "project_code")
     if promise.imports("projects"):
-        yield from _types(now, before)
+        yield from _types(now, promise)
         for row in now.rows("PROJECTS"):
             yield from _project_in_crafter(now, promise, before, row, there.get(row["PROJ_CODE"], []))
     if promise.exports("projects"):
         for record in now.records("projects"):
             code = record["project_code"].strip().upper()
             if code in now.books["PROJECTS"]:
-                yield from _project(now, promise, before, now.books["PROJECTS"][code], record)
+                yield from _project(now, promise, now.books["PROJECTS"][code], record)
             else:
                 yield Finding(f"project {code}: not in AccountView", (code, record["id"], record["customer_id"]))
 
 
-def _types(now: Snapshot, before: Snapshot | None) -> Iterator[Finding]:
+def _types(now: Snapshot, promise: Promise) -> Iterator[Finding]:
     there = now.numbered("project-types", "code")
     for row in now.rows("PRO_TYPE"):
         code, found = row["PT_CODE"], there.get(row["PT_CODE"], [])
         if len(found) != 1:
             yield Finding(f"project type {code}: {len(found)} times in Crafter", (code, *_ids(found)))
         else:
-            were = _were(before, "PRO_TYPE", code, "project-types", found[0]["id"])
-            met = {"name": _text(were[0]["PT_DESC"], were[1]["name"])} if were else None
+            were = _were(promise, "PRO_TYPE", code, "project-types", found[0]["id"])
+            met = [{"name": _text(old["PT_DESC"], there["name"])} for _, old, there in were]
             told = {"name": _text(row["PT_DESC"], found[0]["name"])}
             yield from _apart("project type", code, (code, found[0]["id"]), told, met, (False, True))
 
@@ -406,18 +407,18 @@ def _project_in_crafter(
     if is_open(row, promise) and len(found) != 1:
         yield Finding(f"project {code}: {len(found)} times in Crafter", about)
     elif found and (is_open(row, promise) or found[0]["external_ref"]):
-        yield from _project(now, promise, before, row, found[0])
+        yield from _project(now, promise, row, found[0])
     if before is not None and not is_open(row, promise):
         made = [one for one in found if one["id"] not in before.plan["projects"]]
         if made:
             yield Finding(f"project {code}: is closed and was made in Crafter", about)
 
 
-def _project(now: Snapshot, promise: Promise, before: Snapshot | None, row: Row, record: Row) -> Iterator[Finding]:
+def _project(now: Snapshot, promise: Promise, row: Row, record: Row) -> Iterator[Finding]:
     code = row["PROJ_CODE"]
     about = (code, row["SUB_NR"], row["PRO_TYPE"], row["EMP_NR"], record["id"], record["customer_id"])
-    were = _were(before, "PROJECTS", code, "projects", record["id"])
-    met = _project_told(before, promise, *were) if before and were else None
+    were = _were(promise, "PROJECTS", code, "projects", record["id"])
+    met = [_project_told(then, promise, *both) for then, *both in were]
     told = _project_told(now, promise, row, record)
     yield from _apart("project", code, about, told, met, promise.ways("projects"))
     if record["external_ref"] != f"av:DEMO:project:{code}":
@@ -451,7 +452,7 @@ def _orders(now: Snapshot, promise: Promise, before: Snapshot | None) -> Iterato
     ours = {row["EXT_ID"]: row for row in now.rows("SO_HDR") if row["EXT_ID"].startswith("avs")}
     if promise.exports("orders"):
         for record in now.records("work-orders"):
-            yield from _work_order(now, promise, before, record, ours.get(reference("order", record["id"])))
+            yield from _work_order(now, promise, record, ours.get(reference("order", record["id"])))
         yield from _nobodys(now, "order", ours, "work-orders", "ORD_NR")
     if promise.imports("orders"):
         there = now.numbered("work-orders", "order_number")
@@ -461,7 +462,7 @@ def _orders(now: Snapshot, promise: Promise, before: Snapshot | None) -> Iterato
             if row["ORD_DATE"] >= promise.start_date and len(found) != 1:
                 yield Finding(f"order {row['ORD_NR']}: {len(found)} times in Crafter", about)
             elif row["ORD_DATE"] >= promise.start_date:
-                yield from _order(now, promise, before, row, found[0])
+                yield from _order(now, promise, row, found[0])
             elif before and any(one["id"] not in before.plan["work-orders"] for one in found):
                 yield Finding(f"order {row['ORD_NR']}: is older than the start date and was made in Crafter", about)
 
@@ -483,9 +484,7 @@ def made_on(record: Row) -> str:
     return datetime.fromisoformat(record["created_at"]).astimezone(AMSTERDAM).date().isoformat()
 
 
-def _work_order(
-    now: Snapshot, promise: Promise, before: Snapshot | None, record: Row, ours: Row | None
-) -> Iterator[Finding]:
+def _work_order(now: Snapshot, promise: Promise, record: Row, ours: Row | None) -> Iterator[Finding]:
     number = held(record["order_number"], upper=True)
     about = (number, record["id"], record["customer_id"], record["project_id"] or "")
     if not _travels(record, promise):
@@ -500,14 +499,14 @@ def _work_order(
         yield Finding(f"work order {record['number']}: is order {ours['ORD_NR']}, but carries {number}", about)
     if ours and (ours["ORD_DATE"] != made_on(record) or ours["RPL_INV"] != ours["RPL_DEL"]):
         yield Finding(f"order {number}: wrong order date or invoice customer", about)
-    yield from _order(now, promise, before, row, record)
+    yield from _order(now, promise, row, record)
 
 
-def _order(now: Snapshot, promise: Promise, before: Snapshot | None, row: Row, record: Row) -> Iterator[Finding]:
+def _order(now: Snapshot, promise: Promise, row: Row, record: Row) -> Iterator[Finding]:
     number = row["ORD_NR"]
     about = (number, row["RPL_DEL"], row["PROJ_CODE"], record["id"], record["customer_id"], record["project_id"] or "")
-    were = _were(before, "SO_HDR", number, "work-orders", record["id"])
-    met = _order_told(before, *were) if before and were else None
+    were = _were(promise, "SO_HDR", number, "work-orders", record["id"])
+    met = [_order_told(then, *both) for then, *both in were]
     told = _order_told(now, row, record)
     project = {"project": told.pop("project")}
     yield from _apart("order", number, about, told, met, promise.ways("orders"))
