@@ -26,7 +26,9 @@ from avsync.records.kind import (
     Row,
     Translated,
     Value,
+    by_number,
     fitted,
+    in_order,
     key_across,
 )
 from avsync.records.match import other_house_number, other_mail, other_person, other_phone, share_a_word
@@ -72,27 +74,20 @@ def _customer_asks(record: Record, link: Link | None, known: Known) -> Iterable[
 
 def _match_customer(record: Record, look: Look, known: Known) -> Match:
     """By number, else by name: the only one from either side, and nothing may contradict it (behaviour 6)."""
-    across = other(record.side)
-    found = look("customer", across, "key", record.key) if record.key else []
-    if found:
-        rivals = [one for one in look("customer", record.side, "key", record.key) if one.id != record.id]
-        return Match((*found, *rivals), "number", against=_other_name(*_in_order(record, found[0])))
+    numbered = by_number(record, look)
+    if numbered:
+        return Match(numbered, "number", against=_other_name(*in_order(record, numbered[0])))
     found = _by_name(record, look)
     rivals = [one for one in _by_name(found[0], look) if one.id != record.id] if len(found) == 1 else []
-    against = _other_address(*_in_order(record, found[0]), look) if found else None
+    against = _other_address(*in_order(record, found[0]), look) if found else None
     return Match((*found, *rivals), "name", against=against)
-
-
-def _in_order(one: Record, two: Record) -> tuple[Record, Record]:
-    """AccountView's, Crafter's."""
-    return (one, two) if one.side == ACCOUNTVIEW else (two, one)
 
 
 def _by_name(record: Record, look: Look) -> list[Record]:
     """Same name and a postal code in common, where Crafter's has no number and AccountView's stands on no other."""
     found = []
     for one in look("customer", other(record.side), "alike", record.alike):
-        customer, address = _in_order(record, one)
+        customer, address = in_order(record, one)
         places = look("location", CRAFTER, "owner", address.id)
         free = not address.fields["number"] and not look("customer", CRAFTER, "key", customer.key)
         if free and _postal_codes(customer) & _codes_of(places):

@@ -602,4 +602,16 @@ def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
         return Match()  # it would bear our mark
     if kind.match is not None:
         return kind.match(record, look, known)
-    return Match(tuple(look(kind.name, across, "key", record.key)) if record.key else (), "number")
+    return Match(by_number(record, look), "number")
+
+
+def in_order(one: Record, two: Record) -> tuple[Record, Record]:
+    """Of two halves AccountView's, then Crafter's."""
+    return (one, two) if one.side == ACCOUNTVIEW else (two, one)
+
+
+def by_number(record: Record, look: Look) -> tuple[Record, ...]:
+    """Who bears the same number or code on the side across, and then on the record's own side: one that is not the only
+    one there either."""
+    across, here = (look(record.kind, side, "key", record.key) for side in (other(record.side), record.side))
+    return (*across, *(one for one in here if one.id != record.id)) if across and record.key else ()

@@ -314,6 +314,45 @@ def test_what_refers_to_a_customer_in_question_waits_for_the_answer(tmp_path: Pa
         one.in_step()
 
 
+# projects
+
+
+@pytest.mark.parametrize("direction", ["import", "export"])
+def test_a_code_that_names_a_project_of_another_customer_is_a_question(tmp_path: Path, direction: str) -> None:
+    """A mistyped code: nobody's project is renamed, moved or booked on."""
+    with shop(tmp_path, {"projects": direction, "orders": "off"}) as one:
+        one.box.accountview.edit("PROJECTS", "P3", PROJ_DESC="Ketelhuis")
+        one.box.crafter.edit("projects", "project-3", name="Daklekkage", customer_id="klant-1")
+        for _ in range(2):
+            assert one.run()["exit"] == 1
+            found = one.problem()
+            assert (found["code"], found["kind"], found["key"]) == ("same_project_by_code", "project", "P3")
+            assert all(word in found["message"] for word in ("P3", "Ketelhuis", "Daklekkage"))
+            assert len(one.told("project-3")) == 1
+        assert one.box.accountview.row("PROJECTS", "P3")["PROJ_DESC"] == "Ketelhuis"
+        one.rests(1)
+        one.box.crafter.edit("projects", "project-3", project_code="P4")
+        one.goes()
+        assert one.codes() == []
+        assert {row["PROJ_CODE"] for row in one.box.accountview.rows("PROJECTS")} >= {"P1", "P2", "P3"}
+        assert len(one.box.crafter.records("projects")) == (4 if direction == "import" else 3)
+        one.rests()
+
+
+@pytest.mark.parametrize(
+    "edit", [{"customer_id": "klant-1"}, {"name": "Daklekkage"}, {"name": "p3 ketelhuis", "customer_id": "klant-1"}]
+)
+def test_a_code_under_another_name_or_customer_alone_is_the_same_project(tmp_path: Path, edit: dict[str, str]) -> None:
+    with shop(tmp_path, {"orders": "off"}) as one:
+        one.box.accountview.edit("PROJECTS", "P3", PROJ_DESC="Ketelhuis")
+        one.box.crafter.edit("projects", "project-3", **{"name": "Ketelhuis", **edit})
+        one.goes()
+        there = one.box.crafter.record("projects", "project-3")
+        assert (there["name"], there["customer_id"]) == ("Ketelhuis", "klant-2")
+        assert one.codes() == ["values_replaced"]
+        one.in_step()
+
+
 # locations and contacts
 
 
