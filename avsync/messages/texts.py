@@ -29,6 +29,7 @@ _SYSTEMS = {"accountview": "AccountView", "crafter": "Crafter"}
 _UNITS = (("w", 7 * 86400), ("d", 86400), ("h", 3600), ("m", 60))
 _GAP = re.compile(r"\{([\w/]+)(?::(\w+))?\}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d\Z")
+_PAIRS = ("changes", "differences")  # and those that are lists of a field and two values
 
 
 @cache
@@ -129,12 +130,14 @@ def _shown(name: str, value: object, language: str, kind: str) -> str:
     """Kinds and fields by the words people use for them; lists of ours keep their lines."""
     if name == "field" and isinstance(value, str):
         return field_name(value, language, kind)
-    if name in ("parent_kind", "part") and isinstance(value, str):
+    if name in ("parent_kind", "part", "side") and isinstance(value, str):
         value = word(value, language)
     if name == "found" and isinstance(value, str):
         return _found(value, language)
     if isinstance(value, str) and (name in _QUANTITIES or _DAY.match(value)):
         return written(value, "number" if name in _QUANTITIES else "day", language)
+    if name in _PAIRS and isinstance(value, list):
+        return "; ".join(_pair(name, one, language) for one in value)
     return str(value) if name in _LISTS else _short("-" if value is None or value == "" else value)
 
 
@@ -148,6 +151,15 @@ def _found(value: str, language: str) -> str:
         return phrase("words", "found_characters", language, count=count)
     name = f"found_{value.replace(' ', '_')}"
     return word(name, language) if known(name) else f"“{_short(value)}”"
+
+
+def _pair(name: str, pair: object, language: str) -> str:
+    """A field with two values: what it was and is, or what it is on either side."""
+    field, one, two = pair if isinstance(pair, (list, tuple)) and len(pair) == 3 else (str(pair), None, None)
+    first, second = (_short("-" if value in (None, "") else value) for value in (one, two))
+    return phrase(
+        "words", f"pair_of_{name}", language, field=field_name(str(field), language), first=first, second=second
+    )
 
 
 def _behind(name: object, key: object) -> str:

@@ -213,10 +213,19 @@ class Translated:
     leave: bool = False
 
 
+class Change(NamedTuple):
+    """What a first meeting does to a field of one side: it is filled where `old` is None, else replaced. Both values
+    as people read them."""
+
+    field: str
+    old: Canonical
+    new: Canonical
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """One request: `values` in the target's neutral names; `id` (in AccountView the row's key) None creates. `told`
-    holds once it is done.
+    holds once it is done, and only then `remarks` are true; `changes`: what of it comes of a first meeting.
 
     `lines`: what a look-up needs afterwards where the record's details are written, not the record itself. `day`: the
     one it stands under in the books, empty for a record without (behaviour 52).
@@ -231,6 +240,8 @@ class Write:
     counts: Mapping[str, int] = field(default_factory=dict)
     seen: Mapping[str, Canonical] = field(default_factory=dict)  # what an update would replace, as it was planned
     day: str = ""
+    changes: tuple[Change, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,11 +269,13 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a first meeting found, and by what. More than one, or a `question`, is for a person to decide."""
+    """What a first meeting found, and by what (`reference`, `number`, `name`, …). More than one, a `question`, or
+    something that speaks `against` it, is for a person to decide."""
 
     candidates: tuple[Record, ...] = ()
     by: str = ""
     question: str = ""
+    against: Refuse | None = None
 
 
 Versions = Mapping[Side, Record]  # both halves, as read or as last told
@@ -391,6 +404,12 @@ class Kind:
         """The field of that name."""
         return next(one for one in self.fields if one.name == name)
 
+    def blank(self, record: Record) -> frozenset[str]:
+        """The fields of which the record has no value but a stand-in: a project's code where it has no name."""
+        stand_ins = {one.name: one.instead for one in self.fields if one.instead and record.side == ACCOUNTVIEW}
+        told = record.fields
+        return frozenset(name for name, instead in stand_ins.items() if told.get(name) == told.get(instead))
+
     def column(self, wanted: Field, identity: str) -> str | None:
         """The neutral AccountView column of a field; where a row holds several, that depends on which it is."""
         return self.within[identity.rpartition(":")[2]].get(wanted.name) if self.within else wanted.accountview
@@ -477,11 +496,23 @@ def asks_of(kind: Kind, record: Record, link: Link | None, known: Known) -> Iter
             number = known.of("row", one.list, record.side, value).accountview if one.against else ""
             if number and record.side == CRAFTER:
                 yield Ask("row", one.against, ACCOUNTVIEW, number)
+    if link is not None and any(end.told is None for end in link.end.values()):
+        yield from _asks_of_first_meeting(kind, record)
     start = crafter_reference(known.policy.company, kind.name, "")
     if record.side == CRAFTER and link is None and record.reference.startswith(start):
         yield Ask("record", kind.name, ACCOUNTVIEW, record.reference.removeprefix(start))  # is it still there?
     if kind.asks is not None:
         yield from kind.asks(record, link, known)
+
+
+def _asks_of_first_meeting(kind: Kind, record: Record) -> Iterable[Ask]:
+    """By what name people know what it refers to, wherever the flow may write: it may be replaced, and that is told."""
+    for one in kind.fields:
+        value = record.fields.get(one.name)
+        if value and one.ref and not one.over[0]:
+            yield Ask("link", one.ref, record.side, value)
+        elif value and one.list and not one.over[0]:
+            yield Ask("row", one.list, record.side, value)
 
 
 def named_by_mark(kind: Kind, record: Record, known: Known) -> str:
@@ -526,7 +557,7 @@ def translate(kind: Kind, record: Record, known: Known) -> dict[str, Translated 
                 raise Refuse(one.empty)
             elif one.ref:
                 made[one.name] = Translated(key_across(one.ref, record.side, value, known) if value else None)
-            elif to_crafter or ACCOUNTVIEW not in kind.changed:
+            elif to_crafter:
                 made[one.name] = Translated(value)  # Crafter's fields are wider than AccountView's
             else:
                 made[one.name] = fitted(kind.table, one, one.accountview, value, known)
@@ -608,4 +639,16 @@ def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
         return Match()  # it would bear our mark
     if kind.match is not None:
         return kind.match(record, look, known)
-    return Match(tuple(look(kind.name, across, "key", record.key)) if record.key else (), "number")
+    return Match(by_number(record, look), "number")
+
+
+def in_order(one: Record, two: Record) -> tuple[Record, Record]:
+    """Of two halves AccountView's, then Crafter's."""
+    return (one, two) if one.side == ACCOUNTVIEW else (two, one)
+
+
+def by_number(record: Record, look: Look) -> tuple[Record, ...]:
+    """Who bears the same number or code on the side across, and then on the record's own side: one that is not the only
+    one there either."""
+    across, here = (look(record.kind, side, "key", record.key) for side in (other(record.side), record.side))
+    return (*across, *(one for one in here if one.id != record.id)) if across and record.key else ()

@@ -12,16 +12,21 @@ from avsync.records.kind import (
     Kind,
     Known,
     Link,
+    Look,
     LookUp,
+    Match,
     Policy,
     Refuse,
     Remark,
     Translated,
     Value,
     WaitFor,
+    by_number,
+    in_order,
     key_across,
     key_in,
 )
+from avsync.records.match import share_a_word
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, required
 
 FLOW = "projects"
@@ -118,6 +123,26 @@ def _is_other(record: Record, link: Link) -> bool:
     return len(before) > 1 and all(record.fields[name] != value for name, value in before.items())
 
 
+def _match(record: Record, look: Look, known: Known) -> Match:
+    """By code; of another customer and under a wholly different name it is another project (behaviour 6)."""
+    found = by_number(record, look)
+    if not found or not _of_another(record, found[0], known) or share_a_word(*map(_own_name, (record, found[0]))):
+        return Match(found, "number")
+    there, here = in_order(record, found[0])
+    against = Refuse("same_project_by_code", project=record.key, accountview=there.name, crafter=here.name)
+    return Match(found, "number", against=against)
+
+
+def _of_another(record: Record, there: Record, known: Known) -> bool:
+    owner, across = known.ref("customer", record.side, record.fields["customer"]), there.fields["customer"]
+    mine = owner.crafter if there.side == CRAFTER else owner.accountview
+    return owner.known and across is not None and mine != across
+
+
+def _own_name(project: Record) -> Canonical:
+    return None if PROJECT.blank(project) else project.name
+
+
 def _new(side: Side, record: Record, known: Known) -> dict[str, Value]:
     status = known.policy.new_project_status
     return {"status": status} if status and side == ACCOUNTVIEW else {}
@@ -139,7 +164,8 @@ PROJECT = Kind(
         Field("status", "code", crafter=None, merged=False,
               used=lambda policy: bool(policy.open_statuses or policy.new_project_status)),
     ),
-    title=lambda side, fields: fields["name"], makeable=_makeable, is_other=_is_other, asks=_asks, new=_new,
+    title=lambda side, fields: fields["name"], makeable=_makeable, match=_match, is_other=_is_other, asks=_asks,
+    new=_new,
     configured=lambda policy: [("status", "accountview.new_project_status", policy.new_project_status)],
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from avsync.records.values import Record, Side, of_other_company
+from avsync.records.values import Record, Side, of_other_company, other
 from avsync.state.db import ONE_STATEMENT
 
 _NAMES = tuple(one.name for one in fields(Record))
@@ -89,9 +89,10 @@ class Inbox:
     def free(
         self, taken: Collection[tuple[Side, str]], company: str, kind: str, side: Side, column: str, value: str
     ) -> list[Record]:
-        """Those of them that no link points at, that are not taken by now, and that bear no other company's mark."""
+        """Those of them that no link joins to another, that are not taken by now, and that bear no other company's
+        mark. One that is to be made again on the side across is free as well."""
         found = [entry.record for entry in self._where(column, kind, side, [value])] if value else []
-        sql = f"SELECT 1 FROM links WHERE kind = ? AND {side} = ?"
+        sql = f"SELECT 1 FROM links WHERE kind = ? AND {side} = ? AND (gone = 1 OR {other(side)} IS NOT NULL)"
         mine = [one for one in found if (side, one.id) not in taken and not of_other_company(one.reference, company)]
         return [one for one in mine if not self.db.execute(sql, [kind, one.id]).fetchone()]
 

@@ -199,6 +199,14 @@ class Links:
         sql = "UPDATE links SET adopted = 1 WHERE kind = ? AND (id = ? OR ? IS NULL)"
         self.db.execute(sql, [kind, identity, identity])
 
+    def remove_halves(self, link: Link) -> None:
+        """What is to be made again on the side across has been met there instead."""
+        sql = (
+            "DELETE FROM links WHERE kind = ? AND gone = 0"
+            " AND (accountview = ? AND crafter IS NULL OR crafter = ? AND accountview IS NULL)"
+        )
+        self.db.execute(sql, [link.kind, link.accountview, link.crafter])
+
     def doubt(self, kinds: Iterable[str]) -> None:
         """The same of all of these kinds, until AccountView shows which were not changed since."""
         self.db.conn.executemany(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from avsync.errors import AvsyncError
 from avsync.messages import texts
-from avsync.records.kind import Kind, Link, known_as
+from avsync.records.kind import Kind, Link, Remark, known_as
 from avsync.records.registry import KINDS, kinds_of
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, other
 from avsync.state.intents import Intent
@@ -42,16 +42,21 @@ def tell(session: Session, action: Action, causes: Sequence[Cause], link: Link |
         store.problems.planned(About(action.kind.flow, record.kind, across, identity, "", ""))
 
 
+def tell_once(session: Session, kind: Kind, record: Record, link: Link, remarks: Sequence[Remark]) -> None:
+    """What is true from now on because a write was done, beside the problems that the record has."""
+    for one in remarks:
+        session.store.problems.add(about_record(session, kind, record, link), _cause(one), session.now())
+
+
 def causes_of(action: Action) -> list[Cause]:
-    """A record's remarks as its problems; `slot` tells two of one code apart."""
-    return [
-        cause(
-            one.code,
-            str(one.params.get("slot") or one.params.get("field") or one.params.get("article") or ""),
-            **one.params,
-        )
-        for one in action.remarks
-    ]
+    """A record's remarks as its problems."""
+    return [_cause(one) for one in action.remarks]
+
+
+def _cause(one: Remark) -> Cause:
+    """`slot` tells two of one code apart."""
+    slot = one.params.get("slot") or one.params.get("field") or one.params.get("article") or ""
+    return cause(one.code, str(slot), **one.params)
 
 
 def about_record(session: Session, kind: Kind, record: Record, link: Link | None) -> About:
@@ -154,19 +159,23 @@ def close_stale(session: Session, flow: str) -> None:
     stale = []
     for problem in store.problems.all(flow) + store.problems.all(flow, ignored=True):
         about, why = problem.about, problem.cause
-        kept = (
-            why.code in _END_OTHERWISE or why.slot == ROW or about.kind not in names or _has_reason(store, about, why)
-        )
+        kept = why.code in _END_OTHERWISE or why.slot == ROW or about.kind not in names or _has_reason(session, problem)
         stale += [] if kept else [problem.id]
     store.problems.remove(stale)
 
 
-def _has_reason(store: Store, about: About, why: Cause) -> bool:
-    """An error or a wait needs a version in the inbox; a warning may also be about a record that is in step."""
+def _has_reason(session: Session, problem: Problem) -> bool:
+    """An error or a wait needs a version in the inbox; a warning may also be about a record that is in step.
+
+    Of a version that is only kept to be met it was the planning of the other side that told, and tells no more.
+    """
+    store, about = session.store, problem.about
     side: Side = ACCOUNTVIEW if about.side == ACCOUNTVIEW else CRAFTER
-    if store.inbox.get(about.kind, side, [about.record]):
-        return True
-    if why.severity != "warning":
+    entry = store.inbox.get(about.kind, side, [about.record]).get(about.record)
+    if entry is not None:
+        told = entry.fate == "plan" or problem.last_seen >= session.started or session.only is not None
+        return told or problem.cause.severity == "warning"
+    if problem.cause.severity != "warning":
         return False
     link = store.links.one(about.kind, side, about.record)
     return link is not None and not link.gone

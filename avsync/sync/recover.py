@@ -190,7 +190,7 @@ def _vanished(session: Session, kind: Kind, after: int) -> dict[str, list[Link]]
     there: dict[str, bool] = {}
     for number, link in session.store.links.namesakes(kind.name, after):
         record = session.store.inbox.one(kind.name, ACCOUNTVIEW, number)
-        if record is None or not _same_place(session, kind, record, link):
+        if record is None or _stands_in_crafter(session, kind, number) or not _same_place(session, kind, record, link):
             continue
         old = link.accountview
         if old not in there:
@@ -202,6 +202,11 @@ def _vanished(session: Session, kind: Kind, after: int) -> dict[str, list[Link]]
         if not there[old]:
             found.setdefault(number, []).append(link)
     return found
+
+
+def _stands_in_crafter(session: Session, kind: Kind, number: str) -> bool:
+    """Whether a free record there bears that very number: then the two meet by it."""
+    return bool(session.store.inbox.free((), session.policy.company, kind.name, CRAFTER, "key", number))
 
 
 def _same_place(session: Session, kind: Kind, record: Record, link: Link) -> bool:

@@ -159,9 +159,15 @@ class Refs:
         elif not kind.findable:
             return None
         else:
-            field = kind.field(kind.known_by[0]).crafter or ""
-            found = self.session.crafter.find(kind.resource, {field: number})
+            found = self._spelt(kind, number)
         return read_one(self.session, kind, other(side), found[0]) if len(found) == 1 else None
+
+    def _spelt(self, kind: Kind, number: str) -> list[Row]:
+        """Crafter's filters tell capitals apart, people do not: as it is spelt here, and in capitals and without."""
+        field = kind.field(kind.known_by[0]).crafter or ""
+        spellings = dict.fromkeys((number, number.upper(), number.lower()))
+        rows = [row for spelling in spellings for row in self.session.crafter.find(kind.resource, {field: spelling})]
+        return list({str(row["id"]): row for row in rows}.values())
 
     # --- versions
 

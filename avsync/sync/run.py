@@ -226,7 +226,7 @@ class Change:
             if write.side == ACCOUNTVIEW:
                 parts = write.counts or {
                     "created": int(action.verb == "create"),
-                    "updated": int(action.verb != "create"),
+                    "updated": int(action.verb == "update"),  # what is met just now was not linked before
                 }
                 self.new += parts.get("created", 0)
                 self.changed[action.kind.name] += parts.get("updated", 0)

@@ -12,12 +12,14 @@ from dataclasses import replace
 from typing import Any
 
 from avsync.errors import AvsyncError, LoginNeeded, Malformed, OutOfTime, PersonMustLook
-from avsync.records.kind import Kind
+from avsync.records.kind import Kind, Remark
 from avsync.records.registry import KINDS, listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, other
 from avsync.state.intents import Intent
 from avsync.sync.boundary import cause_of, each
-from avsync.sync.refs import read_one
+from avsync.sync.plan import true_of
+from avsync.sync.problems import tell_once
+from avsync.sync.refs import read_one, told_by
 from avsync.sync.schema import learn_reference, reference_kept
 from avsync.sync.session import Session
 
@@ -209,6 +211,10 @@ def _settle_update(session: Session, kind: Kind, intent: Intent) -> None:
             sides = {intent.side: told, other(intent.side): own}
             store.links.tell(link.id, {side: {name: values[name] for name in shows if name in values}
                                        for side, values in sides.items()}, intent.side)  # fmt: skip
+            said = [true_of(Remark(code, params), shows) for code, params in intent.detail.get("said", [])]
+            record = store.inbox.one(kind.name, intent.record_side, intent.record) or told_by(link, intent.record_side)
+            named = replace(record, key=intent.key, name=intent.name)
+            tell_once(session, kind, named, link, [one for one in said if one is not None])
         if now is not None:
             store.inbox.put(now, "plan")
         store.intents.close([intent.id])

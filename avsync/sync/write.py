@@ -18,7 +18,7 @@ from avsync.errors import AvsyncError, Malformed, RecordUnavailable, TryLater
 from avsync.messages import texts
 from avsync.records.kind import RETIRED, End, Kind, Link, Write
 from avsync.records.registry import listing
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, of_other_company, other
 from avsync.services.http import Done, NotSent, Outcome, Rejected, Unknown
 from avsync.state.inbox import Entry
 from avsync.state.intents import Intent
@@ -26,7 +26,7 @@ from avsync.state.problems import Cause
 from avsync.sync.boundary import each
 from avsync.sync.causes import SERVICES, called_as, cause
 from avsync.sync.plan import Action, Verb
-from avsync.sync.problems import causes_of, faulty, tell
+from avsync.sync.problems import causes_of, faulty, tell, tell_once
 from avsync.sync.read import mark_gone
 from avsync.sync.refs import read_one
 from avsync.sync.schema import CACHE_KEY, learn_reference
@@ -114,6 +114,7 @@ def _write_down(session: Session, action: Action) -> Link | None:
     if action.replaces:
         links.remove(action.replaces, "replaced")
     if link is not None and not link.id:
+        links.remove_halves(link)
         found = other(link.origin) if action.verb == Verb.ADOPT and not link.adopted else None  # ours, its answer lost
         link = replace(link, id=links.add(link, found))
         _bury(session, link)
@@ -305,7 +306,8 @@ class Writer:
         write, record = one.write, one.job.action.record
         values = {} if write.lines is not None else {name: shown(value) for name, value in write.values.items()}
         told = {"told": write.told.get(write.side, {}), "own": write.told.get(other(write.side), {})}
-        detail = {"id": write.id or "", "values": values, "lines": write.lines, "day": write.day, **told}
+        said = [[one.code, dict(one.params)] for one in write.remarks]
+        detail = {"id": write.id or "", "values": values, "lines": write.lines, "day": write.day, "said": said, **told}
         detail["called"] = called_as(self.session.config.language, record)
         return Intent(
             self.kind.name, write.side, "update" if write.id else "create", record.side, record.id, record.key,
@@ -457,6 +459,7 @@ class Writer:
         if link is not None:
             marked = one.job.action.verb == Verb.UPDATE and "external_ref" in one.write.values
             self.store.links.tell(link.id, told, one.write.side, marked)
+            tell_once(self.session, self.kind, one.job.action.record, link, one.write.remarks)
         return True
 
     def _saved_details(self, one: Sent, outcome: Done) -> bool:
@@ -567,6 +570,9 @@ class Writer:
         if linked is not None and RETIRED in linked.accountview:
             self._reused(one, there)
             return True
+        if there is not None and (company := of_other_company(there.reference, self.session.policy.company)):
+            self._not_ours(one, there, company)
+            return True
         if there is None or linked is not None or there.key != record.key:
             return False
         with self.store.transaction():
@@ -576,7 +582,14 @@ class Writer:
 
     def _reused(self, one: Sent, there: Record | None) -> None:
         """AccountView gave the number out again, and in Crafter the old record still has it (behaviour 36)."""
-        why = cause("number_reused", number=one.job.action.record.key, name=there.name if there else "-")
+        self._in_the_way(one, "number_reused", name=there.name if there else "-")
+
+    def _not_ours(self, one: Sent, there: Record, company: str) -> None:
+        """What has the natural key bears another administration's mark (behaviour 2)."""
+        self._in_the_way(one, "number_of_other_administration", name=there.name, company=company)
+
+    def _in_the_way(self, one: Sent, code: str, **params: str) -> None:
+        why = cause(code, number=one.job.action.record.key, **params)
         with self.store.transaction():
             tell(self.session, one.job.action, [why], one.job.link)
 
