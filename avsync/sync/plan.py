@@ -441,9 +441,9 @@ class _Pair:
         if self.known.policy.flows[self.kind.flow] == "both":
             for one in lost:
                 wanted = self.kind.field(one.field)
-                kept = spoken(wanted, one.kept, ACCOUNTVIEW, self.known) or None
-                lost = spoken(wanted, one.lost, CRAFTER, self.known) or None
-                yield Remark("conflict", {"field": one.field, "kept": kept, "lost": lost})
+                said = {"kept": spoken(wanted, one.kept, ACCOUNTVIEW, self.known) or None,
+                        "lost": spoken(wanted, one.lost, CRAFTER, self.known) or None}  # fmt: skip
+                yield Remark("conflict", {"field": one.field, **said})
 
     def _changes(self, sent: Mapping[str, Canonical], side: Side) -> tuple[Change, ...]:
         """What is written there of fields that the two never had in common: flags apart, nobody entered those."""
