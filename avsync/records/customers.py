@@ -223,7 +223,7 @@ def _match_location(record: Record, look: Look, known: Known) -> Match:
     there = [one for one in free if _same_place(record, one)]
     if there or record.fields["main"] != "true":
         return Match(tuple(sorted(there, key=lambda one: one.fields["main"] != record.fields["main"])[:1]), "place")
-    others = look(record.kind, ACCOUNTVIEW, "owner", record.owner)
+    others = look(record.kind, ACCOUNTVIEW, "owner", record.owner) if free else []
     left = [one for one in free if not any(_same_place(other, one) for other in others)]
     main = [one for one in left if one.fields["main"] == "true" and not _would_mix(record, one)]
     return Match(tuple(main), "main")
@@ -292,8 +292,9 @@ LOCATION = Kind(
 def _match_contact(record: Record, look: Look, known: Known) -> Match:
     """By name and e-mail, then by e-mail where the names do not contradict, then by name, each among those that are
     left. Two of AccountView's who may both be meant are a question, as two of Crafter's are (behaviour 6)."""
-    here = [record, *(one for one in look(record.kind, ACCOUNTVIEW, "owner", record.owner) if one.id != record.id)]
     there = _of_the_same_customer(record, look, known)
+    others = look(record.kind, ACCOUNTVIEW, "owner", record.owner) if there else []
+    here = [record, *(one for one in others if one.id != record.id)]
     for by, is_same in _MEETINGS.items():
         pairs = [(one, two) for one in here for two in there if is_same(one, two)]
         mine = [two for one, two in pairs if one.id == record.id]

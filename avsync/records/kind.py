@@ -650,5 +650,6 @@ def in_order(one: Record, two: Record) -> tuple[Record, Record]:
 def by_number(record: Record, look: Look) -> tuple[Record, ...]:
     """Who bears the same number or code on the side across, and then on the record's own side: one that is not the only
     one there either."""
-    across, here = (look(record.kind, side, "key", record.key) for side in (other(record.side), record.side))
-    return (*across, *(one for one in here if one.id != record.id)) if across and record.key else ()
+    across = look(record.kind, other(record.side), "key", record.key) if record.key else []
+    here = look(record.kind, record.side, "key", record.key) if across else []
+    return (*across, *(one for one in here if one.id != record.id))
