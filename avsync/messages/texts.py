@@ -133,6 +133,8 @@ def _shown(name: str, value: object, language: str, kind: str) -> str:
         value = word(value, language)
     if name == "found" and isinstance(value, str):
         return _found(value, language)
+    if name == "detail" and isinstance(value, str) and language != "en":
+        value = in_dutch(value)
     if isinstance(value, str) and (name in _QUANTITIES or _DAY.match(value)):
         return written(value, "number" if name in _QUANTITIES else "day", language)
     return str(value) if name in _LISTS else _short("-" if value is None or value == "" else value)
@@ -148,6 +150,13 @@ def _found(value: str, language: str) -> str:
         return phrase("words", "found_characters", language, count=count)
     name = f"found_{value.replace(' ', '_')}"
     return word(name, language) if known(name) else f"“{_short(value)}”"
+
+
+def in_dutch(said: str) -> str:
+    """What a machine said in English, as far as it is known."""
+    for english in sorted(_read("details"), key=len, reverse=True):
+        said = re.sub(rf"(?<!\w){re.escape(english)}(?!\w)", _read("details")[english], said)
+    return said
 
 
 def _behind(name: object, key: object) -> str:
