@@ -133,6 +133,8 @@ def _shown(name: str, value: object, language: str, kind: str) -> str:
         value = word(value, language)
     if name == "found" and isinstance(value, str):
         return _found(value, language)
+    if name == "message":
+        value = str(value or "").rstrip(". ")  # the sentence has one of its own
     if name == "detail" and isinstance(value, str) and language != "en":
         value = in_dutch(value)
     if isinstance(value, str) and (name in _QUANTITIES or _DAY.match(value)):

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from avsync.config import mistakes
+from avsync.errors import ConfigError
 from avsync.messages import texts
 from avsync.records.registry import KINDS
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
@@ -190,3 +192,21 @@ def test_what_a_machine_said_is_in_dutch_as_far_as_it_is_known() -> None:
     assert texts.in_dutch("Onbekend") == "Onbekend"
     assert "geen toestemming" in texts.text("config_unreadable", "nl", {"path": "x", "detail": "Permission denied"})[0]
     assert "Permission denied" in texts.text("config_unreadable", "en", {"path": "x", "detail": "Permission denied"})[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("a:\n\tb: 1\n", "een tab"), ("a:1\nb: 2\n", "dubbele punt"), ('a: "x\nb: 2\n', "aanhalingsteken"),
+        ("a:\n    b: 1\n  c: 2\n", "inspringing"), ("a: [1\nb: 3\n", "niet gesloten"), ("a: *x\n", "een *"),
+        ("- a\nb: 1\n", "streepje"), ('a: "C:\\dir"\n', "dubbele aanhalingstekens"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_config_is_said_in_dutch(tmp_path: Path, written: str, said: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(written, encoding="utf-8")
+    with pytest.raises(ConfigError) as broken:
+        mistakes.read(path)
+    sentence = texts.text(broken.value.code, "nl", broken.value.params)[0]
+    assert said in sentence
+    assert not re.search(r"\b(found|expected|allowed|while)\b", sentence)
