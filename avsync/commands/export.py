@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from datetime import datetime
 from importlib import resources
@@ -12,12 +10,12 @@ from typing import Any
 from tabulate import tabulate
 
 from avsync.commands.listing import Row, sections, summary
+from avsync.commands.sheets import csv_text
 from avsync.messages import texts
 from avsync.messages.texts import phrase, word
+from avsync.state.problems import Problem
 
-BOM = "\ufeff"  # Excel then takes it for UTF-8
 _COLUMNS = ("id", "severity", "who", "flow", "what", "key", "name", "problem", "next", "since", "because")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_table(found: Sequence[Row], language: str, now: datetime, columns: int) -> str:
@@ -43,27 +41,18 @@ def _whose(row: Row) -> str:
 
 
 def as_csv(found: Sequence[Row], language: str) -> str:
-    """One line per record, as Dutch Excel opens it: semicolons, a BOM, local dates."""
-    file = io.StringIO(newline="")
-    writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
+    """One line per record, as Dutch Excel opens it."""
     heads = [word(f"table_{name}" if texts.known(f"table_{name}") else name, language) for name in _COLUMNS]
-    writer.writerow(heads)
-    for row in found:
-        for one in row.problems:
-            message, step = Row((one,), language).texts()
-            about = one.about
-            told = map(_plain, (about.key, about.called, message, step))
-            writer.writerow([
-                row.number, word(row.severity, language), word(row.who, language), word(about.flow, language),
-                texts.kind_word(language, about.kind, about.home), *told,
-                texts.stamp(one.first_seen), _plain(one.because),
-            ])  # fmt: skip
-    return BOM + file.getvalue()
+    return csv_text(heads, (_line(row.number, one, language) for row in found for one in row.problems))
 
 
-def _plain(value: str) -> str:
-    """Text that a spreadsheet does not take for a formula."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
+def _line(number: int, problem: Problem, language: str) -> list[str]:
+    about, row = problem.about, Row((problem,), language)
+    return [
+        str(number), word(row.severity, language), word(row.who, language), word(about.flow, language),
+        texts.kind_word(language, about.kind, about.home), about.key, about.called, *row.texts(),
+        texts.stamp(problem.first_seen), problem.because,
+    ]  # fmt: skip
 
 
 def as_html(found: Sequence[Row], language: str, now: datetime) -> str:

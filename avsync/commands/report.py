@@ -88,10 +88,23 @@ def _minute(moment: str | None) -> str:
     return moment[:16].replace("T", " ") if moment else "-"
 
 
+def _looked_at(name: str, language: str) -> str:
+    """A check's name in words; in English it is the name that programs see."""
+    if language == "en":
+        return name
+    part, _, flow = name.partition(".")
+    shown = phrase("check", f"part_{part}", language) if known(f"part_{part}", "check") else part
+    return f"{shown} {word(flow, language)}".strip() if flow else shown
+
+
 def checks_table(checks: Sequence[Mapping[str, Any]], language: str) -> str:
     """What `check` found, each with the next step."""
     rows = [
-        [one["name"], word("ok" if one["ok"] else "wrong", language), f"{one['message']}\n{one['hint']}".strip()]
+        [
+            _looked_at(one["name"], language),
+            word("ok" if one["ok"] else "wrong", language),
+            f"{one['message']}\n{one['hint']}".strip(),
+        ]
         for one in checks
     ]
     headers = [*headings(("check", "result"), language), ""]

@@ -18,6 +18,7 @@ from avsync.state.store import Store
 from avsync.sync.timeline import entry_text
 
 _IN_FULL = 3  # records of which everything is told
+_OURS = ("reference", "external_ref")
 _NAME = 24  # columns for the name of a field
 
 Values = Mapping[Side, Mapping[str, Canonical]]
@@ -32,6 +33,7 @@ class _Whole:
     def __init__(self, store: Store, row: Row, now: datetime, columns: int) -> None:
         self.store, self.row, self.now, self.columns = store, row, now, columns
         self.language = row.language
+        self.entries: set[str] = set()  # what was told already
 
     def say(self, name: str, **params: Any) -> str:
         return phrase("words", name, self.language, **params)
@@ -75,14 +77,17 @@ class _Whole:
             yield from self._values(KINDS[about.kind], about)
         if params.get("message"):
             yield from self._indented(f"{self.say('whole_words')} “{params['message']}”")
-        sent = params.get("sent") or self._under_way(about)
-        if sent:
-            named = [f"{self._field(about.kind, name)} “{value}”" for name, value in sent.items()]
+        sent, side = params.get("sent"), params.get("sent_to")
+        if not sent:
+            sent, side = self._under_way(about)
+        if sent and about.kind in KINDS:
+            named = self._sent(KINDS[about.kind], CRAFTER if side == CRAFTER else ACCOUNTVIEW, sent)
             yield from self._indented(f"{self.say('whole_sent')} {', '.join(named)}")
         if params.get("trace"):
             yield from self._indented(f"{self.say('whole_trace')}\n{params['trace']}")
         entry = entry_text(self.store, about, self.language)
-        if entry:
+        if entry and entry not in self.entries:
+            self.entries.add(entry)
             yield from self._indented(f"{self.say('whole_timeline')}\n{entry}")
 
     def _field(self, kind: str, name: str) -> str:
@@ -154,12 +159,21 @@ class _Whole:
         name = (link.told(ACCOUNTVIEW).get("name") if link else "") or (version.name if version else "") or ""
         return texts.called(self.language, kind, key, name, version.facts if version else {})
 
-    def _under_way(self, about: About) -> Mapping[str, Any]:
-        """What was sent of a write whose outcome nobody saw."""
+    def _under_way(self, about: About) -> tuple[Mapping[str, Any], Side]:
+        """What was sent of a write whose outcome nobody saw, and where to."""
         for intent in self.store.intents.open(about.kind):
             if intent.record == about.record:
-                return dict(intent.detail.get("values") or {})
-        return {}
+                return dict(intent.detail.get("values") or {}), intent.side
+        return {}, ACCOUNTVIEW
+
+    def _sent(self, kind: Kind, side: Side, values: Mapping[str, Any]) -> Iterator[str]:
+        """The fields of a request as people know them; our own reference says nothing to them."""
+        fields = {one.on(side): one for one in kind.fields}
+        for name, value in values.items():
+            if name not in _OURS:
+                told = str(value).lower() if isinstance(value, bool) else str(value) if value is not None else ""
+                spoken = self._spoken(fields[name], side, told) if name in fields else told
+                yield f"{self._field(kind.name, name)} “{spoken}”"
 
 
 def _declared(kind: Kind, name: str) -> bool:

@@ -134,6 +134,10 @@ def _shown(name: str, value: object, language: str, kind: str) -> str:
         value = word(value, language)
     if name == "found" and isinstance(value, str):
         return _found(value, language)
+    if name == "message":
+        value = str(value or "").rstrip(". ")  # the sentence has one of its own
+    if name == "detail" and isinstance(value, str) and language != "en":
+        value = in_dutch(value)
     if isinstance(value, str) and (name in _QUANTITIES or _DAY.match(value)):
         return written(value, "number" if name in _QUANTITIES else "day", language)
     if name in _PAIRS and isinstance(value, list):
@@ -160,6 +164,13 @@ def _pair(name: str, pair: object, language: str) -> str:
     return phrase(
         "words", f"pair_of_{name}", language, field=field_name(str(field), language), first=first, second=second
     )
+
+
+def in_dutch(said: str) -> str:
+    """What a machine said in English, as far as it is known."""
+    for english in sorted(_read("details"), key=len, reverse=True):
+        said = re.sub(rf"(?<!\w){re.escape(english)}(?!\w)", _read("details")[english], said)
+    return said
 
 
 def _behind(name: object, key: object) -> str:

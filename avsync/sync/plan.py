@@ -122,12 +122,12 @@ def plan(
 def _with_facts(kind: Kind, action: Action, link: Link | None, known: Known) -> Record:
     """The record as people know it; what only its Crafter half tells as well."""
     record, half = action.record, action.partner
-    if record.side == ACCOUNTVIEW:
-        there = half.fields if half else link.told(CRAFTER) if link else {}
-        told = {
-            name: value for name in kind.facts if (value := there.get(name)) and kind.field(name).accountview is None
-        }
-        record = replace(record, facts={**record.facts, **told})
+    told = half.fields if half else link.told(CRAFTER) if link else {}
+    if record.side == ACCOUNTVIEW and told:
+        there = {one.name: told.get(one.name) for one in kind.fields}
+        only = {name: there[name] or "" for name in kind.facts if kind.field(name).accountview is None}
+        name = (half.name if half else kind.title(CRAFTER, there)) or record.name
+        record = replace(record, name=name, facts={**record.facts, **only})
     return known_as(kind, record, known)
 
 

@@ -518,7 +518,7 @@ class Writer:
         fields = [f"{texts.field_name(field, language, name)}: {text}" for field, text in outcome.fields]
         words = "; ".join(filter(None, [outcome.message, *fields]))
         sent = {field: shown(value) for field, value in one.write.values.items()}
-        why = cause(code, kind=name, message=words or "-", sent=sent)
+        why = cause(code, kind=name, message=words or "-", sent=sent, sent_to=one.write.side)
         with self.store.transaction():
             tell(self.session, one.job.action, [why], one.job.link)
 

@@ -183,7 +183,10 @@ def test_a_refusal_shows_the_services_words_and_what_was_sent(few: Office) -> No
     assert "Letterlijk antwoord: “" in flat
     assert "afgesloten" in flat.partition("Letterlijk antwoord:")[2]
     assert "Verstuurd:" in flat
-    assert "aantal uren “7.5”" in flat.partition("Verstuurd:")[2]
+    sent = flat.partition("Verstuurd:")[2]
+    assert "aantal uren “7,5”" in sent
+    assert "datum “1 juni 2026”" in sent
+    assert "avs" not in sent.partition("In de tijdlijn:")[0].replace("avsync", "")
 
 
 def test_lines_of_a_work_order_are_shown_as_ticked_and_as_sent(tmp_path: Path) -> None:
