@@ -39,8 +39,10 @@ BOOKED = {"date": "2026-03-06", "quantity": "7.5"}
         ("order", CR, {"number": None, "customer": "c1", "project": "j1", "description": "Storing",
                        "target_date": "2026-03-20", "work_type": "y1", "status": "open", "own_number": "WB-7",
                        "order_date": None, "made_at": "2026-03-04T23:30:00.000000Z"}),
-        ("hour", AV, {**BOOKED, "time_code": "W1", "employee": "007", "project": "P100", "description": "werktijd"}),
-        ("hour", CR, {**BOOKED, "time_code": "work", "employee": "u1", "project": "j1", "description": "work"}),
+        ("hour", AV, {**BOOKED, "time_code": "W1", "employee": "007", "project": "P100", "description": "werktijd",
+                      "work_order": None}),
+        ("hour", CR, {**BOOKED, "time_code": "work", "employee": "u1", "project": "j1", "description": "work",
+                      "work_order": "w1"}),
     ],
 )  # fmt: skip
 def test_every_field_of_a_row_has_its_canonical_value(kind: str, side: Side, fields: dict[str, Any]) -> None:
