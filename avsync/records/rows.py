@@ -192,7 +192,7 @@ class Reach:
         if not newest:
             return before_newest, before_since
         since = max(before_since, self._overlap(), _moved(newest, -_LONGEST))
-        return newest, min(since, newest)
+        return newest, min(filter(None, (since, newest, cap)))
 
     def _overlap(self) -> str:
         """The earliest moment whose rows all fit on three quarters of a page; the newest when that alone has more."""

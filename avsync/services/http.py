@@ -59,11 +59,13 @@ class Flaw(Exception):
 class Page:
     """One answer of a listing: rows under neutral names with raw JSON values, and the server's clock (UTC) with it.
 
-    What came in place of a row is `{"_broken": its text}`.
+    What came in place of a row is `{"_broken": its text}`. `place`: by which this page can be asked for again, empty
+    for the first.
     """
 
     rows: list[dict[str, Any]]
     server_time: datetime | None
+    place: str = ""
 
 
 class Answer:

@@ -87,6 +87,7 @@ _TABLES = (
     """CREATE TABLE watermarks (
         source TEXT PRIMARY KEY, newest TEXT NOT NULL, since TEXT NOT NULL, full_at TEXT NOT NULL,
         signature TEXT NOT NULL)""",
+    "CREATE TABLE shown (source TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (source, id)) WITHOUT ROWID",
     """CREATE TABLE runs (
         id INTEGER PRIMARY KEY AUTOINCREMENT, command TEXT NOT NULL, started TEXT NOT NULL, finished TEXT,
         exit INTEGER, flows TEXT, requests TEXT)""",

@@ -147,15 +147,19 @@ class Inbox:
         knows it: no link, no intent."""
         return self.db.execute(_STRAY, [company, company]).fetchone() is not None
 
-    def drop_unseen(self, kind: str, side: Side, within: bool) -> None:
+    def drop_unseen(self, kind: str, side: Side, within: bool, until: int, years: Collection[str] | None) -> None:
         """After a full listing: versions of records that it did not show are of records that are gone, but for those
-        of which a write is open (behaviour 44). `within`: their rows go by what stands before the colon."""
+        of which a write is open (behaviour 44), and for those that came later than the version numbered `until`.
+
+        `within`: their rows go by what stands before the colon. `years`: of those dated in others it tells nothing.
+        """
         row = "substr(id, 1, instr(id, ':') - 1)" if within else "id"
         sql = (
-            f"DELETE FROM inbox WHERE kind = ? AND side = ? AND {row} NOT IN (SELECT id FROM temp.seen) AND NOT EXISTS"
+            f"DELETE FROM inbox WHERE kind = ? AND side = ? AND seq <= ? AND {row} NOT IN (SELECT id FROM temp.seen)"
+            " AND (? OR substr(json_extract(record, '$.day'), 1, 4) IN (SELECT value FROM json_each(?))) AND NOT EXISTS"
             " (SELECT 1 FROM intents WHERE intents.kind = inbox.kind AND record_side = side AND record = inbox.id)"
         )
-        self.db.execute(sql, [kind, side])
+        self.db.execute(sql, [kind, side, until, years is None, json.dumps(sorted(years or ()))])
 
 
 def _entry(row: Sequence[Any]) -> Entry:

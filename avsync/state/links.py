@@ -245,10 +245,10 @@ class Links:
         sql = "SELECT 1 FROM links WHERE kind = ? AND gone = 0 AND crafter IS NOT NULL LIMIT 1"
         return self.db.execute(sql, [kind]).fetchone() is not None
 
-    def living(self, kind: str, side: Side) -> int:
-        """How many have a record there."""
-        sql = f"SELECT count(*) FROM links WHERE kind = ? AND gone = 0 AND {side} IS NOT NULL"
-        return int(self.db.execute(sql, [kind]).fetchone()[0])
+    def living(self, kind: str, side: Side) -> Iterator[Link]:
+        """Those that have a record there."""
+        sql = f"SELECT {_COLUMNS} FROM links WHERE kind = ? AND gone = 0 AND {side} IS NOT NULL"
+        return (_link(row) for row in self.db.execute(sql, [kind]))
 
     def unseen(self, kind: str, side: Side) -> list[Link]:
         """Live links of a kind that the last full listing (temp table `seen`) did not show."""

@@ -19,6 +19,8 @@ from avsync.state.links import Links
 from avsync.state.problems import Problems
 
 _EVER = "\U0010ffff"
+_PLACE = "place:"
+PROBE = "probe"  # what `check --probe` has seen of this installation
 PUT_BACK = "put back"  # in place of a config's mark
 
 
@@ -97,9 +99,38 @@ class Store:
         """Ids on a page of a full listing."""
         self.db.conn.executemany("INSERT OR IGNORE INTO temp.seen (id) VALUES (?)", [(one,) for one in ids])
 
+    def seen(self, ids: Sequence[str]) -> set[str]:
+        """Which of these it has shown already."""
+        sql = "SELECT id FROM temp.seen WHERE id IN (SELECT value FROM json_each(?))"
+        return {str(row[0]) for row in self.db.execute(sql, [json.dumps(list(ids))])}
+
     def seen_count(self) -> int:
         """How many the full listing showed."""
         return int(self.db.execute("SELECT count(*) FROM temp.seen").fetchone()[0])
+
+    def stop_at(self, source: str, place: Mapping[str, Any], now: str) -> None:
+        """A listing broke off at this place."""
+        self.db.execute("DELETE FROM shown WHERE source = ?", [source])
+        self.cache(_PLACE + source, dict(place), now)
+
+    def keep_seen(self, source: str) -> None:
+        """What it has shown until then."""
+        self.db.execute("INSERT INTO shown (source, id) SELECT ?, id FROM temp.seen", [source])
+
+    def stopped_at(self, source: str) -> dict[str, Any] | None:
+        """The place where a listing broke off, None when it went through since."""
+        found = self.cached(_PLACE + source)
+        return found if isinstance(found, dict) else None
+
+    def go_on(self, source: str) -> None:
+        """Begin where a listing broke off: it has shown what it had shown then."""
+        self.start_seen()
+        self.db.execute("INSERT OR IGNORE INTO temp.seen (id) SELECT id FROM shown WHERE source = ?", [source])
+
+    def went_through(self, source: str) -> None:
+        """A listing is complete."""
+        self.uncache(_PLACE + source)
+        self.db.execute("DELETE FROM shown WHERE source = ?", [source])
 
     # runs
 

@@ -67,14 +67,17 @@ class AccountView:
             if isinstance(row, dict)
         ]
 
-    def pages(self, kind: str, *, since: str | None = None, page_size: int = PAGE_SIZE) -> Iterator[Page]:
+    def pages(
+        self, kind: str, *, since: str | None = None, page_size: int = PAGE_SIZE, place: str = "", day: str = ""
+    ) -> Iterator[Page]:
         """All rows, or those changed since a naive local moment `YYYY-MM-DDTHH:MM:SS`; complete, or it raises.
 
-        A kind without a column of changes is read whole. The first page comes even when it is empty.
+        A kind without a column of changes is read whole. The first page comes even when it is empty; with the `place`
+        of an earlier page, that one comes first. In the financial year of `day`.
         """
         changed = "changed_at" in self._asked(kind)
         conditions = wire.changed_since(self.schema[kind].columns["changed_at"], since) if since and changed else {}
-        return self._listing(kind, conditions, page_size)
+        return self._listing(kind, {**conditions, **self._read_in(day)}, page_size, place)
 
     def by_key(self, kind: str, key: str, day: str = "") -> dict[str, Any] | None:
         """The row with that key, None when there is none: for text that cannot be a key as well."""
@@ -185,12 +188,12 @@ class AccountView:
         headers = {} if path == "/companies" else {"x-company": self.company_id}
         return self.http.get(path, params, accept, headers=headers, auth=self._auth)
 
-    def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int) -> Iterator[Page]:
+    def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int, place: str = "") -> Iterator[Page]:
         """Keyset paging: ends with a page that is not full, or when LastKey does not move (AccountView contract 3)."""
         table = self.schema[kind]
         fields = [table.columns[name] for name in self._asked(kind)]
-        params = {**self._params(table, fields, page_size), **conditions}
-        last: str | None = None
+        params = {**self._params(table, fields, page_size), **conditions, **({"LastKey": place} if place else {})}
+        last: str | None = place or None
         passed: set[str] = set()
         while True:
             answer, when = self.fetch(DATA, params, partial(wire.table, name=table.table))
@@ -198,7 +201,7 @@ class AccountView:
             key = wire.last_key(found, table.key_column)
             moved = last is None or (bool(found) and key != last)
             if moved:
-                yield Page(wire.neutral_rows(found, table), when)
+                yield Page(wire.neutral_rows(found, table), when, last or "")
             if len(found) < page_size or not moved:
                 return
             if key is None or key in passed:
