@@ -70,7 +70,7 @@ def changes(store: Store, language: str) -> Changes:
 # --- telling
 
 
-def tell(result: Result, session: Session, talker: Talker) -> None:
+def tell(result: Result, session: Session, talker: Talker, found: Changes) -> None:
     """Print what came of a run, where and as far as somebody wants to hear it (RULES.md, commands)."""
     config, language = session.config, session.config.language
     if talker.as_json:
@@ -79,11 +79,11 @@ def tell(result: Result, session: Session, talker: Talker) -> None:
         _errors(result, language)
         talker.say(report.plan_table(result.plan, result.skipped, language), None)
     elif sys.stdout.isatty():
-        _to_a_person(result, session.store, talker, language)
+        _to_a_person(result, talker, found, language)
     else:
         _incidents(result, session, talker)
         if not talker.quiet:
-            for line in _mail(result, changes(session.store, language), config):
+            for line in _mail(result, found, config):
                 click.echo(line)
 
 
@@ -101,20 +101,20 @@ def _sentences(error: AvsyncError, language: str) -> tuple[str, str]:
     return texts.text(error.code, language, error.params)
 
 
-def _to_a_person(result: Result, store: Store, talker: Talker, language: str) -> None:
+def _to_a_person(result: Result, talker: Talker, found: Changes, language: str) -> None:
     if talker.quiet:
         _errors(result, language, _EVEN_QUIET)
         return
     _errors(result, language)
     click.echo(report.totals_table(result.flows, language))
-    found = changes(store, language)
     if found.open or found.solved:
-        click.echo(_counts(found, language))
+        click.echo(counts(found, language))
     if result.exit == 1:
         click.echo(texts.text("see_errors", language, {})[0])
 
 
-def _counts(found: Changes, language: str) -> str:
+def counts(found: Changes, language: str) -> str:
+    """How many problems are new, solved and open."""
     return phrase("run", "problems", language, new=len(found.new), solved=len(found.solved), open=found.open)
 
 
@@ -131,13 +131,13 @@ def _mail(result: Result, found: Changes, config: Config) -> Iterator[str]:
     yield from done
     if not (found.new or found.solved):
         return
-    yield _counts(found, language)
-    yield from _named("new", [_new(row, language) for row in found.new], language)
+    yield counts(found, language)
+    yield from _listed("new", [named(row, language) for row in found.new], language)
     solved = [(f"{history.record(one, language)}: {history.sentence(one, language)}", "") for one in found.solved]
-    yield from _named("solved", solved, language)
+    yield from _listed("solved", solved, language)
 
 
-def _new(row: Row, language: str) -> tuple[str, str]:
+def named(row: Row, language: str) -> tuple[str, str]:
     """A problem and what to do; whose it is, and of how many records."""
     about, (message, hint) = row.about, row.texts()
     named = texts.about(language, about.kind, about.key, about.name)
@@ -150,7 +150,7 @@ def _done(flow: str, counts: Mapping[str, int], language: str) -> str:
     return phrase("run", "done", language, flow=word(flow, language).capitalize(), counts=shown) if shown else ""
 
 
-def _named(head: str, items: Sequence[tuple[str, str]], language: str) -> Iterator[str]:
+def _listed(head: str, items: Sequence[tuple[str, str]], language: str) -> Iterator[str]:
     """The first few by name, each with what to do."""
     if items:
         yield ""

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from avsync.commands import connect, history, logs, news
 from avsync.config.settings import Config
-from avsync.errors import OutOfTime
+from avsync.errors import AvsyncError, OutOfTime
 from avsync.messages import texts as problems
 from avsync.records.registry import FLOWS
 from avsync.records.values import AMSTERDAM, format_utc
@@ -31,6 +31,9 @@ from avsync.state.store import Store
 from avsync.sync.recover import look_back
 from avsync.sync.run import run as do_run
 from avsync.sync.session import Result, Session
+
+if TYPE_CHECKING:
+    from avsync.commands.alarm import Alarm
 
 log = logging.getLogger("avsync.run")
 STUCK_AFTER = 3600  # seconds
@@ -94,6 +97,21 @@ def run(
 ) -> int:
     """Do the run and print what came of it; returns the exit code."""
     asked: dict[str, Any] = {"flows": flows, "command": command, "full": full, "force": force, "dry": dry, "only": only}
+    if dry or config.notify is None:
+        return _start(config, talker, asked, None)
+    from avsync.commands.alarm import Alarm
+
+    alarm = Alarm(config)
+    try:
+        return _start(config, talker, asked, alarm)
+    except AvsyncError as error:  # it never came to a run, or fell out of one
+        alarm.end(error.exit_code, " ".join(problems.text(error.code, config.language, error.params)))
+        raise
+
+
+def _start(config: Config, talker: Talker, asked: dict[str, Any], alarm: Alarm | None) -> int:
+    """Take the lock, open the state, run."""
+    flows, full = asked["flows"], asked["full"]
     claim(config.state_dir)
     if config.log is not None:
         from avsync.commands import logfile
@@ -104,14 +122,16 @@ def run(
         config.crafter.api_key.reveal()
     with db.in_words(config.state_dir):
         lock, now = RunLock(config.state_dir), format_utc(datetime.now(UTC))
-        if dry:
+        if asked["dry"]:
             store = Store(db.open_copy(config.state_dir))
             older, _ = look_back(store, lock.holder(), now)
-            return _with(config, store, talker, **{**asked, "full": full or older})
+            return _with(config, store, talker, None, **{**asked, "full": full or older})
         if not lock.take():
             _say_busy(lock.holder(), config.language, talker)
             return 0
         try:
+            if alarm is not None:
+                alarm.begin()
             lock.write(replace(lock.holder(), pid=os.getpid(), started=now))
             store = Store(db.open_for_writing(config.state_dir))
             older, holder = look_back(store, lock.holder(), now)
@@ -121,19 +141,35 @@ def run(
                 lock.write(replace(holder, run=number))
                 logs.in_run(number)
 
-            return _with(config, store, talker, **{**asked, "full": full or older}, begun=begun)
+            return _with(config, store, talker, alarm, **{**asked, "full": full or older}, begun=begun)
         finally:
             logs.in_run(0)
             lock.release()
 
 
-def _with(config: Config, store: Store, talker: Talker, **asked: Any) -> int:
+def _with(config: Config, store: Store, talker: Talker, alarm: Alarm | None, **asked: Any) -> int:
     try:
         session, result = _go(config, store, talker, **asked)
-        news.tell(result, session, talker)
+        found = news.changes(store, config.language)
+        news.tell(result, session, talker, found)
+        if not asked["dry"]:
+            _warn(result, session, alarm, found)
     finally:
         store.close()
     return result.exit
+
+
+def _warn(result: Result, session: Session, alarm: Alarm | None, found: news.Changes) -> None:
+    """Those who do not read what a run prints."""
+    if alarm is not None:
+        from avsync.commands.alarm import notices_of
+
+        text = news.counts(found, session.config.language)
+        alarm.end(result.exit, text, notices_of(result, session, found))
+    if session.config.metrics_file is not None:
+        from avsync.commands import metrics
+
+        metrics.write(session.config.metrics_file, result, session)
 
 
 def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> tuple[Session, Result]:
