@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from avsync.commands import connect, history, logs, news
+from avsync.commands.progress import bars
 from avsync.config.settings import Config
 from avsync.errors import AvsyncError, OutOfTime
 from avsync.messages import texts as problems
@@ -176,7 +176,7 @@ def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> tuple[Ses
     if log.isEnabledFor(logging.INFO) and not asked["dry"]:
         store.events.told = partial(_log_event, config.language)
     budget = Budget(config.budget)
-    with budget.signals(), _progress(talker) as progress:
+    with budget.signals(), bars(not (talker.quiet or talker.as_json), config.language) as progress:
         session = Session(
             config,
             store,
@@ -209,20 +209,3 @@ def _say_busy(holder: Holder, language: str, talker: Talker) -> None:
         talker.say("", {"run": None, "exit": 0, "flows": {}, "requests": {}, "incidents": [], "busy": params})
     elif not talker.quiet:
         click.echo(" ".join(problems.text(code, language, params)), err=True)
-
-
-@contextmanager
-def _progress(talker: Talker) -> Iterator[Callable[[str, int], None]]:
-    """A counter on a terminal, nothing elsewhere."""
-    if talker.quiet or talker.as_json or not sys.stderr.isatty():
-        yield lambda flow, count: None
-        return
-    done: dict[str, int] = {}
-
-    def show(flow: str, count: int) -> None:
-        done[flow] = done.get(flow, 0) + count
-        click.echo("\r" + "  ".join(f"{name}: {number}" for name, number in done.items()), err=True, nl=False)
-
-    yield show
-    if done:
-        click.echo("", err=True)

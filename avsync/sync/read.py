@@ -128,6 +128,7 @@ class _Reader:
         self.reach.saw([one.moment for one in seen])
         if seen:
             each(seen, self._take_page, self._faulty)
+        self.session.step(self.kind.name, self.taken.read)
 
     def _take_page(self, seen: Sequence[Seen]) -> None:
         before = replace(self.taken, lost=list(self.taken.lost))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from avsync.config.settings import Safety
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook
+from avsync.records.kind import BOTH
 from avsync.records.registry import FLOWS, KINDS, kinds_of, listing, wanted, writable
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
@@ -61,6 +62,7 @@ def _prepare(session: Session) -> None:
     session.accountview.company_id = _company(session)
     pass_gate(session)
     _read(session)
+    session.enter("compare", _waiting(session))
     notice_strays(session.store, session.policy.company)
     _settle(session, session.running())
     if not (session.force or session.dry) and session.running():
@@ -107,9 +109,12 @@ def _read(session: Session) -> None:
     """Read every listing that a running flow needs; one that breaks off stops the flows that need it."""
     before = session.store.inbox.newest()
     taken: list[Taken] = []
-    for one in wanted(session.policy, session.running()):
-        if not (one.side == ACCOUNTVIEW and one.kind in session.without):
-            taken += _listing(session, one)
+    needed = [one for one in wanted(session.policy, session.running())
+              if not (one.side == ACCOUNTVIEW and one.kind in session.without)]  # fmt: skip
+    session.enter("read", len(needed))
+    for one in needed:
+        taken += _listing(session, one)
+        session.step(one.makes[0].name, done=1)
     for flow in session.running():
         for kind in kinds_of(flow):
             if kind.recent and session.store.inbox.unlinked(kind.name, CRAFTER):
@@ -156,6 +161,9 @@ def _settle(session: Session, flows: Iterable[str]) -> None:
 def _flows(session: Session) -> AvsyncError | None:
     """Every flow that nothing has stopped, in order; of a dry run, why the same run in earnest would stop."""
     change = Change(session.store)
+    if not session.dry:
+        session.step("", done=session.steps - session.done)
+        session.enter("write", _waiting(session))
     for flow in session.on():
         if flow in session.errors:
             continue
@@ -177,6 +185,7 @@ def _kind(session: Session, change: Change, name: str) -> None:
         sync_kind(session, kind)
         return
     for action in foresee(session, kind, effects=True):
+        session.step(kind.name, done=1)
         change.add(action)
         if action.verb != "skip" or action.remarks:
             session.plan += rows_of(action)
@@ -232,6 +241,7 @@ def _safety_stop(session: Session) -> None:
             with _stops(session, flow):
                 for kind in kinds_of(flow):
                     for action in foresee(session, kind, effects=False):
+                        session.step(kind.name, done=1)
                         change.add(action)
     finally:
         session.totals = totals
@@ -239,6 +249,12 @@ def _safety_stop(session: Session) -> None:
     no = change.too_much(session.config.safety)
     if no is not None:
         raise no
+
+
+def _waiting(session: Session) -> int:
+    """How many versions wait to be planned."""
+    kinds = [kind.name for flow in session.running() for kind in kinds_of(flow)]
+    return sum(session.store.inbox.waiting(kind, side) for kind in kinds for side in BOTH)
 
 
 def _could_be_too_much(session: Session) -> bool:

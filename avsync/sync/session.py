@@ -59,8 +59,13 @@ class Result:
     caution: AvsyncError | None = None
 
 
-def _nothing(*_: Any) -> None:
+def nothing(*_: Any) -> None:
     """The checkpoint, progress and beginning of everyday use; tests put their axe here."""
+
+
+Progress = Callable[
+    ..., None
+]  # the phase (read, compare, write, tell), steps done and in all, the kind at hand, a count
 
 
 @dataclass(slots=True)
@@ -81,9 +86,9 @@ class Session:
     force: bool = False
     dry: bool = False
     only: frozenset[str] | None = None
-    checkpoint: Callable[[str], None] = _nothing
-    progress: Callable[[str, int], None] = _nothing
-    begun: Callable[[int], None] = _nothing
+    checkpoint: Callable[[str], None] = nothing
+    progress: Progress = nothing
+    begun: Callable[[int], None] = nothing
 
     policy: Policy = field(init=False)
     signature: str = field(init=False)
@@ -96,6 +101,9 @@ class Session:
     totals: dict[str, Totals] = field(init=False, default_factory=dict)
     plan: list[dict[str, Any]] = field(init=False, default_factory=list)
     skipped: int = field(init=False, default=0)
+    phase: str = field(init=False, default="read")
+    steps: int = field(init=False, default=0)  # of the phase, and how many of them are done
+    done: int = field(init=False, default=0)
     read_at: dict[tuple[Side, str], str] = field(init=False, default_factory=dict)  # when a listing began in this run
     questions: dict[tuple[str, str], str] = field(init=False, default_factory=dict)  # (kind, key) → the two it may be
     pretended: dict[tuple[str, Side, str], tuple[str, str]] = field(init=False, default_factory=dict)
@@ -125,6 +133,16 @@ class Session:
     def count(self, flow: str) -> Totals:
         """The totals of a flow."""
         return self.totals.setdefault(flow, Totals())
+
+    def enter(self, phase: str, steps: int) -> None:
+        """A phase of so many steps begins."""
+        self.phase, self.steps, self.done = phase, steps, 0
+        self.progress(phase, 0, steps)
+
+    def step(self, what: str, count: int = 0, done: int = 0) -> None:
+        """So many steps further; it is busy with this kind, of which it has seen so many."""
+        self.done += done
+        self.progress(self.phase, self.done, max(self.steps, self.done), what, count)
 
     def width(self, side: Side) -> int:
         """How many requests may be under way there."""
