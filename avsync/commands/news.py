@@ -73,6 +73,9 @@ def changes(store: Store, language: str) -> Changes:
 def tell(result: Result, session: Session, talker: Talker, found: Changes) -> None:
     """Print what came of a run, where and as far as somebody wants to hear it (RULES.md, commands)."""
     config, language = session.config, session.config.language
+    if result.caution is not None:
+        why = texts.text(result.caution.code, language, result.caution.params)[0]
+        click.echo(" ".join(texts.text("safety_ahead", language, {"why": why})), err=True)
     if talker.as_json:
         talker.say("", report.run_json(result, language))
     elif result.plan is not None:
@@ -92,9 +95,6 @@ def _errors(result: Result, language: str, codes: Sequence[int] = ()) -> None:
     for flow, error in result.errors.items():
         if error.code != "interrupted" and (not codes or error.exit_code in codes):
             click.echo(f"{word(flow, language).capitalize()}: {' '.join(_sentences(error, language))}", err=True)
-    if result.caution is not None:
-        why = texts.text(result.caution.code, language, result.caution.params)[0]
-        click.echo(" ".join(texts.text("safety_ahead", language, {"why": why})), err=True)
 
 
 def _sentences(error: AvsyncError, language: str) -> tuple[str, str]:
