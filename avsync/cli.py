@@ -363,6 +363,19 @@ def history(options: Options, key: str | None, since: str | None, run: int | Non
 
 
 @main.command()
+@click.option(
+    "--test", is_flag=True, required=True, help="Warn everybody who is named in the config, to see it arrive."
+)
+@global_options
+@click.pass_obj
+def notify(options: Options, test: bool) -> None:
+    """Try out who is warned of what a run meets."""
+    from avsync.commands import alarm
+
+    raise SystemExit(alarm.test(options.config(), options))
+
+
+@main.command()
 @click.option("--check", is_flag=True, help="Exit as the last run did, and 4 when that is too long ago.")
 @click.option("--max-age", default="30m", show_default=True, metavar="TIME", help="How long ago is too long (2h, 1d).")
 @click.option("--runs", type=click.IntRange(0, 5000), default=0, metavar="N", help="The last N runs as well.")

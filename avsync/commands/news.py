@@ -70,24 +70,27 @@ def changes(store: Store, language: str) -> Changes:
 # --- telling
 
 
-def tell(result: Result, session: Session, talker: Talker) -> None:
+def tell(result: Result, session: Session, talker: Talker, found: Changes) -> None:
     """Print what came of a run, where and as far as somebody wants to hear it (RULES.md, commands)."""
     config, language = session.config, session.config.language
     unfit = next((one for one in result.errors.values() if isinstance(one, FitsNothing)), None)
     if unfit is not None and not talker.as_json:
         click.echo(" ".join(_sentences(unfit, language)), err=True)
         return
+    if result.caution is not None:
+        why = texts.text(result.caution.code, language, result.caution.params)[0]
+        click.echo(" ".join(texts.text("safety_ahead", language, {"why": why})), err=True)
     if talker.as_json:
         talker.say("", report.run_json(result, language))
     elif result.plan is not None:
         _errors(result, language)
         talker.say(report.plan_table(result.plan, result.skipped, language), None)
     elif sys.stdout.isatty():
-        _to_a_person(result, session.store, talker, language)
+        _to_a_person(result, talker, found, language)
     else:
         _incidents(result, session, talker)
         if not talker.quiet:
-            for line in _mail(result, changes(session.store, language), config):
+            for line in _mail(result, found, config):
                 click.echo(line)
 
 
@@ -96,29 +99,26 @@ def _errors(result: Result, language: str, codes: Sequence[int] = ()) -> None:
     for flow, error in result.errors.items():
         if error.code != "interrupted" and (not codes or error.exit_code in codes):
             click.echo(f"{word(flow, language).capitalize()}: {' '.join(_sentences(error, language))}", err=True)
-    if result.caution is not None:
-        why = texts.text(result.caution.code, language, result.caution.params)[0]
-        click.echo(" ".join(texts.text("safety_ahead", language, {"why": why})), err=True)
 
 
 def _sentences(error: AvsyncError, language: str) -> tuple[str, str]:
     return texts.text(error.code, language, error.params)
 
 
-def _to_a_person(result: Result, store: Store, talker: Talker, language: str) -> None:
+def _to_a_person(result: Result, talker: Talker, found: Changes, language: str) -> None:
     if talker.quiet:
         _errors(result, language, _EVEN_QUIET)
         return
     _errors(result, language)
     click.echo(report.totals_table(result.flows, language))
-    found = changes(store, language)
     if found.open or found.solved:
-        click.echo(_counts(found, language))
+        click.echo(counts(found, language))
     if result.exit == 1:
         click.echo(texts.text("see_errors", language, {})[0])
 
 
-def _counts(found: Changes, language: str) -> str:
+def counts(found: Changes, language: str) -> str:
+    """How many problems are new, solved and open."""
     return phrase("run", "problems", language, new=len(found.new), solved=len(found.solved), open=found.open)
 
 
@@ -135,13 +135,13 @@ def _mail(result: Result, found: Changes, config: Config) -> Iterator[str]:
     yield from done
     if not (found.new or found.solved):
         return
-    yield _counts(found, language)
-    yield from _named("new", [_new(row, language) for row in found.new], language)
+    yield counts(found, language)
+    yield from _listed("new", [named(row, language) for row in found.new], language)
     solved = [(f"{history.record(one, language)}: {history.sentence(one, language)}", "") for one in found.solved]
-    yield from _named("solved", solved, language)
+    yield from _listed("solved", solved, language)
 
 
-def _new(row: Row, language: str) -> tuple[str, str]:
+def named(row: Row, language: str) -> tuple[str, str]:
     """A problem and what to do; whose it is, and of how many records."""
     about, (message, hint) = row.about, row.texts()
     named = texts.about(language, about.kind, about.home, about.called)
@@ -154,7 +154,7 @@ def _done(flow: str, counts: Mapping[str, int], language: str) -> str:
     return phrase("run", "done", language, flow=word(flow, language).capitalize(), counts=shown) if shown else ""
 
 
-def _named(head: str, items: Sequence[tuple[str, str]], language: str) -> Iterator[str]:
+def _listed(head: str, items: Sequence[tuple[str, str]], language: str) -> Iterator[str]:
     """The first few by name, each with what to do."""
     if items:
         yield ""

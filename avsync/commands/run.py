@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from avsync.commands import connect, history, logs, news
+from avsync.commands.progress import bars
 from avsync.config.settings import Config
-from avsync.errors import OutOfTime
+from avsync.errors import AvsyncError, OutOfTime
 from avsync.messages import texts as problems
 from avsync.records.registry import FLOWS
 from avsync.records.values import format_utc
@@ -31,6 +31,9 @@ from avsync.state.store import Store
 from avsync.sync.recover import look_back
 from avsync.sync.run import run as do_run
 from avsync.sync.session import Result, Session
+
+if TYPE_CHECKING:
+    from avsync.commands.alarm import Alarm
 
 log = logging.getLogger("avsync.run")
 STUCK_AFTER = 3600  # seconds
@@ -97,6 +100,21 @@ def run(
     asked: dict[str, Any] = {"flows": flows, "command": command, "full": full, "force": force, "dry": dry, "only": only}
     if isinstance(only, str):
         asked |= {"only": frozenset({only.upper()}), "asked": only}
+    if dry or config.notify is None:
+        return _start(config, talker, asked, None, after_restore)
+    from avsync.commands.alarm import Alarm
+
+    alarm = Alarm(config)
+    try:
+        return _start(config, talker, asked, alarm, after_restore)
+    except AvsyncError as error:  # it never came to a run, or fell out of one
+        alarm.end(error.exit_code, " ".join(problems.text(error.code, config.language, error.params)))
+        raise
+
+
+def _start(config: Config, talker: Talker, asked: dict[str, Any], alarm: Alarm | None, after_restore: bool) -> int:
+    """Take the lock, open the state, run."""
+    flows = asked["flows"]
     claim(config.state_dir)
     if config.log is not None:
         from avsync.commands import logfile
@@ -107,14 +125,16 @@ def run(
         config.crafter.api_key.reveal()
     with db.in_words(config.state_dir):
         lock, now = RunLock(config.state_dir), format_utc(datetime.now(UTC))
-        if dry:
+        if asked["dry"]:
             store = Store(db.open_copy(config.state_dir))
             look_back(store, lock.holder(), now, after_restore)
-            return _with(config, store, talker, **asked)
+            return _with(config, store, talker, None, **asked)
         if not lock.take():
             _say_busy(lock.holder(), config.language, talker)
             return 0
         try:
+            if alarm is not None:
+                alarm.begin()
             lock.write(holder_now(lock.holder(), os.getpid()))
             store = Store(db.open_for_writing(config.state_dir))
             holder = look_back(store, lock.holder(), now, after_restore)
@@ -124,26 +144,42 @@ def run(
                 lock.write(replace(holder, run=number))
                 logs.in_run(number)
 
-            return _with(config, store, talker, **asked, begun=begun)
+            return _with(config, store, talker, alarm, **asked, begun=begun)
         finally:
             logs.in_run(0)
             lock.release()
 
 
-def _with(config: Config, store: Store, talker: Talker, **asked: Any) -> int:
+def _with(config: Config, store: Store, talker: Talker, alarm: Alarm | None, **asked: Any) -> int:
     try:
         session, result = _go(config, store, talker, **asked)
-        news.tell(result, session, talker)
+        found = news.changes(store, config.language)
+        news.tell(result, session, talker, found)
+        if not asked["dry"]:
+            _warn(result, session, alarm, found)
     finally:
         store.close()
     return result.exit
+
+
+def _warn(result: Result, session: Session, alarm: Alarm | None, found: news.Changes) -> None:
+    """Those who do not read what a run prints."""
+    if alarm is not None:
+        from avsync.commands.alarm import notices_of
+
+        text = news.counts(found, session.config.language)
+        alarm.end(result.exit, text, notices_of(result, session, found))
+    if session.config.metrics_file is not None:
+        from avsync.commands import metrics
+
+        metrics.write(session.config.metrics_file, result, session)
 
 
 def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> tuple[Session, Result]:
     if log.isEnabledFor(logging.INFO) and not asked["dry"]:
         store.events.told = partial(_log_event, config.language)
     budget = Budget(config.budget)
-    with budget.signals(), _progress(talker) as progress:
+    with budget.signals(), bars(not (talker.quiet or talker.as_json), config.language) as progress:
         session = Session(
             config,
             store,
@@ -173,20 +209,3 @@ def _say_busy(holder: Holder, language: str, talker: Talker) -> None:
         talker.say("", {"run": None, "exit": 0, "flows": {}, "requests": {}, "incidents": [], "busy": params})
     elif not talker.quiet:
         click.echo(" ".join(problems.text(code, language, params)), err=True)
-
-
-@contextmanager
-def _progress(talker: Talker) -> Iterator[Callable[[str, int], None]]:
-    """A counter on a terminal, nothing elsewhere."""
-    if talker.quiet or talker.as_json or not sys.stderr.isatty():
-        yield lambda flow, count: None
-        return
-    done: dict[str, int] = {}
-
-    def show(flow: str, count: int) -> None:
-        done[flow] = done.get(flow, 0) + count
-        click.echo("\r" + "  ".join(f"{name}: {number}" for name, number in done.items()), err=True, nl=False)
-
-    yield show
-    if done:
-        click.echo("", err=True)

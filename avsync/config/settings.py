@@ -7,18 +7,19 @@ where they are until `reveal`.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import pydantic
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from avsync.config.mistakes import explain, keys_of, language_of, read
-from avsync.config.secret import AccountViewSecret, CrafterKey, HomeUnknown, expanded
+from avsync.config.secret import AccountViewSecret, Address, CrafterKey, HomeUnknown, expanded
 from avsync.errors import ConfigError
 from avsync.services.urls import problem_with_redirect, problem_with_url
 
@@ -56,6 +57,16 @@ def _redirect(value: str) -> str:
     if problem := problem_with_redirect(value):
         raise PydanticCustomError(problem, "redirect")
     return value  # byte-identical in both legs (AccountView contract 1)
+
+
+def _words(value: Any) -> Any:
+    """A command, as the words that it consists of."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return shlex.split(value) or value
+    except ValueError:
+        raise PydanticCustomError("secret_command", "cannot be split into words") from None
 
 
 def _folder(value: Any, info: pydantic.ValidationInfo) -> Any:
@@ -166,6 +177,18 @@ class LogConfig(Section):
         return (host, int(port)) if host and port.isdigit() and not name.startswith("/") else name
 
 
+Event = Literal["login_needed", "safety", "outage", "new_problems", "recovered"]
+
+
+class NotifyConfig(Section):
+    """Who is warned, and of what."""
+
+    command: Annotated[list[Code], BeforeValidator(_words)] = []
+    ping_url: Address | None = None
+    urls: list[Address] = []
+    on: list[Event] = list(get_args(Event))
+
+
 class Config(Section):
     """The whole file."""
 
@@ -184,6 +207,8 @@ class Config(Section):
     settle_grace: Wait = 120.0
     safety: Safety = Safety()
     log: LogConfig | None = None
+    notify: NotifyConfig | None = None
+    metrics_file: Folder | None = None
 
     @property
     def token_path(self) -> Path:

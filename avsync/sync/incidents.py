@@ -39,8 +39,8 @@ def which_of(error: AvsyncError) -> Which:
         return LOGIN, service
     if isinstance(error, OutOfTime):
         return TIME, ""
-    if isinstance(error, TryLater):  # a certificate or a proxy does not heal by itself
-        return LINE if texts.row(error.code)["who"] == "operator" else OUTAGE, service
+    if isinstance(error, TryLater):  # a certificate, a proxy or a right does not heal by itself
+        return LINE if texts.row(error.code)["who"] in ("operator", "bookkeeper") else OUTAGE, service
     return (SAFETY, "") if isinstance(error, PersonMustLook) else (SETUP, service)
 
 

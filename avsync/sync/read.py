@@ -249,6 +249,7 @@ class _Reader:
         self.reach.saw([one.moment for one in seen])
         if seen:
             each(seen, self._take_page, self._faulty)
+        self.session.step(self.kind.name, self.taken.read)
         at.day, at.key = day, page.place
 
     def stop(self) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from avsync.config.settings import Safety
 from avsync.errors import AvsyncError, FitsNothing, LoginNeeded, OutOfTime, PersonMustLook
 from avsync.messages import texts
+from avsync.records.kind import BOTH
 from avsync.records.registry import FLOWS, KINDS, kinds_of, listing, wanted, writable
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
@@ -68,6 +69,7 @@ def _prepare(session: Session) -> None:
     _see_that_it_is_there(session)
     session.set_clock()
     pass_gate_again(session)
+    session.enter("compare", _waiting(session))
     notice_strays(session.store, session.policy.company)
     _settle(session, session.running())
     if not (session.force or session.dry) and session.running():
@@ -114,9 +116,12 @@ def _read(session: Session) -> None:
     """Read every listing that a running flow needs; one that breaks off stops the flows that need it."""
     before = session.store.inbox.newest()
     taken: list[Taken] = []
-    for one in wanted(session.policy, session.running()):
-        if not (one.side == ACCOUNTVIEW and one.kind in session.without):
-            taken += _listing(session, one)
+    needed = [one for one in wanted(session.policy, session.running())
+              if not (one.side == ACCOUNTVIEW and one.kind in session.without)]  # fmt: skip
+    session.enter("read", len(needed))
+    for one in needed:
+        taken += _listing(session, one)
+        session.step(one.makes[0].name, done=1)
     for flow in session.running():
         for kind in kinds_of(flow):
             if kind.recent and session.store.inbox.unlinked(kind.name, CRAFTER):
@@ -181,6 +186,9 @@ def _see_that_it_is_there(session: Session) -> None:
 def _flows(session: Session) -> AvsyncError | None:
     """Every flow that nothing has stopped, in order; of a dry run, why the same run in earnest would stop."""
     change = Change(session.store)
+    if not session.dry:
+        session.step("", done=session.steps - session.done)
+        session.enter("write", _waiting(session))
     for flow in session.on():
         if flow in session.errors:
             continue
@@ -202,6 +210,7 @@ def _kind(session: Session, change: Change, name: str) -> None:
         sync_kind(session, kind)
         return
     for action in foresee(session, kind, effects=True):
+        session.step(kind.name, done=1)
         change.add(action)
         if action.verb != "skip" or action.remarks:
             called = called_as(session.config.language, action.record)
@@ -259,6 +268,7 @@ def _safety_stop(session: Session) -> None:
             with _stops(session, flow):
                 for kind in kinds_of(flow):
                     for action in foresee(session, kind, effects=False):
+                        session.step(kind.name, done=1)
                         change.add(action)
     finally:
         session.totals = totals
@@ -266,6 +276,12 @@ def _safety_stop(session: Session) -> None:
     no = change.too_much(session.config.safety)
     if no is not None:
         raise no
+
+
+def _waiting(session: Session) -> int:
+    """How many versions wait to be planned."""
+    kinds = [kind.name for flow in session.running() for kind in kinds_of(flow)]
+    return sum(session.store.inbox.waiting(kind, side) for kind in kinds for side in BOTH)
 
 
 def _could_be_too_much(session: Session) -> bool:

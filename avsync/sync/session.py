@@ -67,8 +67,13 @@ class Result:
     caution: AvsyncError | None = None
 
 
-def _nothing(*_: Any) -> None:
+def nothing(*_: Any) -> None:
     """The checkpoint, progress and beginning of everyday use; tests put their axe here."""
+
+
+Progress = Callable[
+    ..., None
+]  # the phase (read, compare, write, tell), steps done and in all, the kind at hand, a count
 
 
 @dataclass(slots=True)
@@ -89,9 +94,9 @@ class Session:
     dry: bool = False
     only: frozenset[str] | None = None
     asked: str = ""  # what a person typed behind --only
-    checkpoint: Callable[[str], None] = _nothing
-    progress: Callable[[str, int], None] = _nothing
-    begun: Callable[[int], None] = _nothing
+    checkpoint: Callable[[str], None] = nothing
+    progress: Progress = nothing
+    begun: Callable[[int], None] = nothing
     uptime: Callable[[], tuple[str, float]] = uptime
 
     clock: Clock = field(init=False)
@@ -109,6 +114,9 @@ class Session:
     totals: dict[str, Totals] = field(init=False, default_factory=dict)
     plan: list[dict[str, Any]] = field(init=False, default_factory=list)
     skipped: int = field(init=False, default=0)
+    phase: str = field(init=False, default="read")
+    steps: int = field(init=False, default=0)  # of the phase, and how many of them are done
+    done: int = field(init=False, default=0)
     read_at: dict[tuple[Side, str], float] = field(init=False, default_factory=dict)  # ticks when a listing began
     unread: dict[str, list[Record]] = field(init=False, default_factory=dict)  # what is legible of what was not read
     questions: dict[tuple[str, str], str] = field(init=False, default_factory=dict)  # (kind, key) → the two it may be
@@ -173,6 +181,16 @@ class Session:
     def count(self, flow: str) -> Totals:
         """The totals of a flow."""
         return self.totals.setdefault(flow, Totals())
+
+    def enter(self, phase: str, steps: int) -> None:
+        """A phase of so many steps begins."""
+        self.phase, self.steps, self.done = phase, steps, 0
+        self.progress(phase, 0, steps)
+
+    def step(self, what: str, count: int = 0, done: int = 0) -> None:
+        """So many steps further; it is busy with this kind, of which it has seen so many."""
+        self.done += done
+        self.progress(self.phase, self.done, max(self.steps, self.done), what, count)
 
     def width(self, side: Side) -> int:
         """How many requests may be under way there."""

@@ -176,9 +176,12 @@ def _ending(session: Session, entry: TimelineEntry, ignored: _Told | None, langu
 def _tell(session: Session, changed: list[tuple[TimelineEntry, str, str]]) -> None:
     changed.sort(key=lambda one: bool(one[0].posted))  # what nobody was told yet goes first (behaviour 46)
     size = session.width(CRAFTER) * _BATCHES
+    session.enter("tell", len(changed))
     try:
         for start in range(0, len(changed), size):
-            _post(session, changed[start : start + size])
+            batch = changed[start : start + size]
+            _post(session, batch)
+            session.step("", done=len(batch))
     except FeatureOff as error:
         log.warning("the timeline is switched off in Crafter; problems stand in `avsync errors` only (%s)", error)
 

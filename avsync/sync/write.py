@@ -165,7 +165,6 @@ def tally(session: Session, action: Action, counts: Mapping[str, int] | None = N
     totals = session.count(action.kind.flow)
     for name, count in counted.items():
         setattr(totals, name, getattr(totals, name) + count)
-    session.progress(action.kind.flow, 1)
 
 
 def finish(session: Session, job: Job, more: Sequence[Cause] = ()) -> None:
@@ -215,6 +214,7 @@ class Writer:
         with self.store.transaction():
             for job in jobs:
                 conclude(self.session, job)
+        self.session.step(self.kind.name, done=sum(not job.action.writes for job in jobs))
 
     def send_all(self, jobs: Sequence[Job]) -> None:
         """Send what has to be sent. Of the parts of a record one write goes at a time."""
@@ -322,6 +322,8 @@ class Writer:
         with self.store.transaction():
             for one in results:
                 each([one], self._save_one, self._stumbled)
+        last = sum(one.write is one.job.action.writes[-1] or self.kind.plan is not None for one in results)
+        self.session.step(self.kind.name, done=last)
 
     def _save_one(self, some: Sequence[Sent]) -> None:
         with self.store.transaction():
