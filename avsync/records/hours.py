@@ -42,7 +42,7 @@ def _fate(record: Record, policy: Policy) -> Fate:
 def _employee(value: Canonical, record: Record, known: Known) -> Translated:
     """The user's Unieke code; a problem with it is the user's, not one of every line."""
     user = known.of("row", "user", CRAFTER, value)
-    about: dict[str, Any] = {"about_kind": "user", "about_id": value, "about_name": user.name or value}
+    about: dict[str, Any] = {"about_kind": "user", "about_id": value, "about_name": user.name}
     if not user.known:
         raise Refuse("user_missing", **about)
     if not user.accountview:
@@ -124,7 +124,8 @@ def _title(side: Side, fields: Mapping[str, Canonical]) -> str:
 
 _WORDS = tuple(DESCRIPTIONS)
 HOUR = Kind(
-    name="hour", flow=FLOW, id="id", known_by=("id",), told_on="hour", marked=False, recent=True,
+    name="hour", flow=FLOW, id="id", facts=("employee", "date", "quantity", "time_code", "project"), told_on="hour",
+    marked=False, recent=True,
     told_first=(("work_order", "work_order"), ("project", "own_project")),
     made=frozenset({ACCOUNTVIEW}), changed=frozenset({ACCOUNTVIEW}), lists=("employee", "time_code"),
     fields=(
@@ -132,11 +133,11 @@ HOUR = Kind(
         Field("time_code", "code", crafter="kind", only=_WORDS, needed=(CRAFTER,), to_accountview=_time_code),
         Field("employee", crafter="user_id", list="user", against="employee", needed=(CRAFTER,),
               to_accountview=_employee),
-        Field("own_project", accountview=None, crafter="project_id", merged=False),
-        Field("work_order", accountview=None, crafter="work_order_id", merged=False),
+        Field("own_project", accountview=None, crafter="project_id", names="project", merged=False),
+        Field("work_order", accountview=None, crafter="work_order_id", names="order", merged=False),
         Field("project", crafter=None, ref="project", over=Over("order", by="work_order", own="own_project"),
               to_accountview=_project),
-        Field("description", "free", crafter="kind", needed=(CRAFTER,), to_accountview=_description),
+        Field("description", "free", crafter="kind", only=_WORDS, needed=(CRAFTER,), to_accountview=_description),
         Field("quantity", "quantity", crafter="hours", needed=(CRAFTER,)),
     ),
     title=_title, alike=_natural, day={CRAFTER: "date"}, bears=True,
