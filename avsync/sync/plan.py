@@ -36,6 +36,7 @@ from avsync.records.values import (
     crafter_reference,
     of_other_company,
     other,
+    squeeze,
 )
 from avsync.sync.merge import Conflict, Merged, Versions, merge
 
@@ -484,8 +485,8 @@ class _Pair:
 
 
 def _replaced(changes: Iterable[Change], side: Side) -> Iterable[Remark]:
-    """What a first meeting replaces is told once (behaviour 6)."""
-    lost = [one for one in changes if one.old is not None]
+    """What a first meeting replaces is told once (behaviour 6); capitals and spaces that change are no loss."""
+    lost = [one for one in changes if one.old is not None and squeeze(one.old) != squeeze(one.new)]
     if lost:
         slot = f"{side}:{','.join(one.field for one in lost)}"  # a field that could not go yet has its own day
         yield Remark("values_replaced", {"side": side, "changes": [list(one) for one in lost], "slot": slot})
