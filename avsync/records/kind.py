@@ -8,7 +8,7 @@ references, rights and look-ups follow from it; no other module lists kinds or c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
@@ -81,7 +81,8 @@ class Ask(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What is known of a record: `linked`, `found` (by look-up only), `coming` (its flow will still bring it), `gone`
-    (deleted in AccountView), `missing`, `several`, `unasked` (this installation has no such list).
+    (deleted in AccountView), `missing`, `several`, `unavailable` (AccountView answered with an error, `said`),
+    `unasked` (this installation has no such list).
 
     `there` is the version that a look-up showed on the side across, `here` the one on the asker's side.
     """
@@ -96,6 +97,7 @@ class Answer:
     records: tuple[Record, ...] = ()
     rows: tuple[Row, ...] = ()
     fault: Malformed | None = None
+    said: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def known(self) -> bool:
@@ -114,6 +116,7 @@ class Known:
     answers: Mapping[Ask, Answer] = field(default_factory=dict)
     columns: Callable[[str, str], fit.Column] = field(default=lambda kind, column: fit.Column())
     absent: frozenset[tuple[str, str]] = frozenset()
+    refused: frozenset[Ask] = frozenset()  # what AccountView answered with an error
 
     def of(self, what: str, kind: str, side: Side, key: Canonical) -> Answer:
         """The answer; missing when it was not asked, or there is no key to ask for."""
@@ -189,11 +192,15 @@ class Refuse(Exception):  # noqa: N818 - an outcome of planning, not a failure o
 
 
 class WaitFor(Exception):  # noqa: N818 - an outcome of planning, not a failure of the program
-    """What this record refers to is not there yet."""
+    """What this record refers to is not there yet: on `asker`'s side it is `identity`, and people know it by key or
+    name."""
 
-    def __init__(self, kind: str, key: str, name: str = "") -> None:
-        super().__init__(kind, key)
-        self.params = {"parent_kind": kind, "parent": key or name, "parent_name": name}
+    def __init__(self, kind: str, asker: Side, identity: str, key: str, name: str = "") -> None:
+        super().__init__(kind, identity)
+        self.params = {
+            "parent_kind": kind, "parent": key or name, "parent_name": name,
+            "parent_side": asker, "parent_id": identity, "parent_key": key or identity,
+        }  # fmt: skip
         self.side: Side | None = None
 
 
@@ -333,6 +340,7 @@ class Kind:
     within: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # one row of AccountView's holds several
     details_of: str = ""  # the kind whose detail rows they are in AccountView
     belongs_to: str = ""  # the field that names its owner
+    facts: tuple[str, ...] = ()  # the fields that tell people which it is, where key and name do not
     told_on: str = ""  # whose tijdlijn its problems belong in: its own, or its owner's
     told_first: tuple[tuple[str, str], ...] = ()  # (whose, field) where rather, if the record names one
     changed_at: bool = True  # AccountView tells when it was changed
@@ -374,6 +382,8 @@ class Kind:
     saved: Callable[[Write, Sequence[Row]], Stored] | None = None
     look_up: Callable[[Mapping[str, Any], Sequence[Row], Link | None], Stored] | None = None
     split: Callable[[Write], list[Write]] | None = None
+    part: Callable[[str], str] | None = None  # how people read one of the details
+    values: Callable[[str], dict[str, Canonical]] | None = None  # what is remembered of one, field by field
 
     @property
     def table(self) -> str:
@@ -519,11 +529,14 @@ def key_across(kind: str, side: Side, key: str, known: Known) -> str:
     found = known.ref(kind, side, key)
     if found.known:
         return found.crafter if side == ACCOUNTVIEW else found.accountview
+    number = found.accountview or (key if side == ACCOUNTVIEW else "")
     if found.state == "gone":
-        raise Refuse("parent_gone", parent_kind=kind, parent=found.accountview or key, parent_name=found.name)
+        raise Refuse(
+            "parent_gone", parent_kind=kind, parent=number or found.name, parent_name=found.name, parent_id=key
+        )
     if found.state == "off":
-        raise Refuse("customer_not_found", parent=found.accountview, parent_name=found.name)
-    raise WaitFor(kind, found.accountview or (key if side == ACCOUNTVIEW else ""), found.name)
+        raise Refuse("customer_not_found", parent=number or found.name, parent_name=found.name, parent_id=key)
+    raise WaitFor(kind, side, key, number, found.name)
 
 
 # --- translating
@@ -580,6 +593,30 @@ def typed(wanted: Field, value: Canonical, side: Side) -> Value:
     if wanted.type == "date":
         return date.fromisoformat(value)
     return Decimal(value) if wanted.type == "quantity" else value
+
+
+# --- as people know it
+
+
+def spoken(wanted: Field, value: Canonical, side: Side, known: Known) -> str:
+    """A value of a side as people know it: what it refers to by number, code or name; empty when nobody can tell."""
+    if value and wanted.over[0] and value.startswith(f"{wanted.over[0]}:"):
+        behind = known.of("record", wanted.over[0], side, value.partition(":")[2]).here
+        value = behind.fields.get(wanted.name) if behind else None
+    if value and wanted.ref and side == CRAFTER:
+        found = known.ref(wanted.ref, side, value)
+        return found.accountview or found.name
+    if value and wanted.list and side == CRAFTER:
+        return known.of("row", wanted.list, side, value).name
+    return value or ""
+
+
+def known_as(kind: Kind, record: Record, known: Known) -> Record:
+    """With the facts that people know it by."""
+    if not kind.facts:
+        return record
+    told = {name: spoken(kind.field(name), record.fields.get(name), record.side, known) for name in kind.facts}
+    return replace(record, facts={**record.facts, **{name: value for name, value in told.items() if value}})
 
 
 # --- first meeting

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from avsync.records.kind import (
     Answer,
@@ -37,10 +38,12 @@ def project_code(crafter_id: str, known: Known) -> str:
     if found.known:
         return found.accountview
     if found.state == "coming":
-        raise WaitFor("project", found.accountview, found.name)
+        raise WaitFor("project", CRAFTER, crafter_id, found.accountview, found.name)
+    named: dict[str, Any] = {"parent": found.accountview or found.name, "parent_name": found.name}
+    named["parent_id"] = crafter_id
     if found.state == "gone":
-        raise Refuse("parent_gone", parent_kind="project", parent=found.accountview, parent_name=found.name)
-    raise Refuse("project_unknown", parent=found.accountview or crafter_id, parent_name=found.name)
+        raise Refuse("parent_gone", parent_kind="project", **named)
+    raise Refuse("project_unknown", **named)
 
 
 # --- types
@@ -110,7 +113,7 @@ def _employee_to_accountview(value: Canonical, record: Record, known: Known) -> 
     found: Answer = known.of("row", "user", CRAFTER, value)
     if found.accountview:
         return Translated(found.accountview)
-    return Translated(None, Remark("employee_without_code", {"employee": found.name or value}, again=True))
+    return Translated(None, Remark("employee_without_code", {"employee": found.name, "employee_id": value}, again=True))
 
 
 def _is_other(record: Record, link: Link) -> bool:

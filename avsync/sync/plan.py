@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -24,6 +25,9 @@ from avsync.records.kind import (
     WaitFor,
     What,
     Write,
+    asks_of,
+    known_as,
+    spoken,
     translate,
     typed,
 )
@@ -110,8 +114,31 @@ def plan(
     kind: Kind, record: Record, link: Link | None, partner: Record | None, known: Known, meeting: Meeting
 ) -> Action:
     """Decide one version. Refusals and waits are actions too; nothing else is raised for what data does."""
+    action = _plan(kind, record, link, partner, known, meeting)
+    if not kind.facts:
+        return action
+    return replace(action, record=_with_facts(kind, action, link, known))
+
+
+def _with_facts(kind: Kind, action: Action, link: Link | None, known: Known) -> Record:
+    """The record as people know it; what only its Crafter half tells as well."""
+    record, half = action.record, action.partner
+    told = half.fields if half else link.told(CRAFTER) if link else {}
+    if record.side == ACCOUNTVIEW and told:
+        there = {one.name: told.get(one.name) for one in kind.fields}
+        only = {name: there[name] or "" for name in kind.facts if kind.field(name).accountview is None}
+        name = (half.name if half else kind.title(CRAFTER, there)) or record.name
+        record = replace(record, name=name, facts={**record.facts, **only})
+    return known_as(kind, record, known)
+
+
+def _plan(
+    kind: Kind, record: Record, link: Link | None, partner: Record | None, known: Known, meeting: Meeting
+) -> Action:
     record = kind.shown(record, known) if kind.shown else record
     try:
+        for version in filter(None, (record, partner) if known.refused else ()):
+            _see_all(kind, version, link, known)
         action = _decide(kind, record, link, partner, known, meeting)
     except Refuse as no:
         match = meeting.match if meeting.match.candidates or meeting.match.question else None
@@ -124,6 +151,13 @@ def plan(
         record, partner = _where(wait.side, record, partner)
         return Action(Verb.WAIT, kind, record, "waiting_for_parent", link, params=wait.params, partner=partner)
     return replace(action, pairs=_pairs(kind, record, known)) if action.writes else action
+
+
+def _see_all(kind: Kind, record: Record, link: Link | None, known: Known) -> None:
+    """Nothing is decided on what could not be looked at (behaviour 8)."""
+    for ask in asks_of(kind, record, link, known):
+        if ask in known.refused:
+            raise Refuse("record_unavailable", **known.answers[ask].said)
 
 
 def _where(side: Side | None, record: Record, half: Record | None) -> tuple[Record, Record | None]:
@@ -152,7 +186,8 @@ def _decide(
     if kind.plan is None and link is not None and link.crafter and link.accountview:
         return replace(_linked(kind, link, record, partner, known), partner=partner)
     written = kind.plan is not None and link is not None  # details went: what became of the record since is looked at
-    if not written and (kind.fate or kind.usual_fate)(record, known.policy) != "plan":
+    fate = "drop" if record.absent else (kind.fate or kind.usual_fate)(record, known.policy)
+    if not written and meeting.made is None and fate != "plan":
         return Action(Verb.SKIP, kind, record, "not_wanted", replaces=link.id if link and kind.plan is None else 0)
     if kind.plan is not None:
         return _own(kind, record, link, kind.plan(record, link, known))
@@ -175,13 +210,18 @@ def _decide(
     return _create(kind, record, known, link)
 
 
+def _all_of(names: Iterable[str]) -> str:
+    """Each name once, with how many bear it."""
+    return ", ".join(f"{name} ({count}×)" if count > 1 else name for name, count in Counter(names).items())
+
+
 def _question(match: Match) -> Refuse:
     """What only a person can decide (behaviour 6); what speaks against a match is told where people work with it."""
     if match.against is not None and len(match.candidates) == 1 and not match.question:
         match.against.side = CRAFTER
         return match.against
     named = (f"{one.key} {one.name}".strip() for one in match.candidates)
-    return Refuse("several_candidates", candidates=match.question or ", ".join(named))
+    return Refuse("several_candidates", candidates=match.question or _all_of(named))
 
 
 def _own(kind: Kind, record: Record, link: Link | None, planned: Planned) -> Action:
@@ -249,7 +289,12 @@ def _adopt(kind: Kind, record: Record, match: Match, old: Link | None, known: Kn
     prints = {ACCOUNTVIEW: av.fingerprint, CRAFTER: cr.fingerprint if marked else ""}
     ends = {one.side: End(one.id, told[one.side], prints[one.side]) for one in (av, cr)}
     link = Link(kind.name, ends, old.origin if old and made else leads, adopted=adopted)
-    action = _pair(kind, link, av, cr, known)
+    silent = kind.silent(cr, link) if kind.silent else None
+    if silent or record.absent:  # what happened to it while nobody knew that its write had gone (behaviour 44)
+        link, remarks = replace(link, gone=record.absent), (silent,) if silent else ()
+        action = Action(Verb.ADOPT, kind, record, "first_meeting", link, remarks=remarks)
+    else:
+        action = _pair(kind, link, av, cr, known)
     replaces = old.id if old else 0
     return replace(action, verb=Verb.ADOPT, reason="first_meeting", partner=there, replaces=replaces, match=match)
 
@@ -396,7 +441,10 @@ class _Pair:
     def _conflicts(self, lost: Iterable[Conflict]) -> Iterable[Remark]:
         if self.known.policy.flows[self.kind.flow] == "both":
             for one in lost:
-                yield Remark("conflict", {"field": one.field, "kept": one.kept, "lost": one.lost})
+                wanted = self.kind.field(one.field)
+                said = {"kept": spoken(wanted, one.kept, ACCOUNTVIEW, self.known) or None,
+                        "lost": spoken(wanted, one.lost, CRAFTER, self.known) or None}  # fmt: skip
+                yield Remark("conflict", {"field": one.field, **said})
 
     def _changes(self, sent: Mapping[str, Canonical], side: Side) -> tuple[Change, ...]:
         """What is written there of fields that the two never had in common: flags apart, nobody entered those."""
@@ -521,7 +569,8 @@ def rows_of(action: Action) -> Iterable[dict[str, Any]]:
     record = action.record
     row: dict[str, Any] = {
         "flow": action.kind.flow, "direction": "import" if record.side == ACCOUNTVIEW else "export",
-        "kind": record.kind, "key": record.key or record.id, "name": record.name, "action": str(action.verb),
+        "kind": record.kind, "side": record.side, "key": record.key or record.id, "name": record.name,
+        "action": str(action.verb),
         "fields": [], "reason": action.reason, "params": dict(action.params),
     }  # fmt: skip
     for side in dict.fromkeys(write.side for write in action.writes):

@@ -7,14 +7,16 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from avsync.records.kind import Kind, Link, Remark
+from avsync.errors import AvsyncError
+from avsync.messages import texts
+from avsync.records.kind import Kind, Link, Remark, known_as
 from avsync.records.registry import KINDS, kinds_of
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, other
 from avsync.state.intents import Intent
 from avsync.state.problems import TOLD_ONCE, About, Cause, Problem
 from avsync.state.store import Store
 from avsync.sync.boundary import ROW, cause_of
-from avsync.sync.causes import SERVICES, cause
+from avsync.sync.causes import SERVICES, about_of, cause
 from avsync.sync.plan import Action
 from avsync.sync.schema import not_keeping
 from avsync.sync.session import Session
@@ -59,11 +61,8 @@ def _cause(one: Remark) -> Cause:
 
 def about_record(session: Session, kind: Kind, record: Record, link: Link | None) -> About:
     """Which record it is, and where its timeline stands in Crafter (none for what only AccountView has)."""
-    return About(
-        kind.flow, record.kind, record.side, record.id, record.key or record.id, record.name,
-        *_item(session.store, kind, record, link), hashlib.sha256(repr(sorted(record.fields.items())).encode(
-            "utf-8", "surrogatepass")).hexdigest()[:16],
-    )  # fmt: skip
+    version = hashlib.sha256(repr(sorted(record.fields.items())).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return about_of(session.config.language, kind, record, _item(session.store, kind, record, link), version)
 
 
 def _item(store: Store, kind: Kind, record: Record, link: Link | None) -> tuple[str, str]:
@@ -91,7 +90,26 @@ def flow_problem(session: Session, flow: str) -> None:
     causes = [cause(error.code, **error.params)] if error is not None else []
     unkept = [kind for kind in not_keeping(session.store, session.accountview.schema) if kind.flow == flow]
     causes += [cause("reference_not_kept", one.name, parent_kind=one.name) for one in unkept]
-    session.store.problems.replace(About(flow, "flow", "", flow, flow, ""), causes, session.now())
+    called = texts.word(flow, session.config.language)
+    session.store.problems.replace(
+        About(flow, "flow", "", flow, flow, "", called=called, short=called), causes, session.now()
+    )
+
+
+def name_unread(session: Session) -> None:
+    """Rows that could not be read are called by what they refer to as well, where the services tell that."""
+    for name, records in session.unread.items():
+        kind = KINDS[name]
+        try:
+            known = session.refs.know(kind, [(one, None) for one in records])
+        except AvsyncError as error:
+            log.info("what the unreadable rows of %s refer to is not known: %s", name, error)
+            continue
+        with session.store.transaction():
+            for one in records:
+                about = about_of(session.config.language, kind, known_as(kind, one, known), ("", ""))
+                session.store.problems.name(about)
+    session.unread.clear()
 
 
 def unknown_outcomes(session: Session) -> Counter[str]:
@@ -102,7 +120,7 @@ def unknown_outcomes(session: Session) -> Counter[str]:
     store, now = session.store, session.now()
     intents, still = store.intents.open(), set()
     for intent in intents:
-        code = "outcome_not_found_out" if session.old_enough(intent.sent_at) else "outcome_unknown"
+        code = "outcome_not_found_out" if session.old_enough(intent) else "outcome_unknown"
         about = _about_intent(intent)
         why = cause(code, service=SERVICES[intent.side], detail=intent.reason or "-", reference=intent.reference)
         store.problems.add(about, why, now)
@@ -116,8 +134,17 @@ def _about_intent(intent: Intent) -> About:
     kind = KINDS[intent.kind]
     told = intent.record_side == CRAFTER and not kind.belongs_to
     item = kind.item(intent.record, intent.detail["own"]) if told else ("", "")
+    called = str(intent.detail.get("called") or intent.name)
     return About(
-        kind.flow, intent.kind, intent.record_side, intent.record, intent.key or intent.record, intent.name, *item
+        kind.flow,
+        intent.kind,
+        intent.record_side,
+        intent.record,
+        intent.key,
+        intent.name,
+        *item,
+        called=called,
+        short=called,
     )
 
 
@@ -156,5 +183,6 @@ def _has_reason(session: Session, problem: Problem) -> bool:
 
 def expire(session: Session) -> None:
     """What is told once stays for seven days, or until it is ignored (behaviour 6, 13 and 27)."""
+    session.store.problems.seen_by(session.now())
     for code in TOLD_ONCE:
         session.store.problems.expire(code, session.ago(days=7))

@@ -258,7 +258,7 @@ def test_email_and_phone_both_different_are_a_question(
         one.debtor(TEL_BUS="030-123", MAIL_BUS="info@jansen.nl", **VISITING)
         identity = one.new_klant(NAME, place(), phone=phone, email=email)
         if asks:
-            _asks(one, identity, "same_customer_by_name", f"email “info@jansen.nl” against “{email}”", f"“{phone}”")
+            _asks(one, identity, "same_customer_by_name", f"address “info@jansen.nl” against “{email}”", f"“{phone}”")
             one.box.crafter.edit("customers", identity, phone="030 123")
         one.goes()
         assert one.klant()["id"] == identity

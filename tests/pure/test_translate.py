@@ -77,10 +77,15 @@ def test_what_is_missed_is_named_by_what_people_know_of_it() -> None:
     )
     with pytest.raises(WaitFor) as wait:
         kinds.key_across("customer", CR, "c1", known)
-    assert wait.value.params == {"parent_kind": "customer", "parent": "10001", "parent_name": "Jansen BV"}
+    assert wait.value.params == {
+        "parent_kind": "customer", "parent": "10001", "parent_name": "Jansen BV",
+        "parent_side": CR, "parent_id": "c1", "parent_key": "10001",
+    }  # fmt: skip
     with pytest.raises(Refuse) as no:
         kinds.key_across("customer", CR, "c2", known)
-    assert no.value.params == {"parent_kind": "customer", "parent": "c2", "parent_name": "De Wit"}
+    assert no.value.params == {
+        "parent_kind": "customer", "parent": "De Wit", "parent_name": "De Wit", "parent_id": "c2",
+    }  # fmt: skip
     for side, shown in ((AV, "10009"), (CR, "")):  # nobody knows a Crafter id by sight
         with pytest.raises(WaitFor) as wait:
             kinds.key_across("customer", side, "10009", knows())
@@ -147,7 +152,7 @@ def test_hours_of_a_work_order_go_on_its_project_and_those_without_are_refused_w
         ("project", AV, "employee", ask("row", "user", AV, "007", "several"),
          Remark("employee_twice", {"employee": "007"}, again=True)),
         ("project", CR, "employee", ask("row", "user", CR, "u1", "found", name="Piet"),
-         Remark("employee_without_code", {"employee": "Piet"}, again=True)),
+         Remark("employee_without_code", {"employee": "Piet", "employee_id": "u1"}, again=True)),
         ("order", AV, "project", {}, Remark("order_project_missing", {"project": "P100"}, again=True)),
         ("order", CR, "work_type", {}, Remark("work_type_missing", {"work_type": "y1"}, again=True)),
     ],

@@ -73,7 +73,10 @@ class Stage:
         self.runs = 0
 
     def _session(self, *args: Any, **named: Any) -> Session:
-        return Session(*args, **named, checkpoint=lambda where: self.checkpoint(where))
+        return Session(
+            *args, **named, checkpoint=lambda where: self.checkpoint(where),
+            uptime=lambda: ("stage", self.clock.now.timestamp()),
+        )  # fmt: skip
 
     def run(self, *args: str) -> Told:
         """`run-all` as cron calls it."""
