@@ -96,6 +96,14 @@ def test_free_is_what_no_link_points_at_and_this_plan_has_not_taken(store: Store
     assert free((CR, "c1"), (AV, "c3")) == ["c3"]
 
 
+def test_what_is_to_be_made_again_on_the_other_side_is_free_and_what_is_gone_is_not(store: Store) -> None:
+    for number in ("1", "2"):
+        store.inbox.put(replace(BOOKS, id=number, key="K"), "plan")
+    store.links.add(Link("customer", {AV: End("1"), CR: End()}, AV))
+    store.links.add(Link("customer", {AV: End("2"), CR: End()}, AV, gone=True))
+    assert [one.id for one in store.inbox.free((), "DEMO", "customer", AV, "key", "K")] == ["1"]
+
+
 def test_any_number_of_versions_is_found_at_once(store: Store) -> None:
     names = [f"c{number}" for number in range(2 * ONE_STATEMENT + 1)]
     with store.transaction():
