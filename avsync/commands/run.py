@@ -94,9 +94,11 @@ def run(
     force: bool = False,
     dry: bool = False,
     only: frozenset[str] | None = None,
+    details: bool = False,
 ) -> int:
-    """Do the run and print what came of it; returns the exit code."""
-    asked: dict[str, Any] = {"flows": flows, "command": command, "full": full, "force": force, "dry": dry, "only": only}
+    """Do the run and print what came of it (of a dry run with `details` each record); returns the exit code."""
+    asked: dict[str, Any] = {"flows": flows, "command": command, "full": full, "force": force, "dry": dry, "only": only,
+                             "details": details}  # fmt: skip
     if dry or config.notify is None:
         return _start(config, talker, asked, None)
     from avsync.commands.alarm import Alarm
@@ -147,11 +149,11 @@ def _start(config: Config, talker: Talker, asked: dict[str, Any], alarm: Alarm |
             lock.release()
 
 
-def _with(config: Config, store: Store, talker: Talker, alarm: Alarm | None, **asked: Any) -> int:
+def _with(config: Config, store: Store, talker: Talker, alarm: Alarm | None, *, details: bool, **asked: Any) -> int:
     try:
         session, result = _go(config, store, talker, **asked)
         found = news.changes(store, config.language)
-        news.tell(result, session, talker, found)
+        news.tell(result, session, talker, found, details)
         if not asked["dry"]:
             _warn(result, session, alarm, found)
     finally:
