@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from avsync.commands.status import Company
     from avsync.config.settings import Config
 
+PEOPLE = ("planner", "bookkeeper", "operator", "support", "nobody")
+
 Decorated = Callable[..., Any]
 
 
@@ -165,6 +167,7 @@ global_options = _with(
 run_options = _with(
     click.option("--force", is_flag=True, help="Go on in spite of a safety stop."),
     click.option("--full", is_flag=True, help="Read everything, not only what changed."),
+    click.option("--after-restore", is_flag=True, help="state.db was put back: read everything anew."),
     click.option("--dry-run", "dry", is_flag=True, help="Say what would happen, and write nothing."),
     click.option("--details", is_flag=True, help="With --dry-run: each record."),
 )
@@ -265,7 +268,7 @@ def run_all(options: Options, /, **wish: Any) -> None:
 @main.command()
 @click.argument("flow", type=click.Choice(FLOWS))
 @run_options
-@click.option("--only", metavar="KEY", help="One record: a number, code, order number or Crafter id.")
+@click.option("--only", metavar="KEY", help="One record: a number, code, order or work order number, or Crafter id.")
 @global_options
 @click.pass_obj
 def sync(options: Options, /, flow: str, only: str | None, **wish: Any) -> None:
@@ -273,7 +276,7 @@ def sync(options: Options, /, flow: str, only: str | None, **wish: Any) -> None:
     config = options.config()
     if getattr(config.flows, flow) == "off":
         raise ConfigError("flow_off", flow=flow)
-    _run(options, config, (flow,), f"sync {flow}", only=frozenset({only.strip().upper()}) if only else None, **wish)
+    _run(options, config, (flow,), f"sync {flow}", only=only and only.strip(), **wish)
 
 
 def _run(options: Options, config: Config, flows: tuple[str, ...], command: str, **wish: Any) -> NoReturn:
@@ -284,24 +287,67 @@ def _run(options: Options, config: Config, flows: tuple[str, ...], command: str,
     raise SystemExit(code)
 
 
+class _Words(click.ParamType[str]):
+    """One of some words, in either language."""
+
+    name = "word"
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The word as avsync knows it."""
+        from avsync.messages.texts import word
+
+        wanted = str(value).strip().casefold()
+        for one in self.words:
+            if wanted in (one, word(one, "nl").casefold(), word(one, "en").casefold()):
+                return one
+        return self.fail(f"{value!r} is not one of {', '.join(self.words)}.", param, ctx)
+
+
 @main.command()
-@click.option("--flow", type=click.Choice(FLOWS), help="Only of one flow.")
-@click.option("--retry", metavar="ID|all", help="Handle this record now (or all of them).")
-@click.option("--ignore", type=int, metavar="ID", help="Leave it out until its record changes.")
+@click.argument("numbers", nargs=-1, metavar="[ID | ID-ID]...")
+@click.option("--flow", type=_Words(*FLOWS), metavar="FLOW", help="Only of one flow.")
+@click.option("--who", type=_Words(*PEOPLE), metavar="WHO", help="Only what this person must do.")
+@click.option("--severity", type=_Words("error", "warning", "waiting"), metavar="HOW", help="Only what is this bad.")
+@click.option("--search", metavar="TEXT", help="Only what holds this text.")
+@click.option("--ignored", is_flag=True, help="Those that are left out of the list.")
+@click.option("--format", "how", type=click.Choice(["cards", "table", "csv", "html", "json"]), help="How to show them.")
+@click.option("-o", "--output", metavar="FILE", help="Where to, in place of the screen.")
+@click.option("--retry", is_flag=True, help="Handle their records now (`all`: every one).")
+@click.option("--ignore", is_flag=True, help="Leave them out until a record of theirs changes.")
+@click.option("--unignore", is_flag=True, help="Put them back into the list.")
+@click.option("--because", metavar="TEXT", default="", help="Why they are ignored.")
 @global_options
 @click.pass_obj
-def errors(options: Options, flow: str | None, retry: str | None, ignore: int | None) -> None:
-    """What went wrong, and what to do about it."""
+def errors(options: Options, /, numbers: tuple[str, ...], **wish: Any) -> None:
+    """What went wrong, and what to do about it; with a number, all about that one."""
     from avsync.commands import errors as looking
+    from avsync.commands.listing import Wish
 
+    verbs = [name for name in ("retry", "ignore", "unignore") if wish.pop(name)]
+    because, how, file = wish.pop("because"), wish.pop("how"), wish.pop("output")
+    if len(verbs) > 1 or (verbs and not numbers) or (because and verbs != ["ignore"]):
+        raise click.UsageError("Give one of --retry, --ignore (with or without --because) and --unignore, and numbers.")
     config = options.config()
-    if ignore is not None:
-        looking.ignore(config, ignore)
-    if retry is not None:
-        code = looking.retry(config, retry, options)
+    if verbs == ["retry"]:
+        code = looking.retry(config, numbers, options)
         options.ran = True
         raise SystemExit(code)
-    looking.show(config, flow, options)
+    if verbs:
+        change = looking.ignore if verbs == ["ignore"] else looking.unignore
+        change(config, numbers, because.strip(), options)
+        if not options.as_json:
+            return
+        numbers = ()
+    looking.show(config, numbers, Wish(**wish), "json" if options.as_json else how or _by_name(file), file)
+
+
+def _by_name(file: str | None) -> str:
+    """The format that the name of a file asks for."""
+    ending = (file or "").rpartition(".")[2].lower()
+    return ending if ending in ("csv", "html", "json") else "cards"
 
 
 @main.command()

@@ -129,7 +129,8 @@ def record(event: Event, language: str) -> str:
     """The record as a sentence starts with it."""
     kind = KINDS[event.kind].details_of or event.kind if event.kind in KINDS else event.kind
     key = event.key if event.key != event.crafter else ""  # an id of Crafter's says nothing to anybody
-    return texts.about(language, kind, key or event.name or event.key, event.name)
+    called = texts.called(language, kind, key, event.name, {}) or event.name or event.key
+    return texts.about(language, kind, event.side, called)
 
 
 def _wrapped(event: Event, whole: bool, language: str) -> list[str]:

@@ -14,7 +14,7 @@ import click
 from avsync.commands import history, listing, report
 from avsync.commands.listing import Row
 from avsync.config.settings import Config
-from avsync.errors import AvsyncError
+from avsync.errors import AvsyncError, FitsNothing
 from avsync.messages import texts
 from avsync.messages.texts import phrase, word
 from avsync.state.events import Event
@@ -73,6 +73,10 @@ def changes(store: Store, language: str) -> Changes:
 def tell(result: Result, session: Session, talker: Talker, found: Changes, details: bool = False) -> None:
     """Print what came of a run, where and as far as somebody wants to hear it (RULES.md, commands)."""
     config, language = session.config, session.config.language
+    unfit = next((one for one in result.errors.values() if isinstance(one, FitsNothing)), None)
+    if unfit is not None and not talker.as_json:
+        click.echo(" ".join(_sentences(unfit, language)), err=True)
+        return
     if result.caution is not None:
         why = texts.text(result.caution.code, language, result.caution.params)[0]
         click.echo(" ".join(texts.text("safety_ahead", language, {"why": why})), err=True)
@@ -149,7 +153,7 @@ def _mail(result: Result, found: Changes, config: Config) -> Iterator[str]:
 def named(row: Row, language: str) -> tuple[str, str]:
     """A problem and what to do; whose it is, and of how many records."""
     about, (message, hint) = row.about, row.texts()
-    named = texts.about(language, about.kind, about.key, about.name)
+    named = texts.about(language, about.kind, about.home, about.called)
     more = phrase("run", "behind", language, count=len(row.records) - 1) if len(row.records) > 1 else ""
     return f"{named}{more}: {message}", hint
 

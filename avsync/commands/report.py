@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from avsync.errors import AvsyncError
     from avsync.sync.session import Result
 
+_FOR_PEOPLE = ("params", "side", "called")  # what a row of a plan also says
+
 
 def headings(names: Iterable[str], language: str) -> list[str]:
     """Column headings; some differ from the word itself (`id`, `name`)."""
@@ -40,7 +42,7 @@ def run_json(result: Result, language: str) -> dict[str, Any]:
         shape["errors"] = {flow: error_json(error, language) for flow, error in result.errors.items()}
     if result.plan is None:
         return shape
-    plan = [{name: value for name, value in row.items() if name != "params"} for row in result.plan]
+    plan = [{name: value for name, value in row.items() if name not in _FOR_PEOPLE} for row in result.plan]
     return {**shape, "dry_run": True, "skipped": result.skipped, "plan": plan}
 
 
@@ -63,44 +65,57 @@ def plan_summary(rows: Sequence[Mapping[str, Any]], skipped: int, language: str)
 
 def plan_table(rows: Sequence[Mapping[str, Any]], language: str) -> str:
     """What a run would do, per record: direction, action, fields, reason."""
-    names = ("direction", "action", "what", "key", "name", "fields", "reason")
+    names = ("direction", "action", "what", "name", "fields", "reason")
     body = [
-        [word(row["direction"], language), word(row["action"], language), word(row["kind"], language),
-         row["key"], row["name"], ", ".join(row["fields"]), _reason(row, language)]
+        [word(row["direction"], language), word(row["action"], language),
+         _kind(row, language), row["called"], _fields(row, language), _reason(row, language)]
         for row in rows
     ]  # fmt: skip
-    widths = [None, None, None, None, 32, 36, 48]
+    widths = [None, None, None, 60, 36, 48]
     table = tabulate(body, headings(names, language), tablefmt="simple", maxcolwidths=widths, disable_numparse=True)
     return table if body else ""
 
 
+def _kind(row: Mapping[str, Any], language: str) -> str:
+    return texts.kind_word(language, row["kind"], row["side"])
+
+
+def _fields(row: Mapping[str, Any], language: str) -> str:
+    """What would be written, as the screens call it."""
+    names = (texts.field_name(name, language, row["kind"]).partition(" ")[2] for name in row["fields"])
+    return ", ".join(dict.fromkeys(names))
+
+
 def _reason(row: Mapping[str, Any], language: str) -> str:
     reason = str(row["reason"])
-    return word(reason, language) if known(reason) else texts.text(reason, language, row.get("params", {}))[0]
-
-
-def problems_table(found: Sequence[Mapping[str, Any]], language: str) -> str:
-    """Open problems, each with what to do."""
-    if not found:
-        return word("none", language)
-    names = ("id", "flow", "what", "problem", "next", "who", "since", "tries")
-    rows = [
-        [one["id"], word(one["flow"], language), texts.about(language, one["kind"], one["key"], one["name"]),
-         one["message"], one["hint"], word(one["who"], language), _minute(one["first_seen"]), one["attempts"]]
-        for one in found
-    ]  # fmt: skip
-    widths = [None, None, 26, 44, 44, None, 10, None]
-    return tabulate(rows, headings(names, language), tablefmt="grid", maxcolwidths=widths)
+    return (
+        word(reason, language)
+        if known(reason)
+        else texts.text(reason, language, row["params"], row["kind"], row["side"])[0]
+    )
 
 
 def _minute(moment: str | None) -> str:
     return moment[:16].replace("T", " ") if moment else "-"
 
 
+def _looked_at(name: str, language: str) -> str:
+    """A check's name in words; in English it is the name that programs see."""
+    if language == "en":
+        return name
+    part, _, flow = name.partition(".")
+    shown = phrase("check", f"part_{part}", language) if known(f"part_{part}", "check") else part
+    return f"{shown} {word(flow, language)}".strip() if flow else shown
+
+
 def checks_table(checks: Sequence[Mapping[str, Any]], language: str) -> str:
     """What `check` found, each with the next step."""
     rows = [
-        [one["name"], word("ok" if one["ok"] else "wrong", language), f"{one['message']}\n{one['hint']}".strip()]
+        [
+            _looked_at(one["name"], language),
+            word("ok" if one["ok"] else "wrong", language),
+            f"{one['message']}\n{one['hint']}".strip(),
+        ]
         for one in checks
     ]
     headers = [*headings(("check", "result"), language), ""]

@@ -22,11 +22,11 @@ from avsync.config.settings import Config
 from avsync.errors import AvsyncError, OutOfTime
 from avsync.messages import texts as problems
 from avsync.records.registry import FLOWS
-from avsync.records.values import AMSTERDAM, format_utc
+from avsync.records.values import format_utc
 from avsync.state import db
 from avsync.state.events import Event
 from avsync.state.folder import claim
-from avsync.state.lock import Holder, RunLock
+from avsync.state.lock import Holder, RunLock, holder_now
 from avsync.state.store import Store
 from avsync.sync.recover import look_back
 from avsync.sync.run import run as do_run
@@ -93,27 +93,31 @@ def run(
     full: bool = False,
     force: bool = False,
     dry: bool = False,
-    only: frozenset[str] | None = None,
+    only: frozenset[str] | str | None = None,
+    after_restore: bool = False,
     details: bool = False,
 ) -> int:
-    """Do the run and print what came of it (of a dry run with `details` each record); returns the exit code."""
+    """Do the run and print what came of it (of a dry run with `details` each record); returns the exit code. `only`:
+    ids, or what a person typed."""
     asked: dict[str, Any] = {"flows": flows, "command": command, "full": full, "force": force, "dry": dry, "only": only,
                              "details": details}  # fmt: skip
+    if isinstance(only, str):
+        asked |= {"only": frozenset({only.upper()}), "asked": only}
     if dry or config.notify is None:
-        return _start(config, talker, asked, None)
+        return _start(config, talker, asked, None, after_restore)
     from avsync.commands.alarm import Alarm
 
     alarm = Alarm(config)
     try:
-        return _start(config, talker, asked, alarm)
+        return _start(config, talker, asked, alarm, after_restore)
     except AvsyncError as error:  # it never came to a run, or fell out of one
         alarm.end(error.exit_code, " ".join(problems.text(error.code, config.language, error.params)))
         raise
 
 
-def _start(config: Config, talker: Talker, asked: dict[str, Any], alarm: Alarm | None) -> int:
+def _start(config: Config, talker: Talker, asked: dict[str, Any], alarm: Alarm | None, after_restore: bool) -> int:
     """Take the lock, open the state, run."""
-    flows, full = asked["flows"], asked["full"]
+    flows = asked["flows"]
     claim(config.state_dir)
     if config.log is not None:
         from avsync.commands import logfile
@@ -126,24 +130,24 @@ def _start(config: Config, talker: Talker, asked: dict[str, Any], alarm: Alarm |
         lock, now = RunLock(config.state_dir), format_utc(datetime.now(UTC))
         if asked["dry"]:
             store = Store(db.open_copy(config.state_dir))
-            older, _ = look_back(store, lock.holder(), now)
-            return _with(config, store, talker, None, **{**asked, "full": full or older})
+            look_back(store, lock.holder(), now, after_restore)
+            return _with(config, store, talker, None, **asked)
         if not lock.take():
             _say_busy(lock.holder(), config.language, talker)
             return 0
         try:
             if alarm is not None:
                 alarm.begin()
-            lock.write(replace(lock.holder(), pid=os.getpid(), started=now))
+            lock.write(holder_now(lock.holder(), os.getpid()))
             store = Store(db.open_for_writing(config.state_dir))
-            older, holder = look_back(store, lock.holder(), now)
+            holder = look_back(store, lock.holder(), now, after_restore)
             lock.write(holder)
 
             def begun(number: int) -> None:
                 lock.write(replace(holder, run=number))
                 logs.in_run(number)
 
-            return _with(config, store, talker, alarm, **{**asked, "full": full or older}, begun=begun)
+            return _with(config, store, talker, alarm, **asked, begun=begun)
         finally:
             logs.in_run(0)
             lock.release()
@@ -186,7 +190,6 @@ def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> tuple[Ses
             connect.crafter(config, pause=budget.pause, time_left=budget.left),
             lambda: datetime.now(UTC),
             budget.pause,
-            datetime.now(AMSTERDAM).date().isoformat(),
             progress=progress,
             **asked,
         )
@@ -202,9 +205,7 @@ def _log_event(language: str, event: Event) -> None:
 
 
 def _say_busy(holder: Holder, language: str, talker: Talker) -> None:
-    age = 0.0
-    if holder.started:
-        age = (datetime.now(UTC) - datetime.fromisoformat(holder.started)).total_seconds()
+    age = holder.age() if holder.started else 0.0
     code = "run_stuck" if age > STUCK_AFTER else "run_busy"
     params = {"pid": holder.pid or "?", "minutes": int(age // 60)}
     if talker.as_json:

@@ -75,7 +75,12 @@ class _Told(dict[str, Canonical]):
 
 def part_of(kind: Kind, told: Canonical) -> dict[str, Canonical]:
     """A detail as it is remembered in a link, field by field; nothing of one that is not."""
-    return kind.part(told) if kind.part is not None and told else {}
+    return kind.values(told) if kind.values is not None and told else {}
+
+
+def with_details() -> set[str]:
+    """The kinds whose records have others as details in AccountView."""
+    return {kind.details_of for kind in KINDS.values()} - {""}
 
 
 def listings() -> Iterator[Listing]:

@@ -121,7 +121,8 @@ class Links:
     def point(self, identity: int, side: Side, end: End) -> None:
         """Point one end at another record that was made there, or at none until one is."""
         before = self.by_id(identity)
-        sql = f"UPDATE links SET {side} = ?, {side}_told = ?, {side}_print = ? WHERE id = ?"
+        found = ", lost = 0" if side == CRAFTER else ""
+        sql = f"UPDATE links SET {side} = ?, {side}_told = ?, {side}_print = ?{found} WHERE id = ?"
         self.db.execute(sql, [*_row(end), identity])
         if before is not None and end.id:
             now = Link(before.kind, {**before.end, side: end}, before.origin, identity)
@@ -178,11 +179,44 @@ class Links:
         if before is not None and before.gone != gone:
             self._record("gone" if gone else "back", ACCOUNTVIEW, before)
 
+    def lose(self, identity: int) -> None:
+        """Its Crafter half was deleted; what is to become of it is decided next (behaviour 11)."""
+        self.db.execute("UPDATE links SET lost = 1 WHERE id = ?", [identity])
+
+    def find_again(self, kind: str, ids: Iterable[str]) -> None:
+        """These Crafter records are there after all."""
+        sql = "UPDATE links SET lost = 0 WHERE kind = ? AND crafter = ? AND lost = 1"
+        self.db.conn.executemany(sql, [(kind, one) for one in ids])
+
+    def lost(self, kind: str) -> list[Link]:
+        """Those whose Crafter half was deleted."""
+        sql = f"SELECT {_COLUMNS} FROM links WHERE kind = ? AND lost = 1 ORDER BY id"
+        return [_link(row) for row in self.db.execute(sql, [kind])]
+
     def adopt(self, kind: str, identity: int | None = None) -> None:
         """Nobody knows any more what was sent under this link, or under any of a kind: what is equal counts as sent
         (behaviour 4)."""
         sql = "UPDATE links SET adopted = 1 WHERE kind = ? AND (id = ? OR ? IS NULL)"
         self.db.execute(sql, [kind, identity, identity])
+
+    def remove_halves(self, link: Link) -> None:
+        """What is to be made again on the side across has been met there instead."""
+        sql = (
+            "DELETE FROM links WHERE kind = ? AND gone = 0"
+            " AND (accountview = ? AND crafter IS NULL OR crafter = ? AND accountview IS NULL)"
+        )
+        self.db.execute(sql, [link.kind, link.accountview, link.crafter])
+
+    def doubt(self, kinds: Iterable[str]) -> None:
+        """The same of all of these kinds, until AccountView shows which were not changed since."""
+        self.db.conn.executemany(
+            "UPDATE links SET adopted = 2 WHERE kind = ? AND adopted = 0", [(one,) for one in kinds]
+        )
+
+    def doubt_no_more(self, kind: str, keys: Iterable[tuple[str, bool]]) -> None:
+        """(key in AccountView, whether it was changed since)"""
+        sql = "UPDATE links SET adopted = ? WHERE kind = ? AND accountview = ? AND adopted = 2"
+        self.db.conn.executemany(sql, [(int(changed), kind, key) for key, changed in keys])
 
     def remove(self, identity: int, why: Literal["forget", "replaced"] = "forget") -> None:
         """Forget a link: its record is gone for good, or another takes its place."""
@@ -190,6 +224,15 @@ class Links:
         self.db.execute("DELETE FROM links WHERE id = ?", [identity])
         if before is not None:
             self._record("forget", "", before)
+
+    def knows(self, kind: str, known_by: Sequence[str], value: str) -> bool:
+        """Whether a record of this kind is linked that people know by that value, in upper case: an id of either side,
+        its name or one of these fields."""
+        told = ["accountview", "crafter", "json_extract(accountview_told, '$.name')"]
+        told += [f"json_extract(crafter_told, '$.{name}')" for name in ("name", *known_by)]
+        condition = " OR ".join(f"upper({one}) = ?" for one in told)
+        sql = f"SELECT 1 FROM links WHERE kind = ? AND ({condition}) LIMIT 1"
+        return self.db.execute(sql, [kind, *([value] * len(told))]).fetchone() is not None
 
     def count(self, kind: str, parts: bool = False) -> int:
         """How many records of a kind are linked on both sides, or how many parts those have."""
@@ -201,6 +244,11 @@ class Links:
         """Whether any record of a kind is linked on both sides; cheap at any number of links, as `count` is not."""
         sql = "SELECT 1 FROM links WHERE kind = ? AND gone = 0 AND crafter IS NOT NULL LIMIT 1"
         return self.db.execute(sql, [kind]).fetchone() is not None
+
+    def living(self, kind: str, side: Side) -> Iterator[Link]:
+        """Those that have a record there."""
+        sql = f"SELECT {_COLUMNS} FROM links WHERE kind = ? AND gone = 0 AND {side} IS NOT NULL"
+        return (_link(row) for row in self.db.execute(sql, [kind]))
 
     def unseen(self, kind: str, side: Side) -> list[Link]:
         """Live links of a kind that the last full listing (temp table `seen`) did not show."""
@@ -244,7 +292,7 @@ def _details(
     """Of a kind that is written as details of another: each that we added or changed, or found standing there."""
     kind = KINDS[now.kind]
     moved = {before.told(CRAFTER).get(name) for name in freed}  # the same one, under another id
-    for name, told in now.told(CRAFTER).items() if kind.part is not None else ():
+    for name, told in now.told(CRAFTER).items() if kind.values is not None else ():
         old = before.told(CRAFTER).get(name)
         if told != old and not (old is None and told in moved):
             was, says = part_of(kind, old), part_of(kind, told)

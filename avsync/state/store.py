@@ -18,6 +18,11 @@ from avsync.state.intents import Intents
 from avsync.state.links import Links
 from avsync.state.problems import Problems
 
+_EVER = "\U0010ffff"
+_PLACE = "place:"
+PROBE = "probe"  # what `check --probe` has seen of this installation
+PUT_BACK = "put back"  # in place of a config's mark
+
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
@@ -77,6 +82,14 @@ class Store:
         rows = self.db.execute("SELECT source, newest, since, full_at, signature FROM watermarks")
         return {row[0]: Watermark(*row[1:]) for row in rows}
 
+    def read_anew(self, with_details: Iterable[str]) -> None:
+        """This state may be older than what was done with it: every listing is read from the beginning when its turn
+        comes, whatever was known of its rows (behaviour 41). Each keeps the newest moment it had seen, and what was
+        sent under a record of the kinds `with_details` is in doubt until AccountView's listing has shown it."""
+        self.db.execute("UPDATE watermarks SET signature = ?", [PUT_BACK])
+        self.links.doubt(with_details)
+        self.forget_absences(_EVER, _EVER)
+
     def start_seen(self) -> None:
         """Begin a full listing: an empty temporary table of the ids it shows."""
         self.db.execute("CREATE TEMP TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
@@ -86,9 +99,38 @@ class Store:
         """Ids on a page of a full listing."""
         self.db.conn.executemany("INSERT OR IGNORE INTO temp.seen (id) VALUES (?)", [(one,) for one in ids])
 
+    def seen(self, ids: Sequence[str]) -> set[str]:
+        """Which of these it has shown already."""
+        sql = "SELECT id FROM temp.seen WHERE id IN (SELECT value FROM json_each(?))"
+        return {str(row[0]) for row in self.db.execute(sql, [json.dumps(list(ids))])}
+
     def seen_count(self) -> int:
         """How many the full listing showed."""
         return int(self.db.execute("SELECT count(*) FROM temp.seen").fetchone()[0])
+
+    def stop_at(self, source: str, place: Mapping[str, Any], now: str) -> None:
+        """A listing broke off at this place."""
+        self.db.execute("DELETE FROM shown WHERE source = ?", [source])
+        self.cache(_PLACE + source, dict(place), now)
+
+    def keep_seen(self, source: str) -> None:
+        """What it has shown until then."""
+        self.db.execute("INSERT INTO shown (source, id) SELECT ?, id FROM temp.seen", [source])
+
+    def stopped_at(self, source: str) -> dict[str, Any] | None:
+        """The place where a listing broke off, None when it went through since."""
+        found = self.cached(_PLACE + source)
+        return found if isinstance(found, dict) else None
+
+    def go_on(self, source: str) -> None:
+        """Begin where a listing broke off: it has shown what it had shown then."""
+        self.start_seen()
+        self.db.execute("INSERT OR IGNORE INTO temp.seen (id) SELECT id FROM shown WHERE source = ?", [source])
+
+    def went_through(self, source: str) -> None:
+        """A listing is complete."""
+        self.uncache(_PLACE + source)
+        self.db.execute("DELETE FROM shown WHERE source = ?", [source])
 
     # runs
 
@@ -98,11 +140,13 @@ class Store:
         self.db.execute("DELETE FROM runs WHERE id <= ?", [int(cursor.lastrowid or 0) - 5000])
         return int(cursor.lastrowid or 0)
 
-    def finish_run(self, run: int, now: str, code: int, flows: Mapping[str, Any], requests: Mapping[str, int]) -> None:
-        """Its result."""
+    def finish_run(
+        self, run: int, started: str, now: str, code: int, flows: Mapping[str, Any], requests: Mapping[str, int]
+    ) -> None:
+        """Its result; when it started is known better by now."""
         self.db.execute(
-            "UPDATE runs SET finished = ?, exit = ?, flows = ?, requests = ? WHERE id = ?",
-            [now, code, json.dumps(flows), json.dumps(requests), run],
+            "UPDATE runs SET started = ?, finished = ?, exit = ?, flows = ?, requests = ? WHERE id = ?",
+            [started, now, code, json.dumps(flows), json.dumps(requests), run],
         )
 
     def last_run(self) -> dict[str, Any] | None:
@@ -142,9 +186,10 @@ class Store:
 
     # cache
 
-    def cached(self, key: str, not_before: str) -> Any | None:
-        """A value fetched at or after a moment, else None."""
-        row = self.db.execute("SELECT value FROM cache WHERE key = ? AND fetched_at >= ?", [key, not_before]).fetchone()
+    def cached(self, key: str, since: str = "", until: str = _EVER) -> Any | None:
+        """A value fetched between two moments (whenever it was, where they are not given), else None."""
+        sql = "SELECT value FROM cache WHERE key = ? AND fetched_at BETWEEN ? AND ?"
+        row = self.db.execute(sql, [key, since, until]).fetchone()
         return json.loads(row[0]) if row else None
 
     def cache(self, key: str, value: Any, now: str) -> None:
@@ -158,14 +203,14 @@ class Store:
         for key in keys:
             self.cache(_absent(kind, side, key), True, now)
 
-    def absent(self, kind: str, side: str, keys: Iterable[str], since: str) -> set[str]:
-        """Which of these records are known not to be there, as looked up at or after a moment."""
+    def absent(self, kind: str, side: str, keys: Iterable[str], since: str, until: str = _EVER) -> set[str]:
+        """Which of these records are known not to be there, as looked up between two moments."""
         names = {_absent(kind, side, key): key for key in keys}
         found: set[str] = set()
         for start in range(0, len(names), ONE_STATEMENT):
             part = list(names)[start : start + ONE_STATEMENT]
-            sql = f"SELECT key FROM cache WHERE key IN ({','.join('?' * len(part))}) AND fetched_at >= ?"
-            found |= {names[row[0]] for row in self.db.execute(sql, [*part, since])}
+            sql = f"SELECT key FROM cache WHERE key IN ({','.join('?' * len(part))}) AND fetched_at BETWEEN ? AND ?"
+            found |= {names[row[0]] for row in self.db.execute(sql, [*part, since, until])}
         return found
 
     def some_absent(self, kind: str, side: str) -> bool:
@@ -178,10 +223,10 @@ class Store:
         """These records are there: a listing shows them, or we made them."""
         self.db.conn.executemany("DELETE FROM cache WHERE key = ?", [(_absent(kind, side, key),) for key in keys])
 
-    def forget_absences(self, before: str) -> None:
-        """What was not asked again is no longer asked for."""
-        sql = "DELETE FROM cache WHERE key >= ? AND key < ? AND fetched_at < ?"
-        self.db.execute(sql, [_ABSENT, _ABSENT + "\U0010ffff", before])
+    def forget_absences(self, since: str, until: str) -> None:
+        """What was not asked between two moments is no longer asked for."""
+        sql = "DELETE FROM cache WHERE key >= ? AND key < ? AND fetched_at NOT BETWEEN ? AND ?"
+        self.db.execute(sql, [_ABSENT, _ABSENT + "\U0010ffff", since, until])
 
     def uncache(self, key: str) -> None:
         """Forget a value."""

@@ -19,6 +19,7 @@ from avsync.sync.causes import cause
 
 log = logging.getLogger(__name__)
 ROW = "row"  # slot of a fault in reading a row: it lasts until the row is read again
+_LONGEST_TRACE = 4000  # characters
 _PACKAGE = Path(__file__).parents[1]
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ def cause_of(error: Exception, what: str) -> Cause:
         return cause("unreadable", field=error.field, found=error.found)
     trace = _trace(error)
     log.error("unexpected %s in %s\n%s", type(error).__name__, what, trace)
-    return cause("unexpected", error=type(error).__name__, where=_where(error), trace=trace)
+    return cause("unexpected", error=type(error).__name__, where=_where(error), trace=trace[-_LONGEST_TRACE:])
 
 
 def _trace(error: BaseException | None) -> str:
