@@ -131,18 +131,30 @@ def login(options: Options, no_browser: bool) -> None:
 
 
 @main.command()
+@click.option("--learn", is_flag=True, help="Print the names of this installation as a block for the config.")
 @global_options
 @click.pass_obj
-def check(options: Options) -> None:
+def check(options: Options, learn: bool) -> None:
     """Look at everything a run needs, and change nothing."""
     from avsync.commands import check as checking
     from avsync.commands import report
 
+    if learn:
+        raise SystemExit(_learn(options))
     found = checking.run(options.config())
     rows = [{key: value for key, value in asdict(one).items() if key != "exit_code"} for one in found]
     code = checking.exit_code(found)
     options.say(report.checks_table(rows, options.language), {"ok": code == 0, "checks": rows})
     raise SystemExit(code)
+
+
+def _learn(options: Options) -> int:
+    from avsync.commands import learn
+
+    found = learn.run(options.config())
+    options.say(learn.as_yaml(found, options.language), found.as_json())
+    click.echo(learn.commentary(found, options.language), err=True)
+    return found.exit_code
 
 
 @main.command("run-all")

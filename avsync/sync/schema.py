@@ -84,15 +84,21 @@ def missing_for(flow: str, policy: Policy, metadata: Metadata, schema: Mapping[s
 
     Of what it only looks up it needs the key alone, and what a row cannot be read without.
     """
+    needs = accountview_needs(flow, policy.flows)
+    return verify(metadata, schema, needs, spared(flow, policy, schema))
+
+
+def spared(flow: str, policy: Policy, schema: Mapping[str, TableSchema]) -> set[tuple[str, str]]:
+    """(kind, neutral column) that a flow does not use as it is configured."""
     needs, kinds = accountview_needs(flow, policy.flows), kinds_of(flow)
     own = {name for kind in kinds for name in (kind.table, kind.details_of)}
-    spared = {(kind.table, one.accountview or "") for kind in kinds for one in kind.fields
+    found = {(kind.table, one.accountview or "") for kind in kinds for one in kind.fields
               if one.used is not None and not one.used(policy)}  # fmt: skip
     for name in needs.keys() - own:
         fields = KINDS[name].fields if name in KINDS else ()
         needed = {schema[name].key, *(one.accountview for one in fields if ACCOUNTVIEW in one.needed)}
-        spared |= {(name, column) for column in schema[name].columns if column not in needed}
-    return verify(metadata, schema, needs, spared)
+        found |= {(name, column) for column in schema[name].columns if column not in needed}
+    return found
 
 
 def _shape(metadata: Metadata, kind: str, neutral: str) -> Column:

@@ -102,6 +102,13 @@ class Metadata:
             raise ValueError("not a metadata text") from None
 
 
+def load_dictionary(client: AccountView, schema: Mapping[str, TableSchema], kinds: Iterable[str]) -> learn.Dictionary:
+    """All objects and tables, with the columns of those that may be meant by these kinds. Errors as of any read."""
+    named = learn.Dictionary(_load_objects(client), _load_tables(client, None))
+    columns = {name: _load_columns(client, name) for name in learn.shortlist(named, schema, kinds)}
+    return replace(named, columns=columns)
+
+
 def load(client: AccountView, schema: Mapping[str, TableSchema], kinds: Iterable[str]) -> Metadata:
     """Read the business objects, and for each table of these kinds its columns and rights. Errors as of any read."""
     ours = {kind: schema[kind] for kind in kinds}
