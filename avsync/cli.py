@@ -120,6 +120,25 @@ def main() -> None:
 
 
 @main.command()
+@click.argument("path", required=False)
+@click.option("--example", is_flag=True, help="Only print the example config, in which every key is explained.")
+@click.option("--no-browser", is_flag=True, help="Also accept the pasted redirect URL on stdin.")
+@global_options
+@click.pass_obj
+def init(options: Options, path: str | None, example: bool, no_browser: bool) -> None:
+    """Ask what avsync must know, log in, and write a config (to PATH, else where it is looked for)."""
+    if example:
+        from avsync.config.example import text
+
+        click.echo(text(), nl=False)
+        return
+    from avsync.commands import init as setting_up
+
+    given = path or options.config_path or os.environ.get("AVSYNC_CONFIG")
+    setting_up.run(setting_up.target(given, os.environ), no_browser=no_browser)
+
+
+@main.command()
 @click.option("--no-browser", is_flag=True, help="Also accept the pasted redirect URL on stdin.")
 @global_options
 @click.pass_obj

@@ -208,10 +208,37 @@ def run(
     open_browser: Callable[[str], Any] = open_in_browser,
     timeout: float = 300,
 ) -> None:
-    """Log in, save the token pair, list the companies and say which one the config names.
+    """Log in, list the companies and say which one the config names.
 
-    The pair is saved before anything else is asked with it. Errors: LoginNeeded for whatever a person can do over,
-    ConfigError("company_unknown"), TryLater when AccountView does not answer.
+    Errors: those of `log_in`, ConfigError("company_unknown").
+    """
+    log_in(config, no_browser=no_browser, stdin=stdin, echo=echo, open_browser=open_browser, timeout=timeout)
+    companies = connect.accountview(config).companies()
+    show_companies(companies, config.language, echo)
+    code, name = _named(pick_company(companies, config.company))
+    echo(phrase("login", "chosen", config.language, code=code, name=name))
+
+
+def show_companies(companies: list[dict[str, Any]], language: str, echo: Callable[[str], None]) -> None:
+    """A table of what the user may enter, nothing when that is nothing."""
+    if companies:
+        echo(phrase("login", "companies", language))
+        headers = [phrase("login", name, language) for name in ("code", "description")]
+        echo(tabulate(sorted(map(_named, companies)), headers=headers, disable_numparse=True))
+
+
+def log_in(
+    config: Config,
+    *,
+    no_browser: bool,
+    stdin: TextIO | None,
+    echo: Callable[[str], None],
+    open_browser: Callable[[str], Any] = open_in_browser,
+    timeout: float = 300,
+) -> None:
+    """Send a person to AccountView and save the token pair that comes of it.
+
+    Errors: LoginNeeded for whatever a person can do over, TryLater when AccountView does not answer.
     """
 
     def say(name: str, /, **params: object) -> None:
@@ -220,7 +247,7 @@ def run(
     claim(config.state_dir)
     settings = config.accountview
     secret = settings.client_secret.reveal()
-    client = connect.accountview(config)  # a proxy or certificates that cannot be used show here
+    connect.accountview(config)  # a proxy or certificates that cannot be used show here
     tokens = TokenFile(config.token_path)
     tokens.check_writable()
     state = secrets.token_urlsafe(32)
@@ -240,13 +267,6 @@ def run(
             reply = _wait(listener, None, timeout)
     _exchange(config, reply.checked(state), secret, tokens)
     say("saved", path=config.token_path)
-    companies = client.companies()
-    if companies:
-        say("companies")
-        headers = [phrase("login", name, config.language) for name in ("code", "description")]
-        echo(tabulate(sorted(map(_named, companies)), headers=headers, disable_numparse=True))
-    code, name = _named(pick_company(companies, config.company))
-    say("chosen", code=code, name=name)
 
 
 def _exchange(config: Config, code: str, secret: str, tokens: TokenFile) -> None:

@@ -228,15 +228,16 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What a kind with a plan of its own decided. `told` holds at once; `link`: the one it is written under;
-    `counts`: how many things it makes, changes and adopts. Of several writes one goes at a time, and then the record
-    is planned again."""
+    """What a kind with a plan of its own decided. `told` holds at once, and nothing is told under the names in `freed`
+    any more; `link`: the one it is written under; `counts`: how many things it makes, changes and adopts. Of several
+    writes one goes at a time, and then the record is planned again."""
 
     writes: tuple[Write, ...] = ()
     told: Mapping[Side, Mapping[str, Canonical]] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
     link: Link | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    freed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,8 +55,8 @@ class Action:
     """What to do with one record, and why (`reason` is a word of the report, or the problem's code).
 
     `link`: the one it goes under; with id 0 it is still to be written down, in place of `replaces`. `told` holds at
-    once, what the writes tell holds once they are done. `pairs`: records it refers to that were found on both sides,
-    and are linked with it. `lost`: a link that turned out to be gone.
+    once, what the writes tell holds once they are done; nothing is told any more under `freed`. `pairs`: records it
+    refers to that were found on both sides, and are linked with it. `lost`: a link that turned out to be gone.
     """
 
     verb: Verb
@@ -73,6 +73,7 @@ class Action:
     lost: Link | None = None
     pairs: tuple[tuple[Record, Record], ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    freed: tuple[str, ...] = ()
 
     @property
     def again(self) -> bool:
@@ -140,7 +141,8 @@ def _decide(
         raise Refuse("of_other_administration", company=foreign)
     if kind.plan is None and link is not None and link.crafter and link.accountview:
         return replace(_linked(kind, link, record, partner, known), partner=partner)
-    if (kind.fate or kind.usual_fate)(record, known.policy) != "plan":
+    written = kind.plan is not None and link is not None  # details went: what became of the record since is looked at
+    if not written and (kind.fate or kind.usual_fate)(record, known.policy) != "plan":
         return Action(Verb.SKIP, kind, record, "not_wanted", replaces=link.id if link and kind.plan is None else 0)
     if kind.plan is not None:
         return _own(kind, record, link, kind.plan(record, link, known))
@@ -172,7 +174,7 @@ def _own(kind: Kind, record: Record, link: Link | None, planned: Planned) -> Act
     params = planned.remarks[0].params if planned.remarks else {}
     return Action(
         verb or (Verb.REJECT if planned.remarks else Verb.SKIP), kind, record, reason, planned.link or link,
-        planned.writes, planned.told, planned.remarks, params, counts=counts,
+        planned.writes, planned.told, planned.remarks, params, counts=counts, freed=planned.freed,
     )  # fmt: skip
 
 

@@ -311,6 +311,8 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken
         if record.side == ACCOUNTVIEW and not record.reference and kind.twin is not None:
             record = _still_marked(store, record)
         fate = "drop" if record.absent else (kind.fate or kind.usual_fate)(record, session.policy)
+        if fate == "drop" and link is not None:  # its details went: that must be looked at (behaviour 21)
+            fate = "plan"
         if fate == "drop":
             store.inbox.remove(record.kind, record.side, record.id)
             taken.skipped += _is_too_old(session, kind, record)

@@ -67,6 +67,8 @@ def _let_go(session: Session, kind: Kind, link: Link) -> None:
     """
     session.store.links.remove(link.id)
     _forget_details(session.store, link)
+    for side, end in link.end.items():  # what was said of it is over
+        session.store.problems.planned(About(kind.flow, kind.name, side, end.id, "", ""))
     if not link.gone and link.end[ACCOUNTVIEW].told is not None:
         session.store.inbox.put(replace(told_by(link, ACCOUNTVIEW), mark=link_mark(session, link)), "keep")
 

@@ -110,7 +110,7 @@ def _write_down(session: Session, action: Action) -> Link | None:
     if link is not None and not link.id:
         link = replace(link, id=links.add(link))
     if link is not None:
-        links.tell(link.id, action.told)
+        links.tell(link.id, action.told, action.freed)
     for av, cr in action.pairs:
         _pair_up(session, av, cr)
     return link

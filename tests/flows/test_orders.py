@@ -654,6 +654,19 @@ def test_on_export_a_work_order_deleted_in_crafter_leaves_its_order_alone(tmp_pa
         assert one.box.accountview.row("SO_HDR", number)["COMMENT1"] == "Toch nog iets"
 
 
+def test_what_was_said_of_a_work_order_is_over_once_it_is_deleted(tmp_path: Path) -> None:
+    with shop(tmp_path) as one:
+        one.work_order("w1", description="Vervangen van de circulatiepomp in de technische ruimte op zolder")
+        one.goes()
+        one.box.accountview.edit("SO_HDR", one.werkbon("w1")["order_number"], DEL_DATE="2026-12-01")
+        one.goes()
+        assert one.codes() == ["cut"]
+        one.box.crafter.remove("work-orders", "w1")
+        one.goes()
+        assert one.codes() == []
+        one.rests()
+
+
 @pytest.mark.parametrize("direction", ["import", "both"])
 def test_on_import_and_both_a_work_order_deleted_in_crafter_is_made_again(tmp_path: Path, direction: str) -> None:
     with shop(tmp_path, {"orders": direction}) as one:
