@@ -44,6 +44,7 @@ class TableSpec:
     columns: dict[str, Column]
     parent: str = ""
     child: str = ""
+    rights: str = "riu"
 
     @property
     def visible(self) -> list[Column]:
@@ -293,7 +294,7 @@ def _played(table: TableSpec, like: Installation) -> TableSpec:
         made[name or wire] = _like(plain, wire, seen)
     key = made.pop(table.key)
     return replace(table, code=_object(file, like), wire=str(part["table"]).upper(), description=file.description,
-                   columns={table.key: key, **made})  # fmt: skip
+                   columns={table.key: key, **made}, rights=f"r{file.rights}")  # fmt: skip
 
 
 def _part_of(name: str, like: Installation) -> tuple[Mapping[str, Any], dict[str, str]]:
@@ -326,16 +327,19 @@ def _like(plain: Column, wire: str, seen: Seen) -> Column:
     )  # fmt: skip
 
 
+_APART = "~"  # behind the sandbox's own name of a table that plays no part
+
+
 def _bystander(name: str, file: File) -> TableSpec:
-    """A table that plays no part: in the dictionary only."""
+    """A table that plays no part: it is there, and empty."""
     columns = {wire: _like(_extra(wire), wire, seen) for wire, seen in file.columns.items()}
-    return TableSpec(name, name, file.object, file.description, next(iter(columns)), columns, file.header, "")
+    near = [f"{one}{_APART}" if one else "" for one in (name, file.header, file.child)]
+    return TableSpec(near[0], name, file.object, file.description, next(iter(columns)), columns, near[1], near[2],
+                     f"r{file.rights}")  # fmt: skip
 
 
 class Dictionary:
     """All tables by the sandbox's own name in `tables`; those that this installation shows in `shown`.
-
-    Tables of a recorded installation that play no part here are in `shown` alone.
 
     Look-ups by wire name ignore case.
     """
@@ -348,14 +352,15 @@ class Dictionary:
             specs = [_renamed(table) for table in specs]
         if like:
             specs = [_played(table, like) for table in specs]
-        self.tables = {table.name: table for table in specs}
-        self.shown = [table for table in specs if table.code and (options.contacts_module or table.name != "ASC_PP")]
-        played = {table.wire for table in self.shown}
-        others = [_bystander(name, file) for name, file in (like.files if like else {}).items() if name not in played]
-        self.shown += [table for table in others if table.columns]
+        shown = [table for table in specs if table.code and (options.contacts_module or table.name != "ASC_PP")]
+        files = {name: file for name, file in (like.files if like else {}).items() if file.columns}
+        others = [_bystander(name, file) for name, file in files.items() if name not in {one.wire for one in shown}]
+        self.tables = {table.name: table for table in [*specs, *others]}
+        self.shown = [*shown, *others]
+        self.recorded = like
         self._objects = {table.code.lower(): table for table in reversed(self.shown) if not table.parent}
         self._columns = {
-            table.name: {column.wire.lower(): column for column in table.visible} for table in [*self.shown, *specs]
+            name: {column.wire.lower(): column for column in table.visible} for name, table in self.tables.items()
         }
 
     @property

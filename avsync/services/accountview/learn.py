@@ -86,7 +86,7 @@ def fit(table: TableSchema, neutral: str, name: str, column: Column) -> float:
     said = closest(column.description, table.described.get(neutral, ()))
     named = _alike(name, table.columns[neutral])
     by_label = 0.8 * said + 0.1 * _LETTERS.get(letter + column.type, 1.0) + 0.1 * _width(table, neutral, column)
-    by_name = 0.7 * named + 0.1 if named >= _ALIKE else 0.0
+    by_name = 0.7 * named + 0.1 if named >= _ALIKE and (said > 0 or not column.description) else 0.0
     return min(_GUESS, max(by_label if said > 0 else 0.0, by_name) + 0.01 * named)
 
 
