@@ -151,20 +151,35 @@ def login(options: Options, no_browser: bool) -> None:
 
 @main.command()
 @click.option("--learn", is_flag=True, help="Print the names of this installation as a block for the config.")
+@click.option("--probe", is_flag=True, help="Ask how AccountView answers, and keep it for the runs; reads only.")
 @global_options
 @click.pass_obj
-def check(options: Options, learn: bool) -> None:
+def check(options: Options, learn: bool, probe: bool) -> None:
     """Look at everything a run needs, and change nothing."""
     from avsync.commands import check as checking
-    from avsync.commands import report
 
     if learn:
         raise SystemExit(_learn(options))
-    found = checking.run(options.config())
+    if probe:
+        raise SystemExit(_probe(options))
+    raise SystemExit(_checked(options, checking.run(options.config())))
+
+
+def _probe(options: Options) -> int:
+    from avsync.commands import probe
+
+    found, seen = probe.run(options.config())
+    return _checked(options, found, probe=seen)
+
+
+def _checked(options: Options, found: list[Any], **more: Any) -> int:
+    from avsync.commands import check as checking
+    from avsync.commands import report
+
     rows = [{key: value for key, value in asdict(one).items() if key != "exit_code"} for one in found]
     code = checking.exit_code(found)
-    options.say(report.checks_table(rows, options.language), {"ok": code == 0, "checks": rows})
-    raise SystemExit(code)
+    options.say(report.checks_table(rows, options.language), {"ok": code == 0, "checks": rows, **more})
+    return code
 
 
 def _learn(options: Options) -> int:

@@ -6,10 +6,10 @@ Each part stands alone: a service that fails is one bad check, and the parts tha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from avsync.commands import connect
+from avsync.commands.finding import Check, debtor_account
 from avsync.config import FLOWS
 from avsync.config.settings import Config
 from avsync.errors import AvsyncError, ConfigError, PersonMustLook
@@ -28,17 +28,6 @@ from avsync.sync.session import policy_of
 
 REFERENCE_LENGTH = 27  # behaviour 2: avs and 24 hexadecimal digits
 ORDER_OF_EXITS = (5, 3, 2, 4)
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at. `hint` is the next step, empty when there is none; `exit_code` is 0 when it is all right."""
-
-    name: str
-    ok: bool
-    message: str
-    hint: str = ""
-    exit_code: int = 0
 
 
 def run(config: Config) -> list[Check]:
@@ -120,7 +109,7 @@ class _Checker:
         if "hours" in self.on:
             yield from self._guarded("time_codes", lambda: self._time_codes(client, missing))
         if self.flows["customers"] in ("export", "both"):
-            yield self._good("debtor_account", "debtor_account", account=self.config.accountview.debtor_account)
+            yield from debtor_account(self.config, client)
 
     def _flow(self, flow: str, missing: list[Missing]) -> Iterator[Check]:
         rights = [one for one in missing if one.what in ("insert", "update")]

@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--latency", type=float, default=0.0, metavar="MS", help="milliseconds for every request")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="a fault script, YAML or JSON")
     parser.add_argument("--names", choices=["default", "other"], default="default", help="AccountView's names")
-    parser.add_argument("--like", metavar="FILE", help="play a recorded installation; also: contract, elsewhere, small")
+    parser.add_argument("--like", metavar="FILE", help="play a recorded installation; also: small, elsewhere, contract")
     parser.add_argument("--token-lifetime", type=int, default=3600, metavar="SECONDS")
     parser.add_argument("--write-config", type=Path, metavar="PATH", help="write an avsync config for this sandbox")
     return parser

@@ -17,6 +17,7 @@ from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.services.accountview.client import pick_company
 from avsync.state.store import Store
+from avsync.sync import habits
 from avsync.sync.flow import foresee, sync_kind
 from avsync.sync.plan import Action, rows_of
 from avsync.sync.problems import close_stale, expire, flow_problem, tell_timelines, unknown_outcomes
@@ -52,6 +53,7 @@ def run(session: Session) -> Result:
 
 def _prepare(session: Session) -> None:
     """Everything that comes before the first write."""
+    habits.use(session)
     session.accountview.company_id = _company(session)
     pass_gate(session)
     _read(session)

@@ -98,6 +98,7 @@ class Session:
     run: int = field(init=False, default=0)
     columns: Callable[[str, str], Column] = field(init=False, default=lambda kind, column: Column())
     without: frozenset[str] = field(init=False, default=frozenset())
+    at_once: int = field(init=False, default=0)  # how many requests AccountView was seen to bear, 0: nobody has looked
     errors: dict[str, AvsyncError] = field(init=False, default_factory=dict)
     totals: dict[str, Totals] = field(init=False, default_factory=dict)
     plan: list[dict[str, Any]] = field(init=False, default_factory=list)
@@ -135,7 +136,10 @@ class Session:
 
     def width(self, side: Side) -> int:
         """How many requests may be under way there."""
-        return (self.config.accountview if side == ACCOUNTVIEW else self.config.crafter).concurrency
+        if side == ACCOUNTVIEW:
+            allowed = self.config.accountview.concurrency
+            return min(allowed, self.at_once or allowed)
+        return self.config.crafter.concurrency
 
     def old_enough(self, sent_at: str) -> bool:
         """Whether the grace time of an intent is over: a relay may apply a request after its caller gave up."""

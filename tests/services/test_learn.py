@@ -26,18 +26,18 @@ def read(there: Dictionary) -> Dictionary:
     return replace(there, columns={name: there.columns[name] for name in short})
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_name_of_an_installation_is_found(name: str, seed: int) -> None:
     """As it stands (0), and with every name scrambled; nothing is found that is not there."""
     like = scrambled(RECORDINGS[name], seed) if seed else RECORDINGS[name]
     found = learn.learn(read(dictionary(like)), SCHEMA, list(SCHEMA))
     assert {kind: learnt(one.lines) for kind, one in found.items() if one.lines} == {
-        kind: names(part) for kind, part in like.parts.items()
+        kind: names(part) for kind, part in like.parts.items() if kind in SCHEMA
     }
     columns = [line for one in found.values() for line in one.lines if "columns" in line.path]
     assert all(line.score >= SURE for line in columns)
-    assert name != "contract" or len([line for line in columns if line.kind != "ledger"]) == 70
+    assert name != "contract" or len(columns) == 70
 
 
 def test_few_tables_are_read_closely() -> None:
@@ -66,8 +66,6 @@ def best(table: str, kind: str, neutral: str) -> str:
         *((table, "customer", "blocked", "REC_BLK") for table in ("CONTACT", "LEDGER", "DJ_PAGE", "DCT_FILE")),
         *((table, "project", "description", column) for table, column in (
             ("LEDGER", "DOSS_DESC"), ("DJ_PAGE", "COMMENT1"), ("DCT_FILE", "DBF_EXTRA"))),
-        ("LEDGER", "ledger", "number", "ACCT_NR"),
-        ("LEDGER", "ledger", "name", "ACCT_NAME"),
         ("CONTACT", "contact", "mobile", "TEL_MOB"),
         ("CONTACT", "contact", "phone", "TEL_BUS"),
         ("DJ_LINE", "hour", "description", "TRN_DESC"),
@@ -237,6 +235,7 @@ def test_a_similar_name_without_a_label_is_worth_a_question() -> None:
         ("E-mail zakelijk", {"email", "zakelijk"}),
         ("landafhankelijke indeling", {"landafhankelijke", "indeling"}),
         ("Kaartnummer", {"staat", "nummer"}),
+        ("Plaats of plaats postadres", {"plaats", "of", "post", "adres"}),
         ("", set()),
         ("---", set()),
     ],

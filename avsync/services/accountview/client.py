@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -18,7 +19,22 @@ DATA = "/accountviewdata"
 PAGE_SIZE = 400
 LOOK_UP_SIZE = 200
 
+_ROUND = frozenset({50, 100, 200, 250, 256, 300, 500})  # rows: a cap of the server's rather than the end of the table
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How this AccountView answers, as it was seen to (AccountView contract 3 leaves it open).
+
+    `page_size`: the most rows it gives. `no_rows`: its words where it refuses a read without rows.
+    `last_key_with_filter`: whether a listing with a condition can be paged.
+    """
+
+    page_size: int = PAGE_SIZE
+    no_rows: str = ""
+    last_key_with_filter: bool = True
 
 
 def _today() -> date:
@@ -50,6 +66,7 @@ class AccountView:
         self.http = http
         self.schema = schema
         self.company_id = company_id
+        self.habits = Habits()
         self.absent: set[tuple[str, str]] = set()
         self.types: dict[tuple[str, str], str] = {}
         self._auth = auth
@@ -65,14 +82,15 @@ class AccountView:
             if isinstance(row, dict)
         ]
 
-    def pages(self, kind: str, *, since: str | None = None, page_size: int = PAGE_SIZE) -> Iterator[Page]:
+    def pages(self, kind: str, *, since: str | None = None, page_size: int = 0) -> Iterator[Page]:
         """All rows, or those changed since a naive local moment `YYYY-MM-DDTHH:MM:SS`; complete, or it raises.
 
-        A kind without a column of changes is read whole. The first page comes even when it is empty.
+        A kind without a column of changes is read whole, and so is every kind where conditions cannot be paged. The
+        first page comes even when it is empty.
         """
-        changed = "changed_at" in self._asked(kind)
+        changed = "changed_at" in self._asked(kind) and self.habits.last_key_with_filter
         conditions = wire.changed_since(self.schema[kind].columns["changed_at"], since) if since and changed else {}
-        return self._listing(kind, conditions, page_size)
+        return self._listing(kind, conditions, page_size or self.habits.page_size)
 
     def by_key(self, kind: str, key: str, day: str = "") -> dict[str, Any] | None:
         """The row with that key, None when there is none: for text that cannot be a key as well."""
@@ -94,7 +112,7 @@ class AccountView:
             params |= wire.equal(number, name, self.schema[kind].columns[name], letter, value)
         return [
             row
-            for page in self._listing(kind, params, LOOK_UP_SIZE)
+            for page in self._listing(kind, params, min(LOOK_UP_SIZE, self.habits.page_size))
             for row in page.rows  # to a server a prefix may be `Equal`
             if all(wire.same(letter, row.get(name), value) for name, (letter, value) in wanted.items())
         ]
@@ -155,6 +173,8 @@ class AccountView:
             if answer.status == 404:
                 return None, answer.server_time
             message = wire.failure(data)
+            if message and message == self.habits.no_rows:
+                return None, answer.server_time
             if message is not None:
                 raise Flaw("accountview_read_error", message=message)
             if not answer.ok:
@@ -164,8 +184,15 @@ class AccountView:
         headers = {} if path == "/companies" else {"x-company": self.company_id}
         return self.http.get(path, params, accept, headers=headers, auth=self._auth)
 
+    def once(self, path: str, params: Mapping[str, str]) -> Answer | None:
+        """One answer to a read, whatever it says; None where none came. LoginNeeded for a login that does not hold."""
+        return self.http.once(path, params, headers={"x-company": self.company_id}, auth=self._auth)
+
     def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int) -> Iterator[Page]:
-        """Keyset paging: ends with a page that is not full, or when LastKey does not move (AccountView contract 3)."""
+        """Keyset paging: ends with a page that is not full, or when LastKey does not move (AccountView contract 3).
+
+        A page of a suspiciously round number of rows is asked on.
+        """
         table = self.schema[kind]
         fields = [table.columns[name] for name in self._asked(kind)]
         params = {**self._params(table, fields, page_size), **conditions}
@@ -178,7 +205,8 @@ class AccountView:
             moved = last is None or (bool(found) and key != last)
             if moved:
                 yield Page(wire.neutral_rows(found, table), when)
-            if len(found) < page_size or not moved:
+            short = len(found) < page_size
+            if not moved or (short and (len(found) not in _ROUND or key is None)):
                 return
             if key is None or key in passed:
                 raise TryLater("listing_broken", service=self.http.service, listing=table.table)

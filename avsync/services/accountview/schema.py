@@ -52,6 +52,10 @@ class TableSchema:
         return self.types.get(neutral, "C")
 
 
+# What new customers are booked on: only looked into, so no kind of its own, and the same everywhere.
+LEDGER = TableSchema("ledger", "GL1", "LEDGER", "number", {"number": "ACCT_NR", "name": "ACCT_NAME"})
+
+
 def load_schema(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, TableSchema]:
     """All kinds, overridden by e.g. `{"hour": {"table": "HRS_X", "columns": {"time_code": "UURSOORT"}}}`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -141,6 +141,11 @@ class Crafter:
         if found is None:
             raise TryLater("service_unreachable", service=self.http.service, detail="HTTP 404")
         return found
+
+    def clock(self) -> datetime | None:
+        """The server's clock; None when it tells none, or does not answer."""
+        answer = self.http.once(self.schema["me"].path, None, auth=self._auth)
+        return answer.server_time if answer is not None else None
 
     def _path(self, kind: str, id: str) -> str:  # noqa: A002 - as in get
         if id in ("", ".", "..") or len(id) > LONGEST_ID:

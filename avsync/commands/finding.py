@@ -1,0 +1,46 @@
+"""What `check` and its kin find, one thing at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from avsync.config import FLOWS
+from avsync.config.settings import Config
+from avsync.errors import ConfigError
+from avsync.messages.texts import phrase, text
+from avsync.records.registry import writable
+from avsync.services.accountview.client import AccountView
+from avsync.services.accountview.probe import ledger_account
+from avsync.sync.session import policy_of
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `hint` is the next step, empty when there is none; `exit_code` is 0 when it is all right."""
+
+    name: str
+    ok: bool
+    message: str
+    hint: str = ""
+    exit_code: int = 0
+
+
+def debtor_account(config: Config, client: AccountView) -> Iterator[Check]:
+    """Whether the ledger has the account that new customers get. Errors: none."""
+    account, policy = config.accountview.debtor_account or "", policy_of(config, "")
+    places = [
+        (kind.table, column)
+        for flow in FLOWS
+        for kind in writable(flow)
+        for column, key, _ in (kind.configured(policy) if kind.configured else ())
+        if key == "accountview.debtor_account"
+    ]
+    for table, column in places:
+        verdict, name = ledger_account(client, account, table, column)
+        if verdict == "missing":
+            message, hint = text("debtor_account_unknown", config.language, {"account": account})
+            yield Check("debtor_account", False, message, hint, ConfigError.exit_code)
+        else:
+            said = phrase("check", f"debtor_account_{verdict}", config.language, account=account, name=name)
+            yield Check("debtor_account", True, said)
