@@ -140,13 +140,24 @@ def init(options: Options, path: str | None, example: bool, no_browser: bool) ->
 
 @main.command()
 @click.option("--no-browser", is_flag=True, help="Also accept the pasted redirect URL on stdin.")
+@click.option("--pkce", is_flag=True, help="With proof of who asked (S256), as accountview.pkce in the config.")
 @global_options
 @click.pass_obj
-def login(options: Options, no_browser: bool) -> None:
+def login(options: Options, no_browser: bool, pkce: bool) -> None:
     """Log in to AccountView, once."""
     from avsync.commands import login as logging_in
 
-    logging_in.run(options.config(), no_browser=no_browser, stdin=sys.stdin, echo=click.echo)
+    logging_in.run(options.config(), no_browser=no_browser, pkce=pkce, stdin=sys.stdin, echo=click.echo)
+
+
+@main.command()
+@global_options
+@click.pass_obj
+def logout(options: Options) -> None:
+    """Delete the login to AccountView."""
+    from avsync.commands import login as logging_in
+
+    logging_in.log_out(options.config(), echo=click.echo)
 
 
 @main.command()
@@ -189,6 +200,18 @@ def _learn(options: Options) -> int:
     options.say(learn.as_yaml(found, options.language), found.as_json())
     click.echo(learn.commentary(found, options.language), err=True)
     return found.exit_code
+
+
+@main.command()
+@click.argument("system", type=click.Choice(("cron", "systemd", "kubernetes")))
+@global_options
+@click.pass_obj
+def schedule(options: Options, system: str) -> None:
+    """Print what to install so that this company runs every ten minutes."""
+    from avsync.commands import schedule as scheduling
+    from avsync.config.settings import find
+
+    click.echo(scheduling.run(options.config(), find(options.config_path, os.environ), system))
 
 
 @main.command("run-all")

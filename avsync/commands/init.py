@@ -41,10 +41,10 @@ Mistake = Callable[[str], str]  # what is wrong with an answer, "" when nothing 
 
 
 def target(given: str | None, environ: Mapping[str, str]) -> Path:
-    """Where the config goes: as given (a folder gets a config.yaml), else where every command looks for it."""
+    """Where the config goes: as given (a folder gets a config.yaml), else the user's config folder, where every
+    command looks."""
     if not given:
-        home = [place for place in places(environ) if place.is_absolute() and place != SYSTEM_WIDE]
-        return home[0] if home and os.geteuid() else SYSTEM_WIDE
+        return next(place for place in places(environ) if place.is_absolute())
     with suppress(HomeUnknown):
         given = str(expanded(given)) + ("/" if given.endswith("/") else "")
     path = Path(given)
@@ -181,10 +181,12 @@ class _Conversation:
             self.values["start_date",] = date.fromisoformat(given)
 
     def state_dir(self) -> None:
-        usual = "/var/lib/avsync" if os.geteuid() == 0 else _default("state_dir")
+        system_wide = self.path.is_relative_to(SYSTEM_WIDE.parents[1])
+        usual = "/var/lib/avsync" if system_wide else _default("state_dir")
         own = "" if self.path.stem == "config" else f"/{self.path.stem}"
         while True:
-            self.values["state_dir",] = self.ask("state_dir", usual + own, self.folder_mistake)
+            given = self.ask("state_dir", usual + own, self.folder_mistake)
+            self.values["state_dir",] = str(expanded(given))  # the same whoever runs it later
             try:
                 folder = self.config().state_dir
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -205,6 +205,7 @@ def run(
     no_browser: bool,
     stdin: TextIO | None,
     echo: Callable[[str], None],
+    pkce: bool = False,
     open_browser: Callable[[str], Any] = open_in_browser,
     timeout: float = 300,
 ) -> None:
@@ -212,7 +213,8 @@ def run(
 
     Errors: those of `log_in`, ConfigError("company_unknown").
     """
-    log_in(config, no_browser=no_browser, stdin=stdin, echo=echo, open_browser=open_browser, timeout=timeout)
+    log_in(config, no_browser=no_browser, pkce=pkce, stdin=stdin, echo=echo, open_browser=open_browser,
+           timeout=timeout)  # fmt: skip
     companies = connect.accountview(config).companies()
     show_companies(companies, config.language, echo)
     code, name = _named(pick_company(companies, config.company))
@@ -233,10 +235,11 @@ def log_in(
     no_browser: bool,
     stdin: TextIO | None,
     echo: Callable[[str], None],
+    pkce: bool = False,
     open_browser: Callable[[str], Any] = open_in_browser,
     timeout: float = 300,
 ) -> None:
-    """Send a person to AccountView and save the token pair that comes of it.
+    """Send a person to AccountView and save the token pair that comes of it; `pkce`: with proof of who asked.
 
     Errors: LoginNeeded for whatever a person can do over, TryLater when AccountView does not answer.
     """
@@ -251,7 +254,8 @@ def log_in(
     tokens = TokenFile(config.token_path)
     tokens.check_writable()
     state = secrets.token_urlsafe(32)
-    url = authorization_url(settings.authorize_url, settings.client_id, settings.redirect_uri, state)
+    verifier = secrets.token_urlsafe(64) if pkce or settings.pkce else None
+    url = authorization_url(settings.authorize_url, settings.client_id, settings.redirect_uri, state, verifier)
     may_paste = no_browser or (_is_terminal(stdin) and not has_display())
     with _listening(config, state, may_paste=may_paste) as listener:
         say("open")
@@ -265,17 +269,24 @@ def log_in(
                 reply = _wait(listener, _Pasted(stdin, state, say), timeout)
         else:
             reply = _wait(listener, None, timeout)
-    _exchange(config, reply.checked(state), secret, tokens)
+    _exchange(config, reply.checked(state), secret, tokens, verifier)
     say("saved", path=config.token_path)
 
 
-def _exchange(config: Config, code: str, secret: str, tokens: TokenFile) -> None:
+def log_out(config: Config, *, echo: Callable[[str], None]) -> None:
+    """Delete the token pair; PersonMustLook when it cannot be."""
+    claim(config.state_dir)
+    deleted = TokenFile(config.token_path).delete()
+    echo(phrase("login", "logged_out" if deleted else "not_logged_in", config.language))
+
+
+def _exchange(config: Config, code: str, secret: str, tokens: TokenFile, verifier: str | None) -> None:
     """The code for a token pair, which is on disk when this returns."""
     settings, timeouts = config.accountview, (config.timeouts.connect, config.timeouts.read)
     service = TokenService(settings.token_url, settings.client_id, secret, timeouts)
     with tokens.lock():
         try:
-            tokens.save(service.exchange(code, settings.redirect_uri))
+            tokens.save(service.exchange(code, settings.redirect_uri, verifier))
         except InvalidGrant:
             raise LoginNeeded("login_code_refused") from None
         except TryLater as error:  # the code was good for this once

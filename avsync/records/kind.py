@@ -321,6 +321,7 @@ class Kind:
     details_of: str = ""  # the kind whose detail rows they are in AccountView
     belongs_to: str = ""  # the field that names its owner
     told_on: str = ""  # whose tijdlijn its problems belong in: its own, or its owner's
+    told_first: tuple[tuple[str, str], ...] = ()  # (whose, field) where rather, if the record names one
     changed_at: bool = True  # AccountView tells when it was changed
     recent: bool = False  # AccountView keeps them for ever: read only to recognise what is ours
     optional: bool = False  # AccountView may lack the module
@@ -415,6 +416,11 @@ class Kind:
         found = (versions.get(side, {}).get(self.day.get(side, "")) or "" for side in BOTH)
         day = next(filter(None, found), "")
         return amsterdam_day(day) if len(day) > len("YYYY-MM-DD") else day
+
+    def item(self, own: str, values: Mapping[str, Canonical]) -> tuple[str, str]:
+        """(entity, id) in Crafter in whose tijdlijn a record is told; `own`: its own id there, or its owner's."""
+        first = [(entity, values.get(name) or "") for entity, name in self.told_first]
+        return next(((entity, item) for entity, item in (*first, (self.told_on, own)) if entity and item), ("", ""))
 
     def row_key(self, identity: str) -> str:
         """The key of AccountView's row that holds the record (`10001:postal` stands in the row of 10001)."""

@@ -33,10 +33,10 @@ def recover(session: Session, lost: Iterable[Link]) -> None:
     """Records deleted in Crafter: fetched again from AccountView, so that this run makes them again."""
 
     def failed(link: Link, error: Exception) -> None:
-        cause = replace(cause_of(error, f"{link.kind} {link.accountview}, deleted in Crafter"), slot=ROW)
+        why = replace(cause_of(error, f"{link.kind} {link.accountview}, deleted in Crafter"), slot=ROW)
         about = About(KINDS[link.kind].flow, link.kind, CRAFTER, link.crafter, link.accountview, "")
         with session.store.transaction():
-            session.store.problems.replace(about, [cause], session.started)
+            session.store.problems.replace(about, [why], session.started)
 
     for link in lost:
         now = session.store.links.by_id(link.id)  # it may have got another number since the listing

@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from avsync.errors import AvsyncError, Malformed, TryLater
-from avsync.messages import texts
 from avsync.records.kind import RETIRED, End, Kind, Link, Write
 from avsync.records.registry import listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other
@@ -24,8 +23,9 @@ from avsync.state.inbox import Entry
 from avsync.state.intents import Intent
 from avsync.state.problems import Cause
 from avsync.sync.boundary import each
+from avsync.sync.causes import SERVICES, cause
 from avsync.sync.plan import Action, Verb
-from avsync.sync.problems import causes_of, faulty, tell, told_about_user
+from avsync.sync.problems import causes_of, faulty, tell
 from avsync.sync.read import mark_gone
 from avsync.sync.refs import read_one
 from avsync.sync.schema import CACHE_KEY, learn_reference
@@ -83,12 +83,9 @@ def conclude(session: Session, job: Job) -> None:
     if action.lost is not None:
         mark_gone(store, action.lost)
     if action.verb in (Verb.REJECT, Verb.WAIT) and not action.remarks:
-        severity = "error" if action.verb == Verb.REJECT else "waiting"
-        totals.failed += action.verb == Verb.REJECT
         totals.waiting += action.verb == Verb.WAIT
-        told = told_about_user(session, action)
-        cause = Cause(action.reason, severity, action.params, str(action.params.get("field") or ""))
-        tell(session, action, [] if told else [cause], job.link)
+        why = cause(action.reason, str(action.params.get("field") or ""), **action.params)
+        tell(session, action, [why], job.link)
     elif action.verb == Verb.SKIP:
         totals.unchanged += 1
         if action.reason == "gone":
@@ -159,7 +156,6 @@ def finish(session: Session, job: Job, more: Sequence[Cause] = ()) -> None:
     if not action.again and not to_tell and not more:
         session.store.inbox.done(job.entries)
     causes = [*(causes_of(action) if action.remarks else ()), *more]
-    session.count(action.kind.flow).failed += sum(cause.severity == "error" for cause in causes)
     if causes or _troubled(session, job):
         tell(session, action, causes, job.link)
 
@@ -479,10 +475,9 @@ class Writer:
         """The service said no: a problem of this record, in the service's own words."""
         code = "rejected_by_accountview" if one.write.side == ACCOUNTVIEW else "rejected_by_crafter"
         words = "; ".join(filter(None, [outcome.message, *(f"{name}: {text}" for name, text in outcome.fields)]))
-        cause = Cause(code, "error", {"message": words or "-", "fields": ", ".join(one.write.fields)})
-        self.session.count(self.kind.flow).failed += 1
+        why = cause(code, kind=self.kind.name, message=words or "-", fields=", ".join(one.write.fields))
         with self.store.transaction():
-            tell(self.session, one.job.action, [cause], one.job.link)
+            tell(self.session, one.job.action, [why], one.job.link)
 
     def _is_gone(self, one: Sent) -> bool:
         """A write refused and then not found by key: deleted in AccountView (behaviour 10)."""
@@ -541,10 +536,9 @@ class Writer:
 
     def _reused(self, one: Sent, there: Record | None) -> None:
         """AccountView gave the number out again, and in Crafter the old record still has it (behaviour 36)."""
-        self.session.count(self.kind.flow).failed += 1
-        named = {"number": one.job.action.record.key, "name": there.name if there else "-"}
+        why = cause("number_reused", number=one.job.action.record.key, name=there.name if there else "-")
         with self.store.transaction():
-            tell(self.session, one.job.action, [Cause("number_reused", "error", named)], one.job.link)
+            tell(self.session, one.job.action, [why], one.job.link)
 
     def _one_by_one(self, one: Sent, outcome: Rejected) -> None:
         """Refused together: each goes by itself, so that one bad line does not hold back the others.
@@ -619,11 +613,10 @@ class Writer:
 
     def _header_gone(self, job: Job, key: str) -> None:
         header = self.store.links.one(self.kind.details_of, ACCOUNTVIEW, key)
-        self.session.count(self.kind.flow).failed += 1
         with self.store.transaction():
             if header is not None:
                 mark_gone(self.store, header)
-            tell(self.session, job.action, [Cause("order_closed", "error", _said(order=key))], job.link)
+            tell(self.session, job.action, [cause("order_closed", order=key)], job.link)
 
     def _refused_details(self, job: Job, refused: Sequence[tuple[Write, str]]) -> None:
         """Say what was refused, once for all lines of which AccountView says the same."""
@@ -633,8 +626,8 @@ class Writer:
         more = []
         for message, writes in words.items():
             articles = ", ".join(name for write in writes for name in write.fields)
-            params = _said(order=writes[0].id or "", message=message or "-", articles=articles)
-            more.append(Cause("lines_rejected", texts.severity("lines_rejected"), params, articles))
+            said = message or "-"
+            more.append(cause("lines_rejected", articles, order=writes[0].id or "", message=said, articles=articles))
         with self.store.transaction():
             finish(self.session, job, more)
 
@@ -648,10 +641,6 @@ def _stands(read: Callable[[], object]) -> bool:
         if error.code != "accountview_read_error":
             raise
         return True
-
-
-def _said(**params: str) -> dict[str, str]:
-    return params
 
 
 def replace_all(write: Write, writes: Sequence[Write]) -> Write:
@@ -735,7 +724,7 @@ class _Pipe:
                 if not isinstance(one.outcome, NotSent) or attempt == _TRIES - 1:
                     break
                 if (one.outcome.retry_after or 0) > _LONGEST_PAUSE:
-                    raise TryLater("throttled", service=self.side)
+                    raise TryLater("throttled", service=SERVICES[self.side])
                 self.session.pause(min(one.outcome.retry_after or 0.5 * 2**attempt, _LONGEST_PAUSE))
         except AvsyncError as error:
             one.outcome, one.error = NotSent("stopped"), error
@@ -753,7 +742,7 @@ class _Pipe:
             if one.error is not None:
                 self.stopped = self.stopped or one.error
             elif isinstance(one.outcome, NotSent):
-                detail = {"service": self.side, "detail": one.outcome.reason}
+                detail = {"service": SERVICES[self.side], "detail": one.outcome.reason}
                 self.stopped = self.stopped or TryLater("service_unreachable", **detail)
         if any(isinstance(one.outcome, Rejected) and one.outcome.status == _FORBIDDEN for one in results):
             self.session.store.uncache(CACHE_KEY)  # a right was taken away: the next run looks before it writes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import stat
@@ -106,7 +105,7 @@ def test_the_config_explains_itself_as_the_example_does(box: Sandbox, tmp_path: 
     assert set(yaml.safe_load(written)) == set(yaml.safe_load(EXAMPLE))
 
 
-def test_without_a_path_it_goes_where_every_command_looks(box: Sandbox, tmp_path: Path) -> None:
+def test_it_goes_where_it_is_told_or_where_every_command_looks(box: Sandbox, tmp_path: Path) -> None:
     one = Operator(box, tmp_path / "home", customers="", Customers="off", Hours="off")
     assert one.types("init", "-c", "mine.yaml") == 0, one.asked
     mine = load(one.home / "mine.yaml")
@@ -115,8 +114,8 @@ def test_without_a_path_it_goes_where_every_command_looks(box: Sandbox, tmp_path
     assert "Time code" not in one.asked
     assert f"avsync -c {one.home}/mine.yaml check" in one.asked
     home = {"HOME": "/home/anna"}
-    expected = "/etc/avsync/config.yaml" if os.geteuid() == 0 else "/home/anna/.config/avsync/config.yaml"
-    assert str(target(None, home)) == expected
+    assert str(target(None, home)) == "/home/anna/.config/avsync/config.yaml"
+    assert str(target(None, {**home, "XDG_CONFIG_HOME": "/conf"})) == "/conf/avsync/config.yaml"
     assert target(str(tmp_path), home) == tmp_path / "config.yaml"
     assert target("sub/", home) == Path("sub/config.yaml")
 

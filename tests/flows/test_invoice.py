@@ -241,18 +241,16 @@ def test_an_article_number_that_can_be_no_article_stops_only_its_line(tmp_path: 
         checked(one, "w1", line("a", article, "1"), line("b", article, "1"), line("c", "PIPE-2", "3"))
         assert one.run()["exit"] == 1
         assert lines_of(one, "w1") == [("PIPE-2", "3")]
-        assert len(one.codes()) == 2
-        assert set(one.codes()) == {"article_unknown" if article else "article_missing"} or set(one.codes()) == {
-            "line_unreadable"
-        }
+        unknown = ["article_unknown"] if article else ["article_missing"] * 2
+        assert one.codes() in (unknown, ["line_unreadable"] * 2)
 
 
-def test_equal_unknown_lines_are_each_reported(tmp_path: Path) -> None:
+def test_equal_unknown_lines_are_one_problem_of_their_article(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         same = {"description": "Zelfde tekst"}
         checked(one, "w1", *(line(name, "NIEUW-9", "1", **same) for name in "abc"), line("d", "NIEUW-8", "1", **same))
         assert one.run()["exit"] == 1
-        assert one.codes() == ["article_unknown"] * 4
+        assert one.codes() == ["article_unknown"] * 2
         one.rests(exit_code=1)
         one.change("w1", lines=[line("d", "NIEUW-8", "1", **same)])
         assert one.run()["exit"] == 1

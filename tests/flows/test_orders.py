@@ -314,7 +314,7 @@ def test_a_work_type_that_crafter_lost_is_a_warning_as_long_as_it_is_so(tmp_path
         one.change("w2", work_type_id="verdwenen")
         for _ in range(3):
             one.goes()
-            assert one.codes() == ["work_type_missing", "work_type_missing"]
+            assert (one.problem()["code"], one.problem()["count"]) == ("work_type_missing", 2)
         for name in ("w1", "w2"):
             one.change(name, work_type_id="onderhoud")
         one.goes()

@@ -32,7 +32,8 @@ class Options:
     How it answers. `no_rows`: a read without rows is "json" (404 with JSON), "empty" (404 without body), "list" (200,
     empty list), "error" (a refusal) or "html" (a web server's own page). `numbered_per_answer`: rows of metadata are
     numbered from 0 in every answer, so that nobody gets beyond the second page. `error_type`: what errors are called
-    ("" = no ErrorType, the message alone); `error_keys`: "given", "lower" or "upper". `clock_shift`: hours that the
+    ("" = no ErrorType, the message alone); `error_keys`: "given", "lower" or "upper". `pkce`: "supported" (proof is
+    demanded of who announced it), "required" or "ignored". `clock_shift`: hours that the
     customer's server is off. `years`: the financial years that exist, all of them when it is empty; with
     `book_date_reads` a dated record is found in its own year alone. `page_cap`: no answer has more rows, whatever was
     asked (0: no cap). `last_key_with_filter`: false = LastKey means nothing beside a condition. `unknown_column`:
@@ -80,6 +81,7 @@ class Options:
     date_header: bool = True
     clock_shift: float = 0.0
     ignore_filter_time: bool = False
+    pkce: str = "supported"
     token_lifetime: int = 3600
     send_expires_in: bool = True
     ledger_accounts: tuple[str, ...] = ("1300", "1310")
