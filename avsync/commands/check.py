@@ -102,13 +102,14 @@ class _Checker:
         missing = metadata.verify(found, client.schema, wanted)
         for flow in self.on:
             yield from self._flow(flow, needs.missing_for(flow, policy_of(self.config, ""), found, client.schema))
-        yield from self._widths(client, found)
+        narrow = list(self._widths(client, found))
+        yield from narrow
         yield from self._references(client)
         yield from self._modules(missing)
         client.absent |= {(one.kind, one.neutral) for one in missing if one.what == "column"}
         if "hours" in self.on:
             yield from self._guarded("time_codes", lambda: self._time_codes(client, missing))
-        if self.flows["customers"] in ("export", "both"):
+        if self.flows["customers"] in ("export", "both") and not any("debtor_account" in one.message for one in narrow):
             yield from debtor_account(self.config, client)
 
     def _flow(self, flow: str, missing: list[Missing]) -> Iterator[Check]:

@@ -37,10 +37,10 @@ def debtor_account(config: Config, client: AccountView) -> Iterator[Check]:
         if key == "accountview.debtor_account"
     ]
     for table, column in places:
-        verdict, name = ledger_account(client, account, table, column)
+        verdict = ledger_account(client, account, table, column)
         if verdict == "missing":
             message, hint = text("debtor_account_unknown", config.language, {"account": account})
             yield Check("debtor_account", False, message, hint, ConfigError.exit_code)
         else:
-            said = phrase("check", f"debtor_account_{verdict}", config.language, account=account, name=name)
+            said = phrase("check", f"debtor_account_{verdict}", config.language, account=account)
             yield Check("debtor_account", True, said)

@@ -15,7 +15,7 @@ from typing import Any
 from avsync.services.accountview import wire
 from avsync.services.accountview.client import DATA, AccountView
 from avsync.services.accountview.schema import LEDGER, TableSchema
-from avsync.services.http import Answer, words
+from avsync.services.http import Answer
 
 NOBODY = ("AVSYNC-0", "AVSYNC-9")  # keys that nobody gives out
 _NO_COLUMN = "AVSYNC_X"
@@ -226,17 +226,17 @@ class _Probe:
 # --- the ledger account of new customers
 
 
-def ledger_account(client: AccountView, account: str, kind: str, column: str) -> tuple[str, str]:
-    """`there` (and its name), `missing` from a ledger that can be read, `in_use` by records of this kind, `unseen`."""
-    key, name, asking = LEDGER.key_column, LEDGER.columns["name"], _Asking(client)
+def ledger_account(client: AccountView, account: str, kind: str, column: str) -> str:
+    """`there`, `missing` from a ledger that can be read, `in_use` by records of this kind, or `unseen`."""
+    key, asking = LEDGER.key_column, _Asking(client)
     condition = wire.condition(1, key, "Equal", "C", account)
-    for row in asking.rows(LEDGER, Fields=f"{key},{name}", **condition, PageSize="20") or []:
-        if (wire.key_text(wire.field(row, key)) or "").upper() == account.upper():
-            return "there", words(wire.field(row, name))
+    rows = asking.rows(LEDGER, **condition, PageSize="20") or []
+    if any((wire.key_text(wire.field(row, key)) or "").upper() == account.upper() for row in rows):
+        return "there"
     if asking.rows(LEDGER, PageSize="1"):
-        return "missing", ""
+        return "missing"
     used = wire.condition(1, client.schema[kind].columns[column], "Equal", "C", account)
-    return ("in_use" if asking.rows(client.schema[kind], **used, PageSize="1") else "unseen"), ""
+    return "in_use" if asking.rows(client.schema[kind], **used, PageSize="1") else "unseen"
 
 
 def _refusal(answer: Answer) -> str | None:

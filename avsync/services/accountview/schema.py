@@ -53,7 +53,7 @@ class TableSchema:
 
 
 # What new customers are booked on: only looked into, so no kind of its own, and the same everywhere.
-LEDGER = TableSchema("ledger", "GL1", "LEDGER", "number", {"number": "ACCT_NR", "name": "ACCT_NAME"})
+LEDGER = TableSchema("ledger", "GL1", "LEDGER", "number", {"number": "ACCT_NR"})
 
 
 def load_schema(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, TableSchema]:
