@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -163,9 +164,10 @@ def logout(options: Options) -> None:
 @main.command()
 @click.option("--learn", is_flag=True, help="Print the names of this installation as a block for the config.")
 @click.option("--probe", is_flag=True, help="Ask how AccountView answers, and keep it for the runs; reads only.")
+@click.option("--record", metavar="FILE", help="Write names, types and habits of this installation to a file; no data.")
 @global_options
 @click.pass_obj
-def check(options: Options, learn: bool, probe: bool) -> None:
+def check(options: Options, learn: bool, probe: bool, record: str | None) -> None:
     """Look at everything a run needs, and change nothing."""
     from avsync.commands import check as checking
 
@@ -173,7 +175,19 @@ def check(options: Options, learn: bool, probe: bool) -> None:
         raise SystemExit(_learn(options))
     if probe:
         raise SystemExit(_probe(options))
+    if record is not None:
+        raise SystemExit(_record(options, record))
     raise SystemExit(_checked(options, checking.run(options.config())))
+
+
+def _record(options: Options, file: str) -> int:
+    from avsync.commands import record
+    from avsync.messages.texts import phrase
+
+    path = record.run(options.config(), Path(file))
+    size = -(-path.stat().st_size // 1024)
+    options.say(phrase("check", "recorded", options.language, path=path, size=size), {"ok": True, "file": str(path)})
+    return 0
 
 
 def _probe(options: Options) -> int:

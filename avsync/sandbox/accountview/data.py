@@ -129,7 +129,7 @@ def _nothing(store: AccountViewStore, spec: TableSpec) -> Response:
     if store.options.no_rows == "empty":
         return Response(status=404)
     if store.options.no_rows == "error":
-        raise RefusedError("Geen gegevens gevonden.")
+        raise RefusedError(store.options.no_rows_words)
     if store.options.no_rows == "html":
         return Response("<html><body><h1>404 - File or directory not found.</h1></body></html>", 404)
     return reply({"Message": "No records found."}, 404)

@@ -291,7 +291,7 @@ def _played(table: TableSpec, like: Installation) -> TableSpec:
     for wire, seen in file.columns.items():
         name = named.get(wire, "")
         plain = table.columns.get(name) or _extra(wire)
-        made[name or wire] = _like(plain, wire, seen)
+        made[name or wire] = _like(plain, wire, seen, extra=not name)
     key = made.pop(table.key)
     return replace(table, code=_object(file, like), wire=str(part["table"]).upper(), description=file.description,
                    columns={table.key: key, **made}, rights=f"r{file.rights}")  # fmt: skip
@@ -319,11 +319,12 @@ def _extra(wire: str) -> Column:
     return _column(f"{wire} C40 {wire}")
 
 
-def _like(plain: Column, wire: str, seen: Seen) -> Column:
+def _like(plain: Column, wire: str, seen: Seen, extra: bool) -> Column:
+    """A column as it was recorded. What is blocked is a hint, also set on keys that may be sent: an `extra` one is."""
     return replace(
         plain, wire=wire, type=seen.type, length=_LENGTHS.get(seen.type) or seen.length or plain.length,
         decimals=seen.decimals or plain.decimals, mandatory=seen.mandatory, upper=seen.upper,
-        read_only=seen.read_only, hidden=False, description=seen.label,
+        read_only=plain.read_only or (seen.read_only and extra), hidden=False, description=seen.label,
     )  # fmt: skip
 
 
@@ -332,7 +333,7 @@ _APART = "~"  # behind the sandbox's own name of a table that plays no part
 
 def _bystander(name: str, file: File) -> TableSpec:
     """A table that plays no part: it is there, and empty."""
-    columns = {wire: _like(_extra(wire), wire, seen) for wire, seen in file.columns.items()}
+    columns = {wire: _like(_extra(wire), wire, seen, extra=True) for wire, seen in file.columns.items()}
     near = [f"{one}{_APART}" if one else "" for one in (name, file.header, file.child)]
     return TableSpec(near[0], name, file.object, file.description, next(iter(columns)), columns, near[1], near[2],
                      f"r{file.rights}")  # fmt: skip

@@ -30,10 +30,10 @@ class Options:
     the first company holds data, the user has no rights on the others.
 
     How it answers. `no_rows`: a read without rows is "json" (404 with JSON), "empty" (404 without body), "list" (200,
-    empty list), "error" (a refusal) or "html" (a web server's own page). `numbered_per_answer`: rows of metadata are
-    numbered from 0 in every answer, so that nobody gets beyond the second page. `error_type`: what errors are called
-    ("" = no ErrorType, the message alone); `error_keys`: "given", "lower" or "upper". `pkce`: "supported" (proof is
-    demanded of who announced it), "required" or "ignored". `clock_shift`: hours that the
+    empty list), "error" (a refusal, with `no_rows_words`) or "html" (a web server's own page). `numbered_per_answer`:
+    rows of metadata are numbered from 0 in every answer, so that nobody gets beyond the second page. `error_type`:
+    what errors are called ("" = no ErrorType, the message alone); `error_keys`: "given", "lower" or "upper". `pkce`:
+    "supported" (proof is demanded of who announced it), "required" or "ignored". `clock_shift`: hours that the
     customer's server is off. `years`: the financial years that exist, all of them when it is empty; with
     `book_date_reads` a dated record is found in its own year alone. `page_cap`: no answer has more rows, whatever was
     asked (0: no cap). `last_key_with_filter`: false = LastKey means nothing beside a condition. `unknown_column`:
@@ -59,6 +59,7 @@ class Options:
     nest_details: bool = False
     bare_single: bool = False
     no_rows: str = "json"
+    no_rows_words: str = "Geen gegevens gevonden."
     book_date_reads: bool = False
     page_cap: int = 0
     last_key_with_filter: bool = True
@@ -99,6 +100,7 @@ def habits(like: Installation) -> dict[str, Any]:
     seen = like.answers
     asked = {
         "no_rows": seen.get("no_rows"),
+        "no_rows_words": seen.get("no_rows_words"),
         "page_cap": seen.get("page_size"),
         "last_key_with_filter": seen.get("last_key_with_filter"),
         "unknown_column": seen.get("unknown_column"),
