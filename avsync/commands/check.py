@@ -12,8 +12,8 @@ from avsync.commands import connect
 from avsync.commands.finding import Check, debtor_account
 from avsync.config import FLOWS
 from avsync.config.settings import Config
-from avsync.errors import AvsyncError, ConfigError, PersonMustLook
-from avsync.messages.texts import phrase, text
+from avsync.errors import AvsyncError, ConfigError, FlowMustLook, PersonMustLook
+from avsync.messages.texts import phrase, text, word
 from avsync.records.registry import KINDS, accountview_needs, crafter_needs, kinds_of, writable
 from avsync.records.values import ACCOUNTVIEW
 from avsync.services.accountview import metadata
@@ -23,6 +23,7 @@ from avsync.services.crafter.client import load_schema as crafter_schema
 from avsync.state import db
 from avsync.state.folder import claim
 from avsync.state.store import Store
+from avsync.sync import caution
 from avsync.sync import schema as needs
 from avsync.sync.session import policy_of
 
@@ -141,11 +142,29 @@ class _Checker:
         if base is None:
             return
         store = Store(base)
+        for flow in self.on:
+            yield from self._first_writes(flow, store, client)
         for kind in needs.not_keeping(store, client.schema):
             if kind.flow in self.on:
                 message, hint = text("reference_not_kept", self.config.language, {"parent_kind": kind.name})
                 yield Check(f"reference.{kind.name}", True, message, hint)
         store.close()
+
+    def _first_writes(self, flow: str, store: Store, client: AccountView) -> Iterator[Check]:
+        """What the first write of each sort has shown (nobody has seen AccountView's Web API do it before)."""
+        found = caution.seen(store, flow, (client.schema, crafter_schema(self.config.crafter.schema_)))
+        harms = [told["harm"] for *_, told in found if told.get("harm")]
+        if harms:
+            yield self._bad(f"first.{flow}", FlowMustLook(harms[0]["code"], **harms[0]["params"]))
+            return
+        language, learnt = self.config.language, []
+        for _, side, _, told in found:
+            for what, name in told["learnt"]:
+                learnt.append(self._say(f"learnt_{what}", name=name, service=caution.SERVICES[side]))
+        seen = [f"{word(kind.name, language)} {word(f'first_{sort}', language)}" for kind, _, sort, _ in found]
+        hint = self._say("first_learnt", learnt=", ".join(dict.fromkeys(learnt))) if learnt else ""
+        key = "first_seen" if seen else "first_unseen"
+        yield self._good(f"first.{flow}", key, hint, flow=word(flow, language), seen=", ".join(dict.fromkeys(seen)))
 
     def _written(self, client: AccountView) -> Iterator[tuple[str, str, str, int]]:
         """(kind, neutral column, whose value, its length)"""

@@ -19,7 +19,7 @@ import yaml
 
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST = 300
-_LISTS = ("mistakes", "missing")  # parameters that are lines of our own
+_LISTS = ("mistakes", "missing", "differences")  # parameters that are lines of our own
 
 
 @cache

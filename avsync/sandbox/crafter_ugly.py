@@ -25,6 +25,10 @@ class Ugly:
     errors: str = "contract"  # or "problem" (title, detail), or "message" (message, errors by field)
     wrap: bool = False  # one record comes in a lone `data`
     date_header: bool = True
+    drops: frozenset[tuple[str, str]] = frozenset()  # (resource, field) whose value is not stored
+    touches: Mapping[tuple[str, str], Any] = field(
+        default_factory=dict
+    )  # what a PATCH that does not name a field puts there
 
     def dress(self, record: Record) -> Record:
         """A record as an answer shows it."""

@@ -17,7 +17,7 @@ from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.services.accountview.client import pick_company
 from avsync.state.store import Store
-from avsync.sync import habits
+from avsync.sync import caution, habits
 from avsync.sync.flow import foresee, sync_kind
 from avsync.sync.plan import Action, rows_of
 from avsync.sync.problems import close_stale, expire, flow_problem, unknown_outcomes
@@ -42,14 +42,14 @@ def run(session: Session) -> Result:
     session.begun(session.run)
     for flow in session.on():
         session.count(flow)
-    caution = None
+    ahead = None
     try:
         _prepare(session)
-        caution = _flows(session)
+        ahead = _flows(session)
     except AvsyncError as error:
         for flow in session.on():
             session.errors.setdefault(flow, error)
-    return _finish(session, caution)
+    return _finish(session, ahead)
 
 
 def _prepare(session: Session) -> None:
@@ -57,6 +57,7 @@ def _prepare(session: Session) -> None:
     habits.use(session)
     session.accountview.company_id = _company(session)
     pass_gate(session)
+    caution.recall(session)
     _read(session)
     notice_strays(session.store, session.policy.company)
     _settle(session, session.running())
@@ -256,7 +257,7 @@ def _could_be_too_much(session: Session) -> bool:
 # --- the end
 
 
-def _finish(session: Session, caution: AvsyncError | None) -> Result:
+def _finish(session: Session, ahead: AvsyncError | None) -> Result:
     store = session.store
     with store.transaction():
         for flow in session.on():
@@ -284,7 +285,7 @@ def _finish(session: Session, caution: AvsyncError | None) -> Result:
         store.finish_run(session.run, session.now(), code, flows, requests)
     new = store.problems.new_since(session.started)
     plan = session.plan if session.dry else None
-    return Result(session.run, code, flows, requests, session.errors, plan, session.skipped, new, caution)
+    return Result(session.run, code, flows, requests, session.errors, plan, session.skipped, new, ahead)
 
 
 def _timelines(session: Session) -> None:

@@ -75,7 +75,8 @@ def _judge(session: Session, metadata: Metadata) -> dict[str, AvsyncError]:
         if no is not None:
             refused[flow] = no
     accountview.absent.update((kind.table, "reference") for kind in not_keeping(session.store, accountview.schema))
-    session.without, session.columns = frozenset(without), lambda kind, neutral: _shape(metadata, kind, neutral)
+    session.without, session.dictionary = frozenset(without), metadata.columns
+    session.columns = lambda kind, neutral: _shape(metadata, kind, neutral, session.learnt)
     return refused
 
 
@@ -101,14 +102,15 @@ def spared(flow: str, policy: Policy, schema: Mapping[str, TableSchema]) -> set[
     return found
 
 
-def _shape(metadata: Metadata, kind: str, neutral: str) -> Column:
-    """A column's shape, for fitting values."""
+def _shape(metadata: Metadata, kind: str, neutral: str, learnt: Mapping[str, Mapping[str, int]]) -> Column:
+    """A column's shape, for fitting values: as the dictionary has it, or as it turned out to be."""
     found = metadata.column(kind, neutral)
     if found is None:
         return Column()
+    seen = learnt.get(f"{kind}.{neutral}", {})
     return Column(
-        found.length if found.type == "C" else 0, found.upper, found.type == "M",
-        found.decimals if found.type in ("N", "Y", "B") else None, found.mandatory,
+        seen.get("length", found.length if found.type == "C" else 0), found.upper, found.type == "M",
+        seen.get("decimals", found.decimals) if found.type in ("N", "Y", "B") else None, found.mandatory,
     )  # fmt: skip
 
 
@@ -127,12 +129,15 @@ def not_keeping(store: Store, schema: Mapping[str, TableSchema]) -> list[Kind]:
     return [kind for kind in KINDS.values() if kind.bears and reference_kept(store, schema, kind) is False]
 
 
-def learn_reference(session: Session, kind: Kind, sent: object, row: Mapping[str, object] | None) -> None:
-    """The first answer that shows what became of our reference decides, for good. Inside a transaction."""
+def learn_reference(
+    session: Session, kind: Kind, sent: object, row: Mapping[str, object] | None, again: bool = False
+) -> None:
+    """The first answer that shows what became of our reference decides, for good; what was read back (`again`) goes
+    before an answer. Inside a transaction."""
     accountview, key = session.accountview, _reference_key(session.accountview.schema, kind)
     if not (kind.bears and key and sent) or row is None or "reference" not in row:
         return
-    if (kind.table, "reference") in accountview.absent or session.store.cached(key, "") is not None:
+    if (kind.table, "reference") in accountview.absent or (session.store.cached(key, "") is not None and not again):
         return
     kept = str(row["reference"] or "").strip().upper() == str(sent).upper()
     session.store.cache(key, kept, session.now())

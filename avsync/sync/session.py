@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -98,6 +98,10 @@ class Session:
     run: int = field(init=False, default=0)
     columns: Callable[[str, str], Column] = field(init=False, default=lambda kind, column: Column())
     without: frozenset[str] = field(init=False, default=frozenset())
+    dictionary: Mapping[str, Mapping[str, Any]] = field(
+        init=False, default_factory=dict
+    )  # table -> column -> what it is
+    learnt: dict[str, dict[str, int]] = field(init=False, default_factory=dict)  # of our columns, see `caution`
     at_once: int = field(init=False, default=0)  # how many requests AccountView was seen to bear, 0: nobody has looked
     errors: dict[str, AvsyncError] = field(init=False, default_factory=dict)
     totals: dict[str, Totals] = field(init=False, default_factory=dict)

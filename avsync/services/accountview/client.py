@@ -117,6 +117,28 @@ class AccountView:
             if all(wire.same(letter, row.get(name), value) for name, (letter, value) in wanted.items())
         ]
 
+    def whole(self, kind: str, key: str, day: str = "") -> dict[str, Any] | None:
+        """The row with that key with every column there is, under AccountView's own names in upper case; None when
+        there is no such row. Where `*` says nothing to it: the columns that are ours."""
+        table = self.schema[kind]
+        letter = self._type(kind, table.key)
+        params = self._params(table, ["*"], LOOK_UP_SIZE) | wire.equal(1, table.key, table.key_column, letter, key)
+        ours = {"Fields": ",".join(table.columns[name] for name in self._asked(kind))}
+        for fields in ({}, ours):
+            try:
+                found = self.fetch(DATA, params | self._read_in(day) | fields, partial(wire.table, name=table.table))[0]
+            except TryLater as error:
+                if fields or error.code != "accountview_read_error":
+                    raise
+                continue
+            rows = [
+                {name.upper(): value for name, value in row.items()} for row in found or [] if isinstance(row, dict)
+            ]
+            there = [row for row in rows if wire.same(letter, row.get(table.key_column.upper()), key)]
+            if there or fields:
+                return there[0] if there else None
+        return None
+
     def details(self, kind: str, key: str, day: str = "") -> list[dict[str, Any]] | None:
         """The detail rows of one header by its key, in the year of `day`; None when there is no such header."""
         line = self.schema[kind]
