@@ -287,3 +287,18 @@ def status(options: Options) -> None:
     from avsync.commands import errors as looking
 
     looking.status(options.config(), options)
+
+
+@main.command()
+@click.option("-o", "--output", metavar="FILE", help="Write AccountView's articles to a .xlsx or .csv for Crafter.")
+@click.option("--compare", metavar="FILE", help="Crafter's own list: which numbers does AccountView lack?")
+@click.option("--column", metavar="HEAD", help="The column of article numbers in that list.")
+@global_options
+@click.pass_obj
+def articles(options: Options, output: str | None, compare: str | None, column: str | None) -> None:
+    """AccountView's articles for Crafter, and Crafter's list held against them."""
+    if not (output or compare):
+        raise click.UsageError("give -o FILE, --compare FILE, or both")
+    from avsync.commands import articles as listing
+
+    raise SystemExit(listing.run(options.config(), options, output=output, compare=compare, column=column))

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from avsync.sandbox import seed
+from avsync.sandbox import crafter_names, seed
 from avsync.sandbox.accountview import installation
 from avsync.sandbox.accountview.installation import Installation
 from avsync.sandbox.accountview.names import overrides
@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--faults", type=Path, metavar="FILE", help="a fault script, YAML or JSON")
     parser.add_argument("--names", choices=["default", "other"], default="default", help="AccountView's names")
     parser.add_argument("--like", metavar="FILE", help="play a recorded installation; also: small, elsewhere, contract")
+    parser.add_argument("--crafter-names", choices=["default", "other"], default="default", help="Crafter's names")
     parser.add_argument("--token-lifetime", type=int, default=3600, metavar="SECONDS")
     parser.add_argument("--write-config", type=Path, metavar="PATH", help="write an avsync config for this sandbox")
     return parser
@@ -68,7 +69,11 @@ def write_config(box: Sandbox, path: Path) -> None:
             "debtor_account": box.options.ledger_accounts[0],
             "schema": overrides(box.options.names),
         },
-        "crafter": {"base_url": box.crafter_url, "api_key": {"file": str(folder / "crafter.key")}},
+        "crafter": {
+            "base_url": box.crafter_url,
+            "api_key": {"file": str(folder / "crafter.key")},
+            "schema": crafter_names.overrides(box.crafter.ugly.names),
+        },
     }
     path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
@@ -111,6 +116,8 @@ def main() -> None:
         like=like,
         token_lifetime=arguments.token_lifetime,
     )
+    if arguments.crafter_names == "other":
+        box.crafter.ugly.names = crafter_names.OTHER
     if arguments.faults:
         box.faults.load(arguments.faults)
     with box:
