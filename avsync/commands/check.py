@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from avsync.commands import connect, users
-from avsync.commands.finding import Check, debtor_account
+from avsync.commands.finding import Check, crafter_names, debtor_account
 from avsync.config import FLOWS
 from avsync.config.settings import Config
 from avsync.errors import AvsyncError, ConfigError, FlowMustLook, PersonMustLook
@@ -212,6 +212,11 @@ class _Checker:
 
     def _crafter(self) -> Iterator[Check]:
         client = connect.crafter(self.config)
+        needed = {kind for flow in self.on for kind in crafter_needs(flow, self.flows)}
+        names, learnt = crafter_names(self.config, client, needed | {"timeline"})
+        yield from names
+        if "me" in learnt:
+            return
         account = client.me()
         yield self._good("crafter", "crafter", name=str(account.get("account_name") or "?"))
         features = account.get("features")
@@ -222,7 +227,7 @@ class _Checker:
         usual = {kind: resource.path.strip("/") for kind, resource in crafter_schema().items()}
 
         def off(kind: str) -> bool:
-            return not {paths[kind], usual[kind]} & switched_on
+            return not {paths[kind], usual[kind], learnt.get(kind)} & switched_on
 
         for flow in self.on:
             lacking = sorted(paths[kind] for kind in crafter_needs(flow, self.flows) if off(kind))
@@ -231,7 +236,7 @@ class _Checker:
             yield self._bad(name, refused) if lacking else self._good(name, "features", flow=flow)
         if off("timeline"):
             yield self._good("timeline", "no_timeline")
-        if not off("user"):
+        if not off("user") and "user" not in learnt:
             self.accounts = lambda: (row for page in client.pages("user", include_deleted=False) for row in page.rows)
 
     def _users(self) -> Iterator[Check]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from avsync.config import FLOWS
@@ -12,6 +12,8 @@ from avsync.messages.texts import phrase, text
 from avsync.records.registry import writable
 from avsync.services.accountview.client import AccountView
 from avsync.services.accountview.probe import ledger_account
+from avsync.services.crafter import learn
+from avsync.services.crafter.client import Crafter
 from avsync.sync.session import policy_of
 
 
@@ -24,6 +26,26 @@ class Check:
     message: str
     hint: str = ""
     exit_code: int = 0
+
+
+def crafter_names(config: Config, client: Crafter, kinds: Collection[str]) -> tuple[list[Check], dict[str, str]]:
+    """Whether Crafter calls things as we do; and of what it calls otherwise the path. Errors as of a read."""
+    found = learn.learn(client, [kind for kind in client.schema if kind in kinds])
+    paths = {one.kind: client.schema[one.kind].path.strip("/") for one in found.names}
+    paths |= {one.kind: one.name.strip("/") for one in found.names if one.path == ("path",)}
+    told = []
+    if found.names:
+        names = "".join(f"\n- crafter.schema.{one.kind}.{'.'.join(one.path)}: {one.name}" for one in found.names)
+        told.append(("crafter_names_differ", {"missing": names}))
+    if found.left:
+        names = "".join(f"\n- crafter.schema.{kind}.{path}" for kind, path in found.left)
+        told.append(("crafter_names_unknown", {"missing": names}))
+    checks = [Check(code, False, *text(code, config.language, params), ConfigError.exit_code) for code, params in told]
+    unseen = [phrase("check", "learn_unseen", config.language, path=client.schema[kind].path) for kind in found.unseen]
+    if not checks:
+        good = phrase("check", "crafter_names", config.language)
+        checks = [Check("crafter_names", True, good, "; ".join(unseen))]
+    return checks, paths
 
 
 def debtor_account(config: Config, client: AccountView) -> Iterator[Check]:

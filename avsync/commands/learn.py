@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,23 +11,37 @@ import yaml
 from avsync.commands import connect
 from avsync.config import FLOWS
 from avsync.config.settings import Config
-from avsync.messages.texts import phrase, word
-from avsync.records.registry import accountview_needs, is_optional
+from avsync.errors import AvsyncError
+from avsync.messages.texts import phrase, text, word
+from avsync.records.registry import accountview_needs, crafter_needs, is_optional
+from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.services.accountview import learn, metadata
-from avsync.services.accountview.learn import SURE, Learnt, Line
+from avsync.services.accountview.learn import SURE, Learnt
 from avsync.services.accountview.schema import TableSchema
+from avsync.services.crafter import learn as crafter_learn
 from avsync.sync.schema import merged, spared
 from avsync.sync.session import policy_of
 
 Block = dict[str, Any]
+SCHEMA: dict[str, tuple[str, str]] = {ACCOUNTVIEW: ("accountview", "schema"), CRAFTER: ("crafter", "schema")}
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One name that was learnt: its path in the config, the score and, in AccountView, its label."""
+
+    path: tuple[str, ...]
+    name: str
+    score: float
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The block for `accountview.schema`, its lines, what a person must answer and what avsync does without."""
+    """The block for the config, its names, what a person must answer and what avsync does without."""
 
     block: Block
-    lines: tuple[Line, ...]
+    lines: tuple[Name, ...]
     left: tuple[str, ...]
     without: tuple[str, ...]
 
@@ -39,12 +53,12 @@ class Answered:
     def as_json(self) -> dict[str, Any]:
         """The same for programs; `confirm` marks what a person should look at."""
         lines = [
-            {"path": ".".join((line.kind, *line.path)), "name": line.name, "score": round(line.score, 2),
-             "label": line.label, "confirm": line.score < SURE}
+            {"path": ".".join(line.path), "name": line.name, "score": round(line.score, 2), "label": line.label,
+             "confirm": line.score < SURE}
             for line in self.lines
         ]  # fmt: skip
-        schema = {"accountview": {"schema": self.block}}
-        return {"ok": not self.left, **schema, "lines": lines, "left": list(self.left), "without": list(self.without)}
+        left, without = list(self.left), list(self.without)
+        return {"ok": not self.left, **self.block, "lines": lines, "left": left, "without": without}
 
 
 def run(config: Config) -> Answered:
@@ -53,7 +67,10 @@ def run(config: Config) -> Answered:
     wanted = merged(accountview_needs(flow, flows) for flow in FLOWS)
     client = connect.company(config)
     found = learn.learn(metadata.load_dictionary(client, client.schema, wanted), client.schema, list(wanted))
-    return _answered(config, found, _unused(config, client.schema))
+    ours = _accountview(config, found, _unused(config, client.schema))
+    theirs = _crafter(config)
+    block = {**ours.block, **theirs.block}
+    return Answered(block, ours.lines + theirs.lines, ours.left + theirs.left, ours.without + theirs.without)
 
 
 def _unused(config: Config, schema: Mapping[str, TableSchema]) -> set[tuple[str, str]]:
@@ -70,26 +87,55 @@ def _unused(config: Config, schema: Mapping[str, TableSchema]) -> set[tuple[str,
     }
 
 
-def _answered(config: Config, found: Mapping[str, Learnt], unused: Collection[tuple[str, str]]) -> Answered:
+def _accountview(config: Config, found: Mapping[str, Learnt], unused: Collection[tuple[str, str]]) -> Answered:
     """What was found, beside what the config says already: its own answers stand."""
-    lines = tuple(line for one in found.values() for line in one.lines if not line.expected)
-    block: Block = {}
-    for kind, parts in config.accountview.schema_.items():
-        for path, name in _leaves(parts):
-            _put(block, (kind, *path), name)
-    for line in lines:
-        _put(block, (line.kind, *line.path), line.name)
+    lines = [
+        Name((*SCHEMA[ACCOUNTVIEW], line.kind, *line.path), line.name, line.score, line.label)
+        for one in found.values()
+        for line in one.lines
+        if not line.expected
+    ]
     missing = [(one, what) for one in found.values() for what in one.missing]
     can_do = [(one, what) for one, what in missing if what in one.spared or (one.kind, what) in unused]
+    can_do += [(one, what) for one, what in missing if _module(one.kind, what)]
     say = _speaker(config.language)
     return Answered(
-        block,
-        lines,
-        tuple(
-            say(one.kind, what) for one, what in missing if (one, what) not in can_do and not _module(one.kind, what)
-        ),
-        tuple(say(one.kind, what) for one, what in missing if (one, what) in can_do or _module(one.kind, what)),
+        _block(ACCOUNTVIEW, config.accountview.schema_, lines),
+        tuple(lines),
+        tuple(say(one.kind, what) for one, what in missing if (one, what) not in can_do),
+        tuple(say(one.kind, what) for one, what in missing if (one, what) in can_do),
     )
+
+
+def _crafter(config: Config) -> Answered:
+    """The same of Crafter, as far as it shows what it calls things. That it cannot be reached is left to a person."""
+    language, flows = config.language, config.flows.model_dump()
+    kinds = {kind for flow in FLOWS for kind in crafter_needs(flow, flows)}
+    client = connect.crafter(config)
+    try:
+        found = crafter_learn.learn(client, [kind for kind in client.schema if kind in kinds | {"timeline"}])
+    except AvsyncError as error:
+        return Answered({}, (), (" ".join(text(error.code, language, error.params)),), ())
+    lines = [Name((*SCHEMA[CRAFTER], one.kind, *one.path), one.name, one.score) for one in found.names]
+    left = [f"crafter.schema.{kind}.{path}" for kind, path in found.left]
+    unseen = [phrase("check", "learn_unseen", language, path=client.schema[kind].path) for kind in found.unseen]
+    block = _block(CRAFTER, config.crafter.schema_, lines)
+    return Answered(
+        block if block[CRAFTER]["schema"] else {},
+        tuple(lines),
+        tuple(phrase("check", "learn_crafter", language, path=path) for path in left),
+        tuple(unseen),
+    )
+
+
+def _block(side: str, given: Mapping[str, Any], lines: Iterable[Name]) -> Block:
+    block: Block = {side: {"schema": {}}}
+    for kind, parts in given.items():
+        for path, name in _leaves(parts):
+            _put(block, (*SCHEMA[side], kind, *path), name)
+    for line in lines:
+        _put(block, line.path, line.name)
+    return block
 
 
 def _module(kind: str, what: str) -> bool:
@@ -124,20 +170,17 @@ def _put(block: Block, path: Sequence[str], name: Any) -> None:
 
 def as_yaml(found: Answered, language: str) -> str:
     """The block as it is pasted into the config, with the score of each line that was learnt behind it."""
-    scores = {(line.kind, *line.path): line for line in found.lines}
-    if not found.block:
-        return "accountview:\n  schema: {}"
-    return "\n".join(["accountview:", "  schema:", *_rows(found.block, (), scores, language)])
+    return "\n".join(_rows(found.block, (), {line.path: line for line in found.lines}, language))
 
 
-def _rows(block: Block, path: tuple[str, ...], scores: Mapping[tuple[str, ...], Line], language: str) -> Iterator[str]:
+def _rows(block: Block, path: tuple[str, ...], names: Mapping[tuple[str, ...], Name], language: str) -> Iterator[str]:
     for key, value in block.items():
-        here, indent = (*path, key), "  " * (len(path) + 2)
-        if isinstance(value, dict):
+        here, indent = (*path, key), "  " * len(path)
+        if isinstance(value, dict) and value:
             yield f"{indent}{key}:"
-            yield from _rows(value, here, scores, language)
+            yield from _rows(value, here, names, language)
         else:
-            yield f"{indent}{key}: {_scalar(value)}{_remark(scores.get(here), language)}"
+            yield f"{indent}{key}: {_scalar(value) if value else '{}'}{_remark(names.get(here), language)}"
 
 
 def _scalar(value: Any) -> str:
@@ -146,7 +189,7 @@ def _scalar(value: Any) -> str:
     return plain if isinstance(value, str) and yaml.safe_load(plain) == value else yaml.safe_dump(value).split("\n")[0]
 
 
-def _remark(line: Line | None, language: str) -> str:
+def _remark(line: Name | None, language: str) -> str:
     if line is None:
         return ""
     said = f"  # {line.score:.2f}  {line.label}".rstrip()

@@ -12,6 +12,7 @@ from typing import Any
 Row = Mapping[str, Any]
 _ROUNDED = Decimal("0.005")  # what a coarser column may make of a number
 _STAMP = re.compile(r"(?i)^(cng|inp|upd|mod)_|^(updated|changed|modified)_|^(version|revision|etag)$")
+_MOMENTS = ("created_at", "changed_at", "updated_at", "deleted_at")
 _STAMPED = re.compile(r"(?i)wijz|gewijzigd|invoer")
 
 
@@ -118,7 +119,8 @@ def untouched(
         if old == new or _plain(_shown(old)) == _plain(_shown(new)) or _decimals_equal(old, new):
             continue
         label = labels.get(name) or name
-        if _STAMP.search(name) or _STAMPED.search(label) or isinstance(new, (list, dict)):
+        stamped = ours.get(name) in _MOMENTS or _STAMP.search(name) or _STAMPED.search(label)
+        if stamped or isinstance(new, (list, dict)):
             continue
         what, harms = _touched(old, new)
         if harms and what == "changed" and name not in ours and _follows(new, sent.values()):

@@ -72,11 +72,11 @@ def test_in_json_with_a_path_a_score_and_what_to_confirm(tmp_path: Path) -> None
         assert shape["ok"] is True
         assert set(shape) == {"ok", "accountview", "lines", "left", "without"}
         lines = {line["path"]: line for line in shape["lines"]}
-        line = lines["order.columns.delivery_date"]
+        line = lines["accountview.schema.order.columns.delivery_date"]
         assert line["name"] == like.parts["order"]["columns"]["delivery_date"]
         assert line["label"] == "Leverdatum"
         assert (line["confirm"], line["score"] >= 0.9) == (False, True)
-        assert lines["article.table"]["confirm"] is True
+        assert lines["accountview.schema.article.table"]["confirm"] is True
         assert any("order.columns.reference" in said for said in shape["without"])
         said = one.avsync("check", "--learn")
         doubtful = [row for row in said.out.splitlines() if "confirm this" in row]

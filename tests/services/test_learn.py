@@ -9,10 +9,10 @@ import pytest
 
 from avsync.sandbox.accountview.installation import load
 from avsync.services.accountview import learn
-from avsync.services.accountview.labels import alike, ideas
 from avsync.services.accountview.learn import SURE, Dictionary
 from avsync.services.accountview.metadata import Column, Rights
 from avsync.services.accountview.schema import TableSchema, load_schema
+from avsync.services.labels import alike, ideas
 from tests.support.installations import SHIPPED, dictionary, learnt, names, scrambled
 
 SCHEMA = load_schema()

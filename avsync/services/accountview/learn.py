@@ -13,8 +13,8 @@ from functools import cache
 from math import log2
 from typing import TYPE_CHECKING
 
-from avsync.services.accountview.labels import closest, ideas
 from avsync.services.accountview.schema import TableSchema
+from avsync.services.labels import closest, ideas
 
 if TYPE_CHECKING:
     from avsync.services.accountview.metadata import Column, Rights

@@ -122,7 +122,7 @@ class Crafter:
             data = _unwrapped(self._data(kind, answer))
             return data if answer.status != 404 and isinstance(data, dict) else None
 
-        return self.http.get(self._path(kind, id), None, accept, auth=self._auth)
+        return self.http.get(self._path(kind, id), None, accept, headers=_ACCEPT, auth=self._auth)
 
     def find(self, kind: str, filters: Mapping[str, str]) -> list[Row]:
         """The records that equal all filters (neutral names, case-sensitive); deleted ones are left out."""
@@ -152,9 +152,16 @@ class Crafter:
             raise TryLater("service_unreachable", service=self.http.service, detail="HTTP 404")
         return found
 
+    def ask(self, path: str, params: Mapping[str, str] | None = None) -> Answer | None:
+        """One answer to a read, whatever it says; None where none came. LoginNeeded for a key that is refused."""
+        answer = self.http.once(path, params, headers=_ACCEPT, auth=self._auth)
+        if answer is not None and answer.status == 401:
+            raise LoginNeeded("crafter_key_refused")
+        return answer
+
     def clock(self) -> datetime | None:
         """The server's clock; None when it tells none, or does not answer."""
-        answer = self.http.once(self.schema["me"].path, None, auth=self._auth)
+        answer = self.ask(self.schema["me"].path)
         return answer.server_time if answer is not None else None
 
     def _path(self, kind: str, id: str) -> str:  # noqa: A002 - as in get
