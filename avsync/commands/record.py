@@ -21,7 +21,8 @@ from avsync.services.accountview.metadata import Column, Rights
 from avsync.services.accountview.schema import LEDGER
 from avsync.state import db
 from avsync.state.store import Store
-from avsync.sync import habits
+from avsync.sync import caution, habits
+from avsync.sync.schema import REFERENCES
 
 FORMAT = 1
 _HEAD = """# An AccountView installation as avsync {version} saw it: names, types, labels and habits; no data.
@@ -46,15 +47,20 @@ def run(config: Config, path: Path) -> Path:
 
 
 def _answers(config: Config) -> Mapping[str, Any]:
-    """What the probe saw; asked now where nobody has asked yet."""
+    """What the probe saw (asked now where nobody has asked yet), and what the first writes have shown."""
+    kept: Mapping[str, Any] = {}
+    shown: dict[str, Any] = {}
     with db.in_words(config.state_dir):
         base = db.open_for_reading(config.state_dir)
-        kept: Mapping[str, Any] = {}
         if base is not None:
             store = Store(base)
             kept = habits.kept(store)
+            shown = {"learnt": store.cached(caution.LEARNT, "") or {}}
+            references = store.cached_under(REFERENCES).values()
+            if references:
+                shown["reference"] = "kept" if all(references) else "empty"
             store.close()
-    return kept or probe.run(config)[1]
+    return {**(kept or probe.run(config)[1]), **shown}
 
 
 def _private(config: Config, client: AccountView) -> list[str]:
@@ -127,8 +133,9 @@ def _part(one: Learnt) -> dict[str, Any]:
 
 
 def _told(answers: Mapping[str, Any], clean: Any) -> dict[str, Any]:
-    names = ("no_rows", "page_size", "last_key_with_filter", "unknown_column", "equal", "filter_time", "at_once")
-    told = {name: answers[name] for name in names if answers.get(name) is not None}
+    names = ("no_rows", "page_size", "last_key_with_filter", "unknown_column", "equal", "filter_time", "at_once",
+             "reference", "learnt")  # fmt: skip
+    told = {name: answers[name] for name in names if answers.get(name) not in (None, {})}
     if answers.get("no_rows_words"):
         told["no_rows_words"] = clean(answers["no_rows_words"])
     years = sorted({int(day[:4]) for day in answers.get("years_refused") or {}})

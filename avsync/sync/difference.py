@@ -72,7 +72,7 @@ def _decimal(value: Any) -> Decimal | None:
 
 def _number(name: str, column: str, sent: Decimal, found: Any) -> Difference | None:
     there = _decimal(found)
-    if there == sent:
+    if there == sent or (there is None and not sent):
         return None
     if there is None or (not there and abs(sent) > _ROUNDED):
         return _made("lost", name, column, sent, found)

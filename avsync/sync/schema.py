@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 CACHE_KEY = "metadata"
+REFERENCES = "REFERENCE:"
 _RIGHTS = ("insert", "update")
 
 
@@ -149,7 +150,7 @@ def learn_reference(
 def _reference_key(schema: Mapping[str, TableSchema], kind: Kind) -> str:
     table = schema.get(kind.table)
     column = table.columns.get("reference") if table else None
-    return f"reference:{table.table}.{column}".upper() if table and column else ""
+    return f"{REFERENCES}{table.table}.{column}".upper() if table and column else ""
 
 
 def stops(missing: Missing) -> bool:

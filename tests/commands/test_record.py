@@ -104,6 +104,21 @@ def test_what_the_probe_saw_goes_along_and_is_played(tmp_path: Path) -> None:
         assert one.box.options.last_key_with_filter is False
 
 
+def test_what_the_first_writes_have_shown_goes_along_and_is_played(tmp_path: Path) -> None:
+    with office(tmp_path, world(), narrow={("SO_HDR", "COMMENT1"): 5}, reference="empty") as one:
+        one.goes()
+        path, data = recorded(one)
+    assert data["answers"]["learnt"]["order.description"] == {"length": 5}
+    assert data["answers"]["reference"] == "empty"
+    again = tmp_path / "again"
+    again.mkdir()
+    with office(again, world(), like=load(path)) as one:
+        assert one.box.options.narrow == {("SO_HDR", "COMMENT1"): 5}
+        one.goes()
+        assert {row["EXT_ID"] for row in one.box.accountview.rows("SO_HDR")} == {""}
+        assert min(len(row["COMMENT1"]) for row in one.box.accountview.rows("SO_HDR")) == 5
+
+
 def test_a_place_where_nothing_may_be_written(tmp_path: Path) -> None:
     with office(tmp_path, None) as one:
         told = one.avsync("check", "--record", str(tmp_path / "nowhere" / "file.yaml"))

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from avsync.sandbox.accountview.installation import Installation
+from avsync.sandbox.accountview.names import PARTS
 
 Company = dict[str, str]
 
@@ -109,6 +110,14 @@ def habits(like: Installation) -> dict[str, Any]:
         "ignore_filter_time": seen.get("filter_time") == "ignored",
         "hours": "sheets" if like.sheets else "lines",
     }
+    asked["reference"] = seen.get("reference")
+    for size, switch in (("length", "narrow"), ("decimals", "decimals")):
+        asked[switch] = {
+            (PARTS[kind][0], PARTS[kind][1][neutral]): sizes[size]
+            for name, sizes in (seen.get("learnt") or {}).items()
+            for kind, _, neutral in [name.partition(".")]
+            if size in sizes and neutral in PARTS.get(kind, ("", {}))[1]
+        }
     books = seen.get("book_date") or {}
     if books.get("refused"):
         asked["years"] = tuple(sorted(set(range(date.min.year, date.max.year)) - set(books["refused"])))
