@@ -79,6 +79,8 @@ class _Checker:
         return Check(name, False, message, hint, error.exit_code if error.exit_code in ORDER_OF_EXITS else 2)
 
     def _say(self, key: str, /, **params: Any) -> str:
+        if "flow" in params:
+            params["part"] = word(params["flow"], self.config.language)
         return phrase("check", key, self.config.language, **params)
 
     def _config(self) -> Iterator[Check]:

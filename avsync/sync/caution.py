@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from avsync.errors import AvsyncError, FlowMustLook, LoginNeeded, Malformed, OutOfTime
-from avsync.messages.texts import phrase, word
+from avsync.messages.texts import field_name, phrase, word
 from avsync.records.kind import Kind, Write
 from avsync.records.registry import KINDS, kinds_of
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Side
@@ -163,7 +163,7 @@ class Caution:
         """What people call a column: as it stands on AccountView's screen."""
         language = self.session.config.language
         if write.side == CRAFTER:
-            return {wire: word(name, language) for name, wire in self._names(write).items()}
+            return {wire: field_name(name, language, self.kind.name) for name, wire in self._names(write).items()}
         table = self._table(write)
         there = self.session.dictionary.get(table.table.upper(), {})
         return {name: label for name, column in there.items() if (label := column.description)}
@@ -180,7 +180,7 @@ class Caution:
                 continue
             if value is None or (write.side == CRAFTER and isinstance(value, bool)):
                 continue
-            label = labels.get(wire) or word(name, self.session.config.language)
+            label = labels.get(wire) or field_name(name, self.session.config.language, self.kind.name)
             found = difference(label, name, value, _field(row, wire), name in free)
             if found is not None:
                 made_up = name not in own and found.what not in ("lost", "day")
@@ -210,7 +210,7 @@ class Caution:
                 "parent_kind": "sales_order" if write.lines is not None else self.kind.name,
                 "parent": record.key if record.key != record.id else record.name,
                 "parent_name": record.name,
-                "differences": self._told(harm),
+                "compared": self._told(harm),
             }
             error = FlowMustLook(f"first_{place[1]}_differs", **params)
             told["harm"] = {"code": error.code, "params": params}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from avsync.errors import ConfigError, LoginNeeded, Malformed, TryLater
+from avsync.errors import ConfigError, LoginNeeded, Malformed, RecordUnavailable, TryLater
 from avsync.services.accountview import wire
 from avsync.services.accountview.schema import TableSchema
 from avsync.services.accountview.wire import Rows, Value, document
@@ -18,6 +18,7 @@ from avsync.services.http import Answer, Auth, Flaw, Http, Outcome, Page
 DATA = "/accountviewdata"
 PAGE_SIZE = 400
 LOOK_UP_SIZE = 200
+_IN_A_ROW = 3  # look-ups of different keys (behaviour 8)
 
 _ROUND = frozenset({50, 100, 200, 250, 256, 300, 500})  # rows: a cap of the server's rather than the end of the table
 
@@ -37,20 +38,17 @@ class Habits:
     last_key_with_filter: bool = True
 
 
-def _today() -> date:
-    return datetime.now(ZoneInfo("Europe/Amsterdam")).date()
-
-
 class AccountView:
-    """One company's data. `auth` gives the bearer token, `today` the day in Europe/Amsterdam.
+    """One company's data. `auth` gives the bearer token, `today` the day in Europe/Amsterdam (else AccountView's own
+    clock does, and ours while it has told none).
 
     The financial year of a write, and of a read that a `day` is given to, follows from `book_date` (behaviour 52): the
     `record`'s own day where it has one, else today; `today`; or `none`, which leaves it to AccountView.
 
 
     `absent` holds (kind, neutral column) that this installation lacks: never asked for, never sent. `types` holds the
-    dictionary's type letters where they are known. Reads raise TryLater, LoginNeeded or OutOfTime; a write that raises
-    one of these was not stored.
+    dictionary's type letters where they are known. Reads raise TryLater (RecordUnavailable where it is about one
+    record), LoginNeeded or OutOfTime; a write that raises one of these was not stored.
     """
 
     def __init__(
@@ -60,7 +58,7 @@ class AccountView:
         company_id: str,
         *,
         auth: Auth | None = None,
-        today: Callable[[], date] = _today,
+        today: Callable[[], date] | None = None,
         book_date: str = "record",
     ) -> None:
         self.http = http
@@ -70,7 +68,11 @@ class AccountView:
         self.absent: set[tuple[str, str]] = set()
         self.types: dict[tuple[str, str], str] = {}
         self._auth = auth
-        self._today, self._book_date = today, book_date
+        self._today, self._book_date = today or self._by_its_clock, book_date
+        self._refused: set[tuple[str, str]] = set()  # looked up in vain since a look-up went well
+
+    def _by_its_clock(self) -> date:
+        return (self.http.time() or datetime.now(UTC)).astimezone(ZoneInfo("Europe/Amsterdam")).date()
 
     def companies(self) -> list[dict[str, Any]]:
         """What the consenting user may enter: `Id` (for the header), `Code` (what people know), `Description`."""
@@ -82,15 +84,18 @@ class AccountView:
             if isinstance(row, dict)
         ]
 
-    def pages(self, kind: str, *, since: str | None = None, page_size: int = 0) -> Iterator[Page]:
+    def pages(
+        self, kind: str, *, since: str | None = None, page_size: int = 0, place: str = "", day: str = ""
+    ) -> Iterator[Page]:
         """All rows, or those changed since a naive local moment `YYYY-MM-DDTHH:MM:SS`; complete, or it raises.
 
         A kind without a column of changes is read whole, and so is every kind where conditions cannot be paged. The
-        first page comes even when it is empty.
+        first page comes even when it is empty; with the `place` of an earlier page, that one comes first. In the
+        financial year of `day`.
         """
         changed = "changed_at" in self._asked(kind) and self.habits.last_key_with_filter
         conditions = wire.changed_since(self.schema[kind].columns["changed_at"], since) if since and changed else {}
-        return self._listing(kind, conditions, page_size or self.habits.page_size)
+        return self._listing(kind, {**conditions, **self._read_in(day)}, page_size or self.habits.page_size, place)
 
     def by_key(self, kind: str, key: str, day: str = "") -> dict[str, Any] | None:
         """The row with that key, None when there is none: for text that cannot be a key as well."""
@@ -110,12 +115,16 @@ class AccountView:
         params = self._read_in(day)
         for number, (name, (letter, value)) in enumerate(wanted.items(), 1):
             params |= wire.equal(number, name, self.schema[kind].columns[name], letter, value)
-        return [
-            row
-            for page in self._listing(kind, params, min(LOOK_UP_SIZE, self.habits.page_size))
-            for row in page.rows  # to a server a prefix may be `Equal`
-            if all(wire.same(letter, row.get(name), value) for name, (letter, value) in wanted.items())
-        ]
+
+        def read() -> list[dict[str, Any]]:
+            return [
+                row
+                for page in self._listing(kind, params, min(LOOK_UP_SIZE, self.habits.page_size))
+                for row in page.rows  # to a server a prefix may be `Equal`
+                if all(wire.same(letter, row.get(name), value) for name, (letter, value) in wanted.items())
+            ]
+
+        return self._one(kind, conditions.get(self.schema[kind].key) or ", ".join(conditions.values()), read)
 
     def whole(self, kind: str, key: str, day: str = "") -> dict[str, Any] | None:
         """The row with that key with every column there is, under AccountView's own names in upper case; None when
@@ -148,7 +157,22 @@ class AccountView:
         params = self._params(head, fields, LOOK_UP_SIZE) | wire.equal(1, head.key, head.key_column, letter, key)
 
         pick = partial(wire.details_of, head, line, letter, key)
-        return self.fetch(DATA, params | self._read_in(day), pick)[0]
+        return self._one(head.kind, key, lambda: self.fetch(DATA, params | self._read_in(day), pick)[0])
+
+    def _one(self, kind: str, key: str, read: Callable[[], T]) -> T:
+        """The look-up of one record. An error of AccountView is that record's problem, until several in a row show that
+        it is not (behaviour 8)."""
+        try:
+            found = read()
+        except TryLater as error:
+            if error.code != "accountview_read_error":
+                raise
+            self._refused.add((kind, key))
+            if len(self._refused) >= _IN_A_ROW:
+                raise
+            raise RecordUnavailable(error.code, parent_kind=kind, parent=key, **error.params) from error
+        self._refused.clear()
+        return found
 
     @staticmethod
     def in_year(day: str, read: Callable[[str], T]) -> T:
@@ -210,15 +234,15 @@ class AccountView:
         """One answer to a read, whatever it says; None where none came. LoginNeeded for a login that does not hold."""
         return self.http.once(path, params, headers={"x-company": self.company_id}, auth=self._auth)
 
-    def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int) -> Iterator[Page]:
+    def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int, place: str = "") -> Iterator[Page]:
         """Keyset paging: ends with a page that is not full, or when LastKey does not move (AccountView contract 3).
 
         A page of a suspiciously round number of rows is asked on.
         """
         table = self.schema[kind]
         fields = [table.columns[name] for name in self._asked(kind)]
-        params = {**self._params(table, fields, page_size), **conditions}
-        last: str | None = None
+        params = {**self._params(table, fields, page_size), **conditions, **({"LastKey": place} if place else {})}
+        last: str | None = place or None
         passed: set[str] = set()
         while True:
             answer, when = self.fetch(DATA, params, partial(wire.table, name=table.table))
@@ -226,7 +250,7 @@ class AccountView:
             key = wire.last_key(found, table.key_column)
             moved = last is None or (bool(found) and key != last)
             if moved:
-                yield Page(wire.neutral_rows(found, table), when)
+                yield Page(wire.neutral_rows(found, table), when, last or "")
             short = len(found) < page_size
             if not moved or (short and (len(found) not in _ROUND or key is None)):
                 return
