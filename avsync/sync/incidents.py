@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook, TryLater
+from avsync.errors import AvsyncError, FlowMustLook, LoginNeeded, OutOfTime, PersonMustLook, TryLater
 from avsync.messages import texts
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, format_utc
 from avsync.records.values import format_utc
 from avsync.services.http import Http
 from avsync.state.incidents import LINE, LOGIN, OUTAGE, SAFETY, SETUP, TIME, Incident, Moment
-from avsync.sync.causes import SERVICES
 from avsync.sync.session import Session
 
 Which = tuple[str, str]  # sort and service
@@ -42,7 +40,7 @@ def which_of(error: AvsyncError) -> Which:
         return TIME, ""
     if isinstance(error, TryLater):  # a certificate, a proxy or a right does not heal by itself
         return LINE if texts.row(error.code)["who"] in ("operator", "bookkeeper") else OUTAGE, service
-    return (SAFETY, "") if isinstance(error, PersonMustLook) else (SETUP, service)
+    return (SAFETY, "") if isinstance(error, PersonMustLook | FlowMustLook) else (SETUP, service)
 
 
 def _is_over(session: Session, one: Incident, now: Mapping[Which, object]) -> bool:
