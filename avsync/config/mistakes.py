@@ -185,7 +185,7 @@ def _overrides(raw: Mapping[str, Any], side: str) -> Iterator[Mistake]:
         if kind not in known:
             yield (side, "schema", kind), "extra_forbidden", {"known": sorted(known)}
         elif isinstance(parts, dict):
-            here, may_be = (side, "schema", kind), not {"sheet", "sheets"}.isdisjoint(known[kind])
+            here, may_be = (side, "schema", kind), "sheet" in known[kind]
             rest = {part: value for part, value in parts.items() if part != "header" or not may_be}
             yield from _parts(here, rest, frozenset(known[kind][list(PARTS[side])[-1]]), ["header"] if may_be else [])
             if "header" in parts and may_be:

@@ -493,7 +493,10 @@ def look_around(session: Session, kind: Kind, records: Iterable[Mapping[str, Can
 
         def ask(one: tuple[tuple[str, str], str]) -> list[dict[str, Any]]:
             place, when = one
-            return accountview.in_year(when, lambda year: accountview.on_sheet(kind.table, place, year))
+            try:
+                return accountview.in_year(when, lambda year: accountview.on_sheet(kind.table, place, year))
+            except RecordUnavailable:
+                return []  # nothing is written on it then
 
         found = session.refs.at_once(ACCOUNTVIEW, ask, sorted(by_sheet.items()))
         seen |= by_sheet.keys()

@@ -26,7 +26,8 @@ _TRUE = ("TRUE", "T", ".T.", "Y", "J", "1")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as the dictionary has it. `decimals` is None where the dictionary does not tell."""
+    """A column as the dictionary has it. `decimals` is None where the dictionary does not tell; `closed` (COM_BLK) is
+    a hint only."""
 
     type: str
     length: int
@@ -34,6 +35,7 @@ class Column:
     mandatory: bool
     upper: bool
     description: str = ""
+    closed: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,19 @@ class Metadata:
             raise ValueError("not a metadata text") from None
 
 
+def load_dictionary(
+    client: AccountView, schema: Mapping[str, TableSchema], kinds: Iterable[str], more: Iterable[str] = ()
+) -> learn.Dictionary:
+    """All objects and tables, with the columns of those that may be meant by these kinds, and of `more` that are there.
+
+    Errors as of any read.
+    """
+    named = learn.Dictionary(_load_objects(client), _load_tables(client, None))
+    wanted = [*learn.shortlist(named, schema, kinds), *(name for name in more if name in named.files)]
+    columns = {name: _load_columns(client, name) for name in dict.fromkeys(wanted)}
+    return replace(named, columns=columns)
+
+
 def load(client: AccountView, schema: Mapping[str, TableSchema], kinds: Iterable[str]) -> Metadata:
     """Read the business objects, and for each table of these kinds its columns and rights. Errors as of any read."""
     ours = _with_sheets(schema, kinds)
@@ -133,10 +148,10 @@ def _with_sheets(schema: Mapping[str, TableSchema], kinds: Iterable[str]) -> dic
 
 
 def _unknown_sheet(metadata: Metadata, table: TableSchema) -> str:
-    """The table that this one is a detail of, where our schema knows of none or of another."""
+    """The sheet that its rows stand on, where our schema knows of none or of another."""
     file = metadata.tables.get(table.table.upper())
     known = table.header.table.table.upper() if table.header else ""
-    return file.header if file and file.header and not table.parent and file.header != known else ""
+    return file.header if table.sheet and file and file.header != known else ""
 
 
 def _own_names(table: TableSchema) -> dict[str, str]:
@@ -209,6 +224,7 @@ def _column(row: Mapping[str, Any]) -> Column:
         mandatory=_flag(row, "INP_MAND"),
         upper="!" in _text(row, "FLD_FMT"),
         description=_text(row, "FLD_DESC"),
+        closed=_flag(row, "COM_BLK"),
     )
 
 

@@ -6,7 +6,7 @@ Overrides are taken as the config has checked them: known kinds, known neutral n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
@@ -38,8 +38,8 @@ class TableSchema:
     """The names of one kind. `columns`: neutral name -> column; `types`: neutral name -> dictionary letter, if not C.
 
     `decimals`: neutral name -> how many a number has where the dictionary does not tell; `widths`: how wide a text
-    usually is. `sheets`: its rows may be the lines of a sheet. `words` and `described` are what the object and its
-    columns may be called in the dictionary, the likeliest first.
+    usually is. `sheet`: how its key and columns are recognised where the rows may be the lines of one. `words` and
+    `described` are what the object and its columns may be called in the dictionary, the likeliest first.
     """
 
     kind: str
@@ -52,8 +52,8 @@ class TableSchema:
     decimals: Mapping[str, int] = field(default_factory=dict)
     widths: Mapping[str, int] = field(default_factory=dict)
     parent: str | None = None
+    sheet: TableSchema | None = None
     header: Header | None = None
-    sheets: bool = False
     words: tuple[str, ...] = ()
     described: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -70,6 +70,10 @@ class TableSchema:
     def type(self, neutral: str) -> str:
         """The dictionary letter this column is expected to have."""
         return self.types.get(neutral, "C")
+
+
+# What new customers are booked on: only looked into, so no kind of its own, and the same everywhere.
+LEDGER = TableSchema("ledger", "GL1", "LEDGER", "number", {"number": "ACCT_NR"})
 
 
 def load_schema(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, TableSchema]:
@@ -95,11 +99,18 @@ def _table(kind: str, parts: Mapping[str, Any], override: Mapping[str, Any]) -> 
         decimals=parts.get("decimals", {}),
         widths=parts.get("widths", {}),
         parent=parts.get("parent"),
+        sheet=_sheet(kind, parts["sheet"]) if "sheet" in parts else None,
         header=_header(kind, parts, override),
-        sheets=bool(parts.get("sheets")),
         words=tuple(parts["object"]),
         described={neutral: tuple(words) for neutral, words in parts["describe"].items()},
     )
+
+
+def _sheet(kind: str, parts: Mapping[str, Any]) -> TableSchema:
+    """Nobody knows what a sheet's columns are called (AccountView contract 5)."""
+    described = {neutral: tuple(words) for neutral, words in parts["describe"].items()}
+    return TableSchema(kind, "", "", "key", dict.fromkeys(described, ""), types=parts["types"],
+                       widths=parts["widths"], described=described)  # fmt: skip
 
 
 def _header(kind: str, parts: Mapping[str, Any], override: Mapping[str, Any]) -> Header | None:
@@ -110,7 +121,8 @@ def _header(kind: str, parts: Mapping[str, Any], override: Mapping[str, Any]) ->
     code = override.get("business_object", parts["business_object"])
     columns = {"key": given["key"], **given["columns"]}
     _refuse_doubles(f"{kind}.header", columns)
-    table = TableSchema(f"{kind}.header", code, given["table"], "key", columns, types={"period_start": "D"})
+    expected = _sheet(f"{kind}.header", parts["sheet"])
+    table = replace(expected, business_object=code, table=given["table"], columns=columns)
     return Header(table, given.get("period", "week"), given.get("create", True))
 
 

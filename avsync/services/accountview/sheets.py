@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from avsync.errors import AvsyncError, Malformed
+from avsync.errors import AvsyncError, Malformed, RecordUnavailable
 from avsync.services.accountview import wire
 from avsync.services.accountview.schema import Header, TableSchema
 from avsync.services.accountview.wire import Row, Value
@@ -47,6 +47,7 @@ class Sheets:
     def __init__(self, client: AccountView, line: TableSchema, header: Header) -> None:
         self._client, self.line, self.header = client, line, header
         self._seen: dict[Place, Sheet] = {}
+        self._unread: dict[tuple[Place, str], RecordUnavailable] = {}  # nothing is written where we cannot look
         self._mutexes: dict[Place, threading.Lock] = defaultdict(threading.Lock)
         self._mutex = threading.Lock()
 
@@ -66,16 +67,40 @@ class Sheets:
     def row(self, key: str, day: str = "") -> Row | None:
         """The line with that key."""
         own, _, line = key.partition(BETWEEN)
-        table = self.header.table
         if not line:
             return None
-        params = wire.equal(1, "key", table.key_column, self._letter("key"), own)
-        found = [row for _, rows in self._read(params, day) for row in rows]
-        return next((row for row in found if row.get(self.line.key) == key), None)
+        found = self._client.of_one(self.line.kind, key, lambda: self._read(self._by_key(own), day))
+        return next((row for _, rows in found for row in rows if row.get(self.line.key) == key), None)
+
+    def whole(self, key: str, day: str = "") -> Row | None:
+        """The line with that key with every column there is, and the employee of its sheet, under AccountView's names
+        in upper case. Where `*` says nothing to it: the columns that are ours."""
+        own, _, wanted = key.partition(BETWEEN)
+        line, employee = self.line, self.line.columns["employee"].upper()
+        for names in (["*"], [line.columns[name] for name in self._columns()]):
+            fields = [*self.header.table.columns.values(), *(f"{line.table}.{name}" for name in names)]
+            for header, row in self._raw(self._by_key(own), fields, day):
+                told = {name.upper(): value for name, value in row.items()}
+                if wire.key_text(told.get(line.key_column.upper())) == wanted:
+                    return {employee: wire.neutral_rows([header], self.header.table)[0].get("employee"), **told}
+        return None
+
+    def _by_key(self, key: str) -> dict[str, str]:
+        return wire.equal(1, "key", self.header.table.key_column, self._letter("key"), key)
 
     def _find(self, place: Place, day: str) -> list[tuple[str, list[Row]]]:
-        """(key, lines) of the sheets. Where none is found it is looked for once more: by a day that starts the period
-        in nobody's eyes but ours, or an `Equal` on dates that this server reads otherwise."""
+        """(key, lines) of the sheets. RecordUnavailable while AccountView does not show them."""
+        if (place, day) in self._unread:
+            raise self._unread[place, day]
+        try:
+            return self._client.of_one(self.line.kind, " ".join(place), lambda: self._search(place, day))
+        except RecordUnavailable as error:
+            self._unread[place, day] = error
+            raise
+
+    def _search(self, place: Place, day: str) -> list[tuple[str, list[Row]]]:
+        """Where none is found it is looked for once more: by a day that starts the period in nobody's eyes but ours, or
+        an `Equal` on dates that this server reads otherwise."""
         employee, start = (self.header.table.columns[name] for name in ("employee", "period_start"))
         params = wire.equal(1, "employee", employee, self._letter("employee"), place.employee)
         letter = self._letter("period_start")
@@ -98,6 +123,13 @@ class Sheets:
                     lines = wire.neutral_rows(wire.details(data, headers, header, table.table, line.table), line)
                     found.append((key, [self._told(key, own, row) for row in lines]))
         return found
+
+    def _raw(self, params: Mapping[str, str], fields: Sequence[str], day: str) -> Iterator[tuple[Row, Row]]:
+        """(sheet, line) as AccountView shows them."""
+        for data, headers in self._client.pages_of(self.header.table, fields, params, _PAGE, day):
+            for header in headers:
+                lines = wire.details(data, headers, header, self.header.table.table, self.line.table)
+                yield from ((header, row) for row in lines if isinstance(row, dict))
 
     def _is_at(self, own: Row, place: Place) -> bool:
         day = str(own.get("period_start") or "")[:10]
