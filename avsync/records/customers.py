@@ -16,21 +16,36 @@ from avsync.records.kind import (
     Ask,
     Fate,
     Field,
+    Hold,
     Kind,
     Known,
     Link,
     Look,
     Match,
     Policy,
+    Remark,
     Row,
     Translated,
     Value,
+    Versions,
     fitted,
     key_across,
 )
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other, squeeze, text
+from avsync.records.values import (
+    ACCOUNTVIEW,
+    CRAFTER,
+    Canonical,
+    Record,
+    Side,
+    crafter_reference,
+    other,
+    squeeze,
+    text,
+)
 
 FLOW = "customers"
+_STILL_TYPING = timedelta(hours=1)
+_PLACE = ("street", "postal_code", "city")  # without one of these there is no address
 VISITING, POSTAL = "visiting", "postal"
 _ADDRESS = {
     POSTAL: {
@@ -62,10 +77,47 @@ def _moved(customer: Record, places: Iterable[Record]) -> bool:
     return bool(now & before) or not (now or before)
 
 
+def _of_a_customer(found: list[Record], side: Side, row: Row) -> list[Record]:
+    """Whether its row has an address at all."""
+    if side == CRAFTER:
+        return found
+    there = any(row.get(columns[name]) for columns in _ADDRESS.values() for name in _PLACE)
+    return [replace(one, fields={**one.fields, "addressed": str(there).lower()}) for one in found]
+
+
 def _customer_asks(record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
-    """The main location goes along when a customer is created in AccountView, and only then."""
+    """The main location goes along when a customer is created in AccountView; one that went without is looked after."""
     if record.side == CRAFTER and link is None:
         yield Ask("children", "location", CRAFTER, record.id)
+    elif link is not None and link.crafter and _went_without(link, record if record.side == ACCOUNTVIEW else None):
+        yield Ask("children", "location", CRAFTER, link.crafter)
+
+
+def _went_without(link: Link, there: Record | None) -> bool:
+    """Made from Crafter, and without an address in AccountView."""
+    addressed = (there.fields if there else link.told(ACCOUNTVIEW)).get("addressed")
+    return link.origin == CRAFTER and not link.adopted and addressed == "false"
+
+
+def _without_address(link: Link, versions: Versions, known: Known) -> Iterable[Remark]:
+    """Said until either side has an address (behaviour 7)."""
+    exports = known.policy.writes(FLOW, ACCOUNTVIEW)
+    if exports and not link.gone and _went_without(link, versions[ACCOUNTVIEW]) and not _places(link.crafter, known):
+        yield Remark("customer_without_address", again=True, fact="addressed")
+
+
+def _places(customer: str, known: Known) -> tuple[Record, ...]:
+    """Its locations in Crafter."""
+    return known.of("children", "location", CRAFTER, customer).records
+
+
+def _hold(customer: Record, known: Known) -> None:
+    """Somebody may still be typing: one without a location waits for it, an hour by Crafter's clock (behaviour 7)."""
+    made_at = customer.fields["made_at"]
+    if made_at and known.now:
+        age = datetime.fromisoformat(known.now) - datetime.fromisoformat(made_at)
+        if abs(age) < _STILL_TYPING:
+            raise Hold
 
 
 def _match_customer(record: Record, look: Look, known: Known) -> Match:
@@ -93,11 +145,13 @@ def _new_customer(side: Side, record: Record, known: Known) -> dict[str, Value]:
     """In AccountView: search code, ledger account and the main location as visiting address (behaviour 17)."""
     if side == CRAFTER:
         return {}
+    places = _places(record.id, known)
+    if not places:
+        _hold(record, known)
     values: dict[str, Value] = {
         "search_code": _search_code(record.name),
         "ledger_account": known.policy.debtor_account,
     }
-    places = known.of("children", "location", CRAFTER, record.id).records
     main = next((place.fields for place in places if place.fields["main"] == "true"), {})
     for name, column in _ADDRESS[VISITING].items():
         value = fitted("customer", LOCATION.field(name), column, main.get(name), known).value
@@ -147,10 +201,12 @@ CUSTOMER = Kind(
         Field("email", "bare"),
         Field("postal_code", "code", crafter=None, merged=False),
         Field("postal_postal_code", "code", crafter=None, merged=False),
+        Field("addressed", "flag", accountview=None, crafter=None, merged=False),
         Field("created_at", "moment", crafter=None, merged=False),
+        Field("made_at", "moment", accountview=None, crafter="created_at", merged=False),
     ),
     title=lambda side, fields: fields["name"], alike=lambda side, fields: squeeze(fields["name"]),
-    asks=_customer_asks, match=_match_customer, new=_new_customer,
+    read=_of_a_customer, asks=_customer_asks, noted=_without_address, match=_match_customer, new=_new_customer,
     configured=lambda policy: [("ledger_account", "accountview.debtor_account", policy.debtor_account)],
     moved=_moved, is_other=_is_other, twin=_customer_twin, same=_same_customer,
 )  # fmt: skip
@@ -159,11 +215,15 @@ CUSTOMER = Kind(
 # --- its addresses
 
 
+def _vacant(fields: Mapping[str, Canonical]) -> bool:
+    return not any(fields.get(name) for name in _PLACE)
+
+
 def _of_the_row(found: list[Record], side: Side, row: Row) -> list[Record]:
     """Of the two addresses in a row of AR1 one may not be there; the postal one is the main one, if it is."""
     if side == CRAFTER:
         return found
-    there = [any(one.fields[name] for name in ("street", "postal_code", "city")) for one in found]
+    there = [not _vacant(one.fields) for one in found]
     main, name = 0 if there[0] else 1, text(row.get("name"), "name") or ""
     return [
         replace(one, name=name, absent=not there[place], fields={**one.fields, "main": str(place == main).lower()})
@@ -172,16 +232,48 @@ def _of_the_row(found: list[Record], side: Side, row: Row) -> list[Record]:
 
 
 def _location_fate(record: Record, policy: Policy) -> Fate:
-    """Locations and contacts are made in Crafter only; Crafter's own are kept for matching (behaviour 17)."""
+    """Locations are made in Crafter only, where Crafter's own are kept for matching; but the main one may be the first
+    address that AccountView gets (behaviour 7 and 17)."""
     if record.absent:
         return "drop"
-    if record.side == CRAFTER:
-        return "keep"
-    return "plan" if policy.writes(FLOW, CRAFTER) else "drop"
+    if record.side == ACCOUNTVIEW:
+        return "plan" if policy.writes(FLOW, CRAFTER) else "keep"
+    return "plan" if policy.writes(FLOW, ACCOUNTVIEW) and record.fields["main"] == "true" else "keep"
+
+
+def _location_asks(record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
+    """Whether the customer of Crafter's location has an address in AccountView, or had one."""
+    if record.side == CRAFTER and link is None:
+        number = known.ref("customer", CRAFTER, record.owner).accountview
+        if number:
+            yield Ask("record", "customer", ACCOUNTVIEW, number)
+            yield from (Ask("link", "location", ACCOUNTVIEW, f"{number}:{which}") for which in _ADDRESS)
+
+
+def _first_address(record: Record, known: Known) -> Record | None:
+    """The visiting address, empty as it is, that the main location of a customer without any address fills (behaviour
+    7). One that was taken away there is not sent again."""
+    if record.side == ACCOUNTVIEW or _vacant(record.fields):
+        return None
+    customer = known.ref("customer", CRAFTER, record.owner)
+    there = known.of("record", "customer", ACCOUNTVIEW, customer.accountview).here
+    if customer.state != "linked" or there is None or there.fields.get("addressed") != "false":
+        return None
+    ids = {which: f"{customer.accountview}:{which}" for which in _ADDRESS}
+    marks = {which: crafter_reference(known.policy.company, "location", identity) for which, identity in ids.items()}
+    if record.reference in marks.values() or any(
+        known.of("link", "location", ACCOUNTVIEW, one).link for one in ids.values()
+    ):
+        return None
+    fields = {one.name: None for one in LOCATION.fields} | {"customer": there.id, "main": "true"}
+    return Record("location", ACCOUNTVIEW, ids[VISITING], there.key, there.name, fields, mark=marks[VISITING],
+                  owner=there.id, absent=True)  # fmt: skip
 
 
 def _match_location(record: Record, look: Look, known: Known) -> Match:
     """The main location with the main location; another, or one not main there yet, by street and postal code."""
+    if record.side == CRAFTER:
+        return _match_main(record, look, known)
     free = _of_the_same_customer(record, look, known)
     if record.fields["main"] == "true":
         main = [one for one in free if one.fields["main"] == "true"]
@@ -191,11 +283,25 @@ def _match_location(record: Record, look: Look, known: Known) -> Match:
     return Match(tuple(there[:1]), "place")
 
 
+def _match_main(record: Record, look: Look, known: Known) -> Match:
+    """Where nothing is made in Crafter, its main location meets the main address that says the same."""
+    if known.policy.writes(FLOW, CRAFTER):
+        return Match()
+    number = known.ref("customer", CRAFTER, record.owner).accountview
+    there = look("location", ACCOUNTVIEW, "owner", number) if number else []
+    return Match(tuple(one for one in there if one.alike == record.alike and one.fields["main"] == "true"), "place")
+
+
 def _of_the_same_customer(record: Record, look: Look, known: Known) -> list[Record]:
     """The unmarked ones; one that bears a mark is another's."""
     customer = known.ref("customer", ACCOUNTVIEW, record.owner).crafter
     there = look(record.kind, CRAFTER, "owner", customer) if customer else []
     return [one for one in there if not one.reference.startswith("av:")]
+
+
+def _is_main(versions: Versions) -> bool:
+    """Only the main location may go to AccountView, by AccountView's own rule of which that is (behaviour 17)."""
+    return versions[ACCOUNTVIEW].fields.get("main") == "true"
 
 
 def _main_to_crafter(value: Canonical, record: Record, known: Known) -> Translated:
@@ -216,7 +322,7 @@ def _place(side: Side, fields: Mapping[str, Canonical]) -> str:
 
 LOCATION = Kind(
     name="location", flow=FLOW, told_on="customer", belongs_to="customer", listed={ACCOUNTVIEW: "customer"},
-    made=frozenset({CRAFTER}),
+    made=frozenset({CRAFTER}), exported=_is_main,
     fields=(
         Field("customer", accountview="number", crafter="customer_id", ref="customer", merged=False, needed=(CRAFTER,)),
         Field("main", "flag", accountview=None, crafter="is_main", owner=ACCOUNTVIEW, to_crafter=_main_to_crafter),
@@ -226,13 +332,22 @@ LOCATION = Kind(
         Field("country", "code"),
         Field("label", accountview=None, crafter="name", merged=False),
     ),
-    title=lambda side, fields: fields["label"] or fields["street"] or "", alike=_place, read=_of_the_row,
-    fate=_location_fate, match=_match_location, within=_ADDRESS, new=_new_location,
-    late=lambda record: record.fields["main"] == "false",
+    title=lambda side, fields: fields["label"] or fields["street"] or "", alike=_place, within=_ADDRESS,
+    read=_of_the_row, vacant=_vacant, fate=_location_fate, asks=_location_asks, match=_match_location,
+    named=_first_address, new=_new_location, late=lambda record: record.fields["main"] == "false",
 )  # fmt: skip
 
 
 # --- its people
+
+
+def _contact_fate(record: Record, policy: Policy) -> Fate:
+    """Contacts are made in Crafter only; Crafter's own are kept for matching (behaviour 17)."""
+    if record.absent:
+        return "drop"
+    if record.side == CRAFTER:
+        return "keep"
+    return "plan" if policy.writes(FLOW, CRAFTER) else "drop"
 
 
 def _match_contact(record: Record, look: Look, known: Known) -> Match:
@@ -264,7 +379,7 @@ CONTACT = Kind(
         Field("mobile", "bare"),
     ),
     title=_person, alike=lambda side, fields: f"{squeeze(fields['first_name'])}|{squeeze(fields['last_name'])}",
-    fate=_location_fate, match=_match_contact,
+    fate=_contact_fate, match=_match_contact,
 )  # fmt: skip
 
 KINDS = (CUSTOMER, LOCATION, CONTACT)

@@ -108,12 +108,14 @@ MISSING = Answer()
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Everything planning may go by: the policy, the answers, AccountView's columns and those it does not have."""
+    """Everything planning may go by: the policy, the answers, AccountView's columns and those it does not have, and
+    the moment by Crafter's clock (empty when unknown)."""
 
     policy: Policy
     answers: Mapping[Ask, Answer] = field(default_factory=dict)
     columns: Callable[[str, str], fit.Column] = field(default=lambda kind, column: fit.Column())
     absent: frozenset[tuple[str, str]] = frozenset()
+    now: str = ""
 
     def of(self, what: str, kind: str, side: Side, key: Canonical) -> Answer:
         """The answer; missing when it was not asked, or there is no key to ask for."""
@@ -169,11 +171,13 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A warning that goes with a record. `again`: its cause lies elsewhere, so the record is planned anew every run."""
+    """A warning that goes with a record. `again`: its cause lies elsewhere, so the record is planned anew every run;
+    `fact`: the field that counts as not told while it is so, which keeps the record there in a full pass as well."""
 
     code: str
     params: Mapping[str, Any] = field(default_factory=dict)
     again: bool = False
+    fact: str = ""
 
 
 class Refuse(Exception):  # noqa: N818 - an outcome of planning, not a failure of the program
@@ -195,6 +199,10 @@ class WaitFor(Exception):  # noqa: N818 - an outcome of planning, not a failure 
         super().__init__(kind, key)
         self.params = {"parent_kind": kind, "parent": key or name, "parent_name": name}
         self.side: Side | None = None
+
+
+class Hold(Exception):  # noqa: N818 - an outcome of planning, not a failure of the program
+    """This record goes later, by itself: it is counted as waiting, and nobody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +338,7 @@ class Kind:
     # what may be done with it
     made: frozenset[Side] = frozenset(BOTH)  # sides it may be created on
     changed: frozenset[Side] = frozenset(BOTH)  # sides it may be changed on
+    exported: Callable[[Versions], bool] | None = None  # whether this one may be changed in AccountView, where not all
     marked: bool = True  # in Crafter it carries our reference
     bears: bool = False  # and in AccountView, where there is a column
     day: Mapping[Side, str] = field(default_factory=dict)  # the field that start_date is compared with
@@ -338,6 +347,7 @@ class Kind:
     # its own decisions
     alike: Callable[[Side, Mapping[str, Canonical]], str] | None = None  # by which two are alike without mark and key
     read: Callable[[list[Record], Side, Row], list[Record]] | None = None  # what else a row says of its records
+    vacant: Callable[[Mapping[str, Canonical]], bool] | None = None  # what AccountView told of it is nothing at all
     fate: Callable[[Record, Policy], Fate] | None = None  # of a record without a link
     makeable: Callable[[Record, Policy], bool] | None = None  # whether it may be made across, and not only met there
     late: Callable[[Record], bool] | None = None  # written after the others
@@ -348,9 +358,12 @@ class Kind:
     silent: Callable[[Record, Link], Remark | None] | None = None  # why nothing more is sent for it
     is_other: Callable[[Record, Link], bool] | None = None  # a row under a known key that is another record by now
     apart: Callable[[Versions, Known], Refuse | None] | None = None  # why its two halves are not one record
+    noted: Callable[[Link, Versions, Known], Iterable[Remark]] | None = None  # what is to be said of a linked one
     protected: Callable[[Field, Canonical, Known], bool] | None = None  # AccountView's value is left as it is
     new: Callable[[Side, Record, Known], dict[str, Value]] | None = None  # what else goes along on creation
     moved: Callable[[Record, Iterable[Record]], bool] | None = None  # under another number, is it where it was?
+        None  # is it a linked one's under a new key?
+    )
     twin: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None  # how one that we made is looked for
     same: Callable[[Record, Mapping[str, Any], Mapping[str, Any], str], bool] | None = None  # and recognised
 

@@ -221,7 +221,7 @@ ORDER = Kind(
         Field("status", accountview=None, merged=False),
         Field("own_number", accountview=None, crafter="number", merged=False),
         Field("order_date", "date", crafter=None, merged=False),
-        Field("made_at", "moment", accountview=None, crafter="created_at", merged=False),
+        Field("made_at", "moment", accountview=None, crafter="created_at", merged=False, needed=(CRAFTER,)),
     ),
     title=lambda side, fields: fields["description"] or fields["own_number"] or "", day=MADE_ON, bears=True,
     fate=_fate, asks=_asks, match=_match, named=_named, protected=_protected, silent=_silent, apart=_apart,

@@ -52,6 +52,7 @@ class CrafterStore:
         self._replies: dict[tuple[str, str], tuple[int, Record]] = {}
         self._history: dict[str, list[Record]] = {}
         self._made = 0
+        self.aged: dict[str, timedelta] = {}  # per resource, how old a record is already when it is added by hand
 
     # the server's clock and ids
 
@@ -228,6 +229,9 @@ class CrafterStore:
         own = {name: fields.pop(name) for name in OWN_FIELDS if name in fields}
         self._known(resource, fields)
         with self.lock:
+            if resource in self.aged and "created_at" not in own:
+                made = moment(self.server_time() - self.aged[resource])
+                own = {"updated_at": self._stamp(), **own, "created_at": made}
             return str(self._create(resource, copy.deepcopy(fields), own)["id"])
 
     def edit(self, resource: str, record_id: str, **fields: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from avsync.records.kind import (
     End,
     Field,
+    Hold,
     Kind,
     Known,
     Link,
@@ -112,6 +113,8 @@ def plan(
     except WaitFor as wait:
         record, partner = _where(wait.side, record, partner)
         return Action(Verb.WAIT, kind, record, "waiting_for_parent", link, params=wait.params, partner=partner)
+    except Hold:
+        return Action(Verb.WAIT, kind, record, "held", link, partner=partner)
     return replace(action, pairs=_pairs(kind, record, known)) if action.writes else action
 
 
@@ -140,8 +143,10 @@ def _decide(
         raise Refuse("of_other_administration", company=foreign)
     if kind.plan is None and link is not None and link.crafter and link.accountview:
         return replace(_linked(kind, link, record, partner, known), partner=partner)
-    if (kind.fate or kind.usual_fate)(record, known.policy) != "plan":
-        return Action(Verb.SKIP, kind, record, "not_wanted", replaces=link.id if link and kind.plan is None else 0)
+    fate = (kind.fate or kind.usual_fate)(record, known.policy)
+    if fate != "plan":
+        reason = "kept" if fate == "keep" else "not_wanted"
+        return Action(Verb.SKIP, kind, record, reason, replaces=link.id if link and kind.plan is None else 0)
     if kind.plan is not None:
         return _own(kind, record, link, kind.plan(record, link, known))
     if link is not None and link.gone:
@@ -183,7 +188,7 @@ def _create(kind: Kind, record: Record, known: Known, link: Link | None) -> Acti
     """A record that has no counterpart on the other side is made there."""
     target = other(record.side)
     if target not in kind.made:
-        raise Refuse("import_only", parent_kind=kind.name)
+        return Action(Verb.SKIP, kind, record, _until(kind, record, known), link)
     values: dict[str, Value] = {}
     remarks: list[Remark] = []
     unsettled: set[str] = set()
@@ -211,10 +216,18 @@ def _create(kind: Kind, record: Record, known: Known, link: Link | None) -> Acti
     return Action(Verb.CREATE, kind, record, f"new_in_{record.side}", link, (write,), remarks=tuple(remarks))
 
 
+def _until(kind: Kind, record: Record, known: Known) -> str:
+    """What may not be made is kept to be met; while its owner is not linked, that may still tell more."""
+    owner = known.ref(kind.field(kind.belongs_to).ref, record.side, record.owner) if kind.belongs_to else None
+    return "kept" if owner is None or owner.link is not None else "later"
+
+
 def _adopt(kind: Kind, record: Record, there: Record, old: Link | None, known: Known, made: Made | None) -> Action:
     """Link the two. The leading side then counts as edited in every field, so its values win (behaviour 6); unless a
     write of ours made one of them, and only its answer was lost: then they do not meet for the first time."""
-    leads: Side = CRAFTER if known.policy.flows[kind.flow] == "export" else ACCOUNTVIEW
+    leads: Side = CRAFTER if known.policy.flows[kind.flow] == "export" or there.absent else ACCOUNTVIEW
+    if there.absent:
+        _fits_whole(kind, record, known)
     av, cr = (record, there) if record.side == ACCOUNTVIEW else (there, record)
     told: dict[Side, Mapping[str, Canonical] | None] = {ACCOUNTVIEW: None, CRAFTER: None}
     told[other(leads)] = (cr if leads == ACCOUNTVIEW else av).fields
@@ -226,7 +239,15 @@ def _adopt(kind: Kind, record: Record, there: Record, old: Link | None, known: K
     ends = {one.side: End(one.id, told[one.side], prints[one.side]) for one in (av, cr)}
     link = Link(kind.name, ends, old.origin if old and made else leads, adopted=adopted)
     action = _pair(kind, link, av, cr, known)
+    action = replace(action, record=record) if there.absent else action
     return replace(action, verb=Verb.ADOPT, reason="first_meeting", partner=there, replaces=old.id if old else 0)
+
+
+def _fits_whole(kind: Kind, record: Record, known: Known) -> None:
+    """What is made of nothing goes whole or not at all, as a create does (behaviour 43)."""
+    for made in translate(kind, record, known).values():
+        if not isinstance(made, Translated):
+            raise made
 
 
 def _linked(kind: Kind, link: Link, record: Record, partner: Record | None, known: Known) -> Action:
@@ -266,7 +287,9 @@ class _Pair:
         self.at: Side | None = None  # the side of the first of them
         self.edited_cuts: list[Remark] = []
         self.quiet: dict[Side, dict[str, Canonical]] = {ACCOUNTVIEW: {}, CRAFTER: {}}  # told without a write
-        self.may = {name: kind.may_write(kind.field(name), link, known.policy) for name in kind.names}
+        exported = kind.exported is None or kind.exported(self.now)
+        may = {name: kind.may_write(kind.field(name), link, known.policy) for name in kind.names}
+        self.may = {name: (exported and there, here) for name, (there, here) in may.items()}
 
     def translated(self, name: str, from_side: Side) -> Translated | None:
         """A field in the other side's terms; None when it cannot go, which stops that field alone (behaviour 43)."""
@@ -321,9 +344,14 @@ class _Pair:
             self.stopped[0].side = self.at
             raise self.stopped[0]
         settled = [name for name in merged.settled if not self._again(name)]
+        remarks = tuple(self._remarks(merged))
+        owed = {remark.fact for remark in remarks}
         facts = [one.name for one in kind.fields if not one.merged]
         told = {
-            side: {name: record.fields.get(name) for name in settled + (facts if self.read[side] else [])}
+            side: {
+                name: None if name in owed else record.fields.get(name)
+                for name in settled + (facts if self.read[side] else [])
+            }
             | self.quiet[side]
             for side, record in self.now.items()
         }
@@ -331,7 +359,7 @@ class _Pair:
         first = any(end.told is None for end in link.end.values())
         verb = Verb.ADOPT if first else Verb.UPDATE if writes else Verb.SKIP
         reason = "first_meeting" if first else _reason(writes)
-        return Action(verb, kind, record, reason, link, writes, told, tuple(self._remarks(merged)))
+        return Action(verb, kind, record, reason, link, writes, told, remarks)
 
     def _base_of_accountview(self) -> Mapping[str, Canonical] | None:
         """What AccountView owns counts as told anew each time, so that it is put back when Crafter changed it."""
@@ -403,6 +431,7 @@ class _Pair:
         yield from (made.remark for made in self.used.values() if made.remark and made.remark.again)
         yield from self._cuts(merged)
         yield from self.edited_cuts
+        yield from self.kind.noted(self.link, self.now, self.known) if self.kind.noted else ()
         for no in self.stopped:
             code = no.code if isinstance(no, Refuse) else "waiting_for_parent"
             yield Remark(code, no.params, again=True)

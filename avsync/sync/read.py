@@ -122,6 +122,8 @@ class _Reader:
         if not self.cap:
             self.cap = _cap(self.listing.side, server_time, self.session.started)
             self.clock = self.cap if server_time else ""
+        if server_time is not None:
+            self.session.ahead[self.listing.side] = server_time - self.session.utc()
         self.taken.read += len(rows)
         seen = [self.listing.see(row) for row in rows]
         self.reach.saw([one.moment for one in seen])
@@ -317,7 +319,7 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken
         else:
             store.inbox.put(record, fate)
         return
-    if record.absent:
+    if record.absent and not (kind.vacant and kind.vacant(link.told(ACCOUNTVIEW))):
         mark_gone(store, link)
         return
     if link.gone and record.side == ACCOUNTVIEW:

@@ -47,7 +47,8 @@ class Refs:
     def know(self, kind: Kind, wanted: Sequence[tuple[Record, Link | None]], before: Known | None = None) -> Known:
         """Everything that planning these records may go by, looked up now; `before`: what was looked up already."""
         session = self.session
-        known = before or Known(session.policy, {}, session.columns, frozenset(session.accountview.absent))
+        absent = frozenset(session.accountview.absent)
+        known = before or Known(session.policy, {}, session.columns, absent, session.time_at(CRAFTER))
         left = list(wanted)
         for _ in range(_ROUNDS):
             asked = [(one, set(asks_of(kind, *one, known)) - known.answers.keys()) for one in left]
@@ -157,7 +158,7 @@ class Refs:
         waiting = self.store.inbox.get(kind.name, side, keys)
         told = {key: told_by(link, side) for key, link in links.items() if link.end[side].told is not None}
         known = {**told, **{key: entry.record for key, entry in waiting.items()}}
-        rest = [key for key in keys if key not in known and key not in links]
+        rest = [key for key in keys if key not in known and key not in links and not key.startswith(PRETENDED)]
         fetched = {**known, **self._fetch(kind, side, rest)}
         answers = {}
         for key in keys:
@@ -202,9 +203,18 @@ class Refs:
         return {key: self._fetched[kind.name, side, key] for key in keys if key not in gone}
 
     def _children(self, kind: Kind, side: Side, owners: Sequence[str]) -> dict[str, Answer]:
-        """Their listing has just been read, so most stand in the inbox; the others are asked for."""
+        """Their listing has just been read, so most stand in the inbox; the others are asked for. Of an owner that is
+        linked they stand there or are linked themselves."""
         found = {owner: self.store.inbox.by("owner", kind.name, side, owner) for owner in owners}
-        rest = [owner for owner in owners if all(kind.late and kind.late(one) for one in found[owner])]
+        linked = self.store.links.by_side(kind.field(kind.belongs_to).ref, side, owners)
+        for owner in linked:
+            there = self.store.links.belonging(kind.name, kind.belongs_to, owner)
+            found[owner] += [told_by(one, side) for one in there]
+        rest = [
+            owner
+            for owner in owners
+            if owner not in linked and all(kind.late and kind.late(one) for one in found[owner])
+        ]
         field = kind.field(kind.belongs_to).crafter or ""
 
         def ask(owner: str) -> list[Record]:

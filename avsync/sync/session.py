@@ -103,6 +103,7 @@ class Session:
     plan: list[dict[str, Any]] = field(init=False, default_factory=list)
     skipped: int = field(init=False, default=0)
     read_at: dict[tuple[Side, str], str] = field(init=False, default_factory=dict)  # when a listing began in this run
+    ahead: dict[Side, timedelta] = field(init=False, default_factory=dict)  # of our clock, by its Date headers
     users: set[str] = field(init=False, default_factory=set)  # whose problem was told in this run
     questions: dict[tuple[str, str], str] = field(init=False, default_factory=dict)  # (kind, key) → the two it may be
     pretended: dict[tuple[str, Side, str], tuple[str, str]] = field(init=False, default_factory=dict)
@@ -116,6 +117,10 @@ class Session:
     def now(self) -> str:
         """The UTC moment as text."""
         return format_utc(self.utc())
+
+    def time_at(self, side: Side) -> str:
+        """The UTC moment by a service's own clock, as text; by ours while it has told none."""
+        return format_utc(self.utc() + self.ahead.get(side, timedelta(0)))
 
     def ago(self, days: int) -> str:
         """So many days before the start of this run."""

@@ -86,14 +86,17 @@ def conclude(session: Session, job: Job) -> None:
         severity = "error" if action.verb == Verb.REJECT else "waiting"
         totals.failed += action.verb == Verb.REJECT
         totals.waiting += action.verb == Verb.WAIT
-        told = told_about_user(session, action)
+        told = action.reason == "held" or told_about_user(session, action)
         cause = Cause(action.reason, severity, action.params, str(action.params.get("field") or ""))
         tell(session, action, [] if told else [cause], job.link)
     elif action.verb == Verb.SKIP:
         totals.unchanged += 1
         if action.reason == "gone":
             _park(session, job.entries)
-        elif not action.again:
+        elif action.reason == "kept":
+            for one in job.entries:
+                store.inbox.set_fate(one.seq, "keep")
+        elif not action.again and action.reason != "later":
             store.inbox.done(job.entries)
         if action.remarks or action.partner or _troubled(session, job):
             tell(session, action, causes_of(action), job.link)

@@ -121,10 +121,9 @@ def test_another_main_location_by_hand_is_put_right_and_said(tmp_path: Path) -> 
         ("visiting", "Dorpsstraat 1", "ADDRESS1"),
         ("postal", "Postbus 9", "PO_BOX"),
         ("both", "Postbus 9", "PO_BOX"),
-        ("both", "Dorpsstraat 1", "ADDRESS1"),
     ],
 )
-def test_an_edit_of_a_location_goes_to_the_address_it_came_from(
+def test_an_edit_of_the_main_location_goes_to_the_address_it_came_from(
     tmp_path: Path, addresses: str, street: str, column: str
 ) -> None:
     with office(tmp_path, flows=BOTH) as one:

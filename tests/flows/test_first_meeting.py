@@ -382,7 +382,7 @@ def test_two_filled_systems_meet_without_a_double_and_the_leading_side_loses_not
         result = one.run()
         assert result["exit"] == 0, one.errors()
         assert result["flows"]["customers"]["adopted"] > 0
-        assert one.codes() == []
+        assert set(one.codes()) <= {"customer_without_address"}
         assert differences(one.box, flows, before=before) == []
         if direction != "export":
             assert [_without_moment(row) for row in one.box.accountview.rows("CONTACT")][

@@ -22,9 +22,10 @@ BOOKED = {"date": "2026-03-06", "quantity": "7.5"}
     ("kind", "side", "fields"),
     [
         ("customer", AV, {"number": "10001", "name": "Jansen BV", "phone": "030-1", "email": None,
-                          "postal_code": "1234 AB", "postal_postal_code": None, "created_at": "2026-01-02T09:00:00"}),
+                          "postal_code": "1234 AB", "postal_postal_code": None, "addressed": "true",
+                          "created_at": "2026-01-02T09:00:00", "made_at": None}),
         ("customer", CR, {"number": "10001", "name": "Jansen BV", "phone": "030-1", "email": None, "postal_code": None,
-                          "postal_postal_code": None, "created_at": None}),
+                          "postal_postal_code": None, "addressed": None, "created_at": None, "made_at": None}),
         ("location", CR, {"customer": "c1", "main": "true", **PLACE, "label": "Kantoor"}),
         ("contact", AV, {"customer": "10001", **PERSON, "mobile": "06-1"}),
         ("contact", CR, {"customer": "c1", **PERSON, "mobile": "06-1"}),
