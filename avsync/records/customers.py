@@ -63,18 +63,22 @@ _ADDRESS = {
 
 def _postal_codes(customer: Record) -> set[str]:
     """Of both addresses of a customer in AccountView."""
-    columns = (_ADDRESS[which]["postal_code"] for which in (VISITING, POSTAL))
-    return {squeeze(customer.fields[column]) for column in columns} - {""}
+    return _told_codes(customer.fields)
+
+
+def _told_codes(told: Mapping[str, Canonical]) -> set[str]:
+    return {squeeze(told.get(columns["postal_code"])) for columns in _ADDRESS.values()} - {""}
 
 
 def _codes_of(places: Iterable[Record]) -> set[str]:
     return {squeeze(place.fields["postal_code"]) for place in places} - {""}
 
 
-def _moved(customer: Record, places: Iterable[Record]) -> bool:
-    """A postal code in common with where the linked one is, or none on either side."""
-    before, now = _codes_of(places), _postal_codes(customer)
-    return bool(now & before) or not (now or before)
+def _moved(customer: Record, link: Link, places: Iterable[Record], known: Known) -> bool:
+    """Besides the name it shares a postal code with where the linked one is, its phone or its e-mail (behaviour 39)."""
+    told = link.told(ACCOUNTVIEW)
+    reached = any(told.get(one) and squeeze(told[one]) == squeeze(customer.fields[one]) for one in ("phone", "email"))
+    return reached or bool(_postal_codes(customer) & (_codes_of(places) | _told_codes(told)))
 
 
 def _of_a_customer(found: list[Record], side: Side, row: Row) -> list[Record]:

@@ -361,7 +361,7 @@ class Kind:
     noted: Callable[[Link, Versions, Known], Iterable[Remark]] | None = None  # what is to be said of a linked one
     protected: Callable[[Field, Canonical, Known], bool] | None = None  # AccountView's value is left as it is
     new: Callable[[Side, Record, Known], dict[str, Value]] | None = None  # what else goes along on creation
-    moved: Callable[[Record, Iterable[Record]], bool] | None = None  # under another number, is it where it was?
+    moved: Callable[[Record, Link, Iterable[Record], Known], bool] | None = (
         None  # is it a linked one's under a new key?
     )
     twin: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None  # how one that we made is looked for

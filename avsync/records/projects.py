@@ -115,6 +115,14 @@ def _is_other(record: Record, link: Link) -> bool:
     return len(before) > 1 and all(record.fields[name] != value for name, value in before.items())
 
 
+def _moved(project: Record, link: Link, beside: Iterable[Record], known: Known) -> bool:
+    """The same name, begin date and customer, who may have got another number as well (behaviour 39)."""
+    told = link.told(ACCOUNTVIEW)
+    owner = known.of("link", "customer", ACCOUNTVIEW, project.fields["customer"]).crafter
+    same = told.get("customer") == project.fields["customer"] or (owner and owner == link.told(CRAFTER).get("customer"))
+    return bool(same) and told.get("start_date") == project.fields["start_date"]
+
+
 def _new(side: Side, record: Record, known: Known) -> dict[str, Value]:
     status = known.policy.new_project_status
     return {"status": status} if status and side == ACCOUNTVIEW else {}
@@ -136,7 +144,8 @@ PROJECT = Kind(
         Field("status", "code", crafter=None, merged=False,
               used=lambda policy: bool(policy.open_statuses or policy.new_project_status)),
     ),
-    title=lambda side, fields: fields["name"], makeable=_makeable, is_other=_is_other, asks=_asks, new=_new,
+    title=lambda side, fields: fields["name"], makeable=_makeable, is_other=_is_other, moved=_moved,
+    asks=_asks, new=_new,
     configured=lambda policy: [("status", "accountview.new_project_status", policy.new_project_status)],
 )  # fmt: skip
 

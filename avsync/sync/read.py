@@ -340,12 +340,12 @@ def _retire(store: Store, link: Link) -> None:
     kind, key = KINDS[link.kind], link.accountview
     for child in children(link.kind):
         for one in store.links.in_row(child.name, key) if child.table == kind.name else []:
-            store.links.retire(one)
+            store.links.retire(one, link.id)
     for other in KINDS.values():
         details = store.links.one(other.name, ACCOUNTVIEW, key) if other.details_of == link.kind else None
         if details is not None:
-            store.links.retire(details)
-    store.links.retire(link)
+            store.links.retire(details, link.id)
+    store.links.retire(link, link.id)
 
 
 def link_mark(session: Session, link: Link) -> str:
