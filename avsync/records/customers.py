@@ -33,6 +33,7 @@ from avsync.records.kind import (
 )
 from avsync.records.values import (
     ACCOUNTVIEW,
+    AMSTERDAM,
     CRAFTER,
     Canonical,
     Record,
@@ -45,6 +46,7 @@ from avsync.records.values import (
 
 FLOW = "customers"
 _STILL_TYPING = timedelta(hours=1)
+_LONGEST_REQUEST = timedelta(minutes=10)  # before its outcome is called unknown
 _PLACE = ("street", "postal_code", "city")  # without one of these there is no address
 VISITING, POSTAL = "visiting", "postal"
 _ADDRESS = {
@@ -175,13 +177,26 @@ def _customer_twin(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _same_customer(record: Record, told: Mapping[str, Any], values: Mapping[str, Any], since: str) -> bool:
-    """A row that may be ours by its postal code and the moment it was entered (behaviour 3); with a day of play,
-    because the clocks are not the same."""
+    """A row of the name that was sent may be ours by its postal code and the moment it was entered (behaviour 3).
+
+    The clocks are not the same, so there is a day of play; hardly any where it has quite another number than was sent.
+    """
     wanted = {squeeze(values["postal_code"])} if values.get("postal_code") else set()
-    day = (datetime.fromisoformat(since) - timedelta(days=1)).date().isoformat()
     there = _postal_codes(record)
-    entered = record.fields["created_at"]
-    return wanted <= there and bool(wanted) == bool(there) and (not entered or entered[:10] >= day)
+    if not wanted <= there or bool(wanted) != bool(there):
+        return False
+    number, entered = values.get("number"), record.fields["created_at"] or ""
+    begun = datetime.fromisoformat(since)
+    if number and _bare_number(number) == _bare_number(record.id):
+        return True
+    if number:
+        return entered >= (begun - _LONGEST_REQUEST).astimezone(AMSTERDAM).strftime("%Y-%m-%dT%H:%M:%S")
+    return not entered or entered[:10] >= (begun - timedelta(days=1)).date().isoformat()
+
+
+def _bare_number(number: str) -> str:
+    """Without what an administration may put before it."""
+    return squeeze(number).lstrip("0")
 
 
 def _is_other(record: Record, link: Link) -> bool:
@@ -303,9 +318,10 @@ def _of_the_same_customer(record: Record, look: Look, known: Known) -> list[Reco
     return [one for one in there if not one.reference.startswith("av:")]
 
 
-def _is_main(versions: Versions) -> bool:
-    """Only the main location may go to AccountView, by AccountView's own rule of which that is (behaviour 17)."""
-    return versions[ACCOUNTVIEW].fields.get("main") == "true"
+def _is_main(link: Link, versions: Versions) -> bool:
+    """Only the main location may go to AccountView, by AccountView's own rule of which that is (behaviour 17); so may
+    one that was the main one until now, for what was edited then."""
+    return "true" in (versions[ACCOUNTVIEW].fields.get("main"), link.told(ACCOUNTVIEW).get("main"))
 
 
 def _main_to_crafter(value: Canonical, record: Record, known: Known) -> Translated:

@@ -338,7 +338,7 @@ class Kind:
     # what may be done with it
     made: frozenset[Side] = frozenset(BOTH)  # sides it may be created on
     changed: frozenset[Side] = frozenset(BOTH)  # sides it may be changed on
-    exported: Callable[[Versions], bool] | None = None  # whether this one may be changed in AccountView, where not all
+    exported: Callable[[Link, Versions], bool] | None = None  # which may be changed in AccountView, where not all may
     marked: bool = True  # in Crafter it carries our reference
     bears: bool = False  # and in AccountView, where there is a column
     day: Mapping[Side, str] = field(default_factory=dict)  # the field that start_date is compared with

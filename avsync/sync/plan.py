@@ -287,7 +287,7 @@ class _Pair:
         self.at: Side | None = None  # the side of the first of them
         self.edited_cuts: list[Remark] = []
         self.quiet: dict[Side, dict[str, Canonical]] = {ACCOUNTVIEW: {}, CRAFTER: {}}  # told without a write
-        exported = kind.exported is None or kind.exported(self.now)
+        exported = kind.exported is None or kind.exported(link, self.now)
         may = {name: kind.may_write(kind.field(name), link, known.policy) for name in kind.names}
         self.may = {name: (exported and there, here) for name, (there, here) in may.items()}
 

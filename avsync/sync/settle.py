@@ -81,9 +81,11 @@ def stands_though_refused(session: Session, kind: Kind, intent: Intent) -> bool:
     One that is found by its number alone may be somebody else's, so it must also say what was sent.
     """
     found = _created(session, kind, intent)
-    if intent.side == ACCOUNTVIEW and intent.detail["values"].get(kind.id):
+    number = intent.detail["values"].get(kind.id) if intent.side == ACCOUNTVIEW else None
+    if number:
         told = intent.detail["told"].items()
-        found = [one for one in found if all(one.fields.get(name) == value for name, value in told)]
+        same = [one for one in found if all(one.fields.get(name) == value for name, value in told)]
+        found = [one for one in found if one.id != str(number).upper() or one in same]
     _conclude(session, kind, intent, found)
     return bool(found)
 
@@ -120,7 +122,8 @@ def _created(session: Session, kind: Kind, intent: Intent) -> list[Record]:
 
 
 def _created_in(session: Session, kind: Kind, intent: Intent, day: str) -> list[Record]:
-    """By our reference, else by the number that was sent, else by what the kind says is the same.
+    """By our reference, else by the number that was sent, else by what the kind says is the same: AccountView may store
+    a number otherwise than it was sent (behaviour 3).
 
     Until AccountView is known to keep the reference, a record that does not bear it may still be ours (behaviour 2).
     """
@@ -136,7 +139,8 @@ def _created_in(session: Session, kind: Kind, intent: Intent, day: str) -> list[
             return _free(session, kind, intent, rows)
     if values.get(kind.id):
         row = session.accountview.by_key(kind.table, values[kind.id], day)
-        return _free(session, kind, intent, [row] if row else [])
+        if row:
+            return _free(session, kind, intent, [row])
     if kind.twin is None:
         return []
     found = _free(session, kind, intent, session.accountview.find(kind.table, dict(kind.twin(values)), day))

@@ -394,6 +394,10 @@ SENT = {"name": "Jansen BV"}
         ({"postal_code": ""}, {"postal_code": "1234 AB"}, False),
         ({"created_at": "2026-05-09T23:59:00"}, {"postal_code": "1234 AB"}, True),  # a day of play between the clocks
         ({"created_at": "2026-05-08T23:59:00"}, {"postal_code": "1234 AB"}, False),
+        ({"number": "0077", "created_at": "2020-01-01T00:00:00"}, {"postal_code": "1234 AB", "number": "77"}, True),
+        ({"number": "D77", "created_at": "2026-05-10T13:59:00"}, {"postal_code": "1234 AB", "number": "77"}, True),
+        ({"number": "88", "created_at": "2026-05-10T12:59:00"}, {"postal_code": "1234 AB", "number": "77"}, False),
+        ({"number": "88"}, {"postal_code": "1234 AB", "number": "77"}, False),  # nobody knows when
     ],
 )
 def test_a_customer_whose_answer_was_lost_is_known_by_postal_code_and_day_of_entry(

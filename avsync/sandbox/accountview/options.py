@@ -25,7 +25,8 @@ class Options:
     server is off. Only the first company holds data, the user has no rights on the others. `error_type`: what errors
     are called ("" = no ErrorType, the message alone); `error_keys`:
     "given", "lower" or "upper". `reference`: what becomes of a value sent for EXT_ID: "kept", "empty" or "other" (the
-    importer's own number). `lacking`: (table, column) that this installation does not have.
+    importer's own number). `number_width`: a debtor number that is sent is stored with zeros before it, so wide (0: as
+    it was sent). `lacking`: (table, column) that this installation does not have.
     `extra_columns`: so many of the installation's own stand in every table, before ours. `numbered_per_answer`: rows
     of metadata are numbered from 0 in every answer, so that nobody gets beyond the second page.
     """
@@ -47,6 +48,7 @@ class Options:
     error_type: str = "AccountViewError"
     error_keys: str = "given"
     reference: str = "kept"
+    number_width: int = 0
     date_header: bool = True
     clock_shift: float = 0.0
     ignore_filter_time: bool = False
