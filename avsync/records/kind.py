@@ -560,6 +560,15 @@ def typed(wanted: Field, value: Canonical, side: Side) -> Value:
 # --- first meeting
 
 
+def _where_it_belongs(kind: Kind, record: Record, found: list[Record], known: Known) -> list[Record]:
+    """Of several that bear our mark the one of its own owner: what could not be moved bears it too (behaviour 45)."""
+    if len(found) == 1 or not kind.belongs_to:
+        return found
+    owner = known.ref(kind.field(kind.belongs_to).ref, record.side, record.owner)
+    ids = {ACCOUNTVIEW: owner.accountview, CRAFTER: owner.crafter}
+    return [one for one in found if one.owner and one.owner == ids[one.side]] or found
+
+
 def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
     """Which free record of the other side is this one? By our mark, else as the kind says, else by its key.
 
@@ -572,7 +581,7 @@ def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
         rivals = look(kind.name, record.side, "reference", record.reference) if named else []
         ours += named + [one for one in rivals if one.id != record.id]
     if ours:
-        return Match(tuple(ours), "reference")
+        return Match(tuple(_where_it_belongs(kind, record, ours, known)), "reference")
     if kind.bears and record.side == CRAFTER and (kind.table, "reference") not in known.absent:
         return Match()  # it would bear our mark
     if kind.match is not None:

@@ -124,7 +124,9 @@ class CrafterStore:
             if record is None:
                 raise RefusedError(404, "not_found", "there is no such record")
             self._check(resource, body, record)
-            self._save(resource, {**record, **body})
+            self._save(
+                resource, {**record, **{name: body[name] for name in body if name not in self.ugly.fixed_fields}}
+            )
             self._settle_main(resource, record_id, record)
             return self._tables[resource].records[record_id]
 

@@ -123,6 +123,12 @@ class Links:
         sql = "UPDATE links SET accountview = ?, accountview_print = NULL, gone = 1 WHERE id = ?"
         self.db.execute(sql, [f"{key}{RETIRED}{turn}{':' if which else ''}{which}", link.id])
 
+    def retired(self, kind: str, key: str) -> list[Link]:
+        """Links that had this AccountView key before, the latest first."""
+        sql = f"SELECT {_COLUMNS} FROM links WHERE kind = ? AND accountview > ? AND accountview < ? ORDER BY id DESC"
+        start = f"{key}{RETIRED}"
+        return [_link(row) for row in self.db.execute(sql, [kind, start, start + "\U0010ffff"])]
+
     def set_gone(self, identity: int, gone: bool) -> None:
         """Deleted in AccountView: nothing is sent for it again, until it turns up there once more."""
         self.db.execute("UPDATE links SET gone = ?, accountview_print = NULL WHERE id = ?", [int(gone), identity])

@@ -11,7 +11,12 @@ from sqlite_utils import Database
 
 from avsync.state.db import ONE_STATEMENT
 
-TOLD_ONCE = ("conflict", "cut_text_edited", "values_replaced")  # codes that no later planning takes back
+TOLD_ONCE = (
+    "conflict",
+    "cut_text_edited",
+    "values_replaced",
+    "card_left_behind",
+)  # codes that no later planning takes back
 _COLUMNS = (
     "id, flow, kind, side, record, code, slot, key, name, params, severity, entity, entity_id, version, first_seen,"
     " last_seen, attempts, ignored"

@@ -48,7 +48,7 @@ class Refs:
         """Everything that planning these records may go by, looked up now; `before`: what was looked up already."""
         session = self.session
         absent = frozenset(session.accountview.absent)
-        known = before or Known(session.policy, {}, session.columns, absent, session.time_at(CRAFTER))
+        known = before or Known(session.policy, {}, session.columns, absent, session.time(CRAFTER))
         left = list(wanted)
         for _ in range(_ROUNDS):
             asked = [(one, set(asks_of(kind, *one, known)) - known.answers.keys()) for one in left]

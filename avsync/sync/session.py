@@ -118,7 +118,7 @@ class Session:
         """The UTC moment as text."""
         return format_utc(self.utc())
 
-    def time_at(self, side: Side) -> str:
+    def time(self, side: Side) -> str:
         """The UTC moment by a service's own clock, as text; by ours while it has told none."""
         return format_utc(self.utc() + self.ahead.get(side, timedelta(0)))
 

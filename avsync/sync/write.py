@@ -22,7 +22,7 @@ from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side,
 from avsync.services.http import Done, NotSent, Outcome, Rejected, Unknown
 from avsync.state.inbox import Entry
 from avsync.state.intents import Intent
-from avsync.state.problems import Cause
+from avsync.state.problems import About, Cause
 from avsync.sync.boundary import each
 from avsync.sync.plan import Action, Verb
 from avsync.sync.problems import causes_of, faulty, tell, told_about_user
@@ -318,6 +318,9 @@ class Writer:
         if link is not None and write.id is not None and write.lines is None:
             kind = self.kind.table if write.side == ACCOUNTVIEW else link.kind
             self.store.links.written(kind, write.side, write.id)
+        owner = _owner_in(self.kind, write)
+        if owner and isinstance(outcome, Done) and (outcome.row or {}).get(owner) not in (None, write.values[owner]):
+            outcome = Rejected("", fields=((owner, ""),))  # taken in silence, and not done
         if isinstance(outcome, Changed):
             self._edited_meanwhile(one, outcome)
         elif isinstance(outcome, Unknown):
@@ -475,7 +478,7 @@ class Writer:
     def _refusal(self, one: Sent, outcome: Rejected) -> None:
         if one.write.lines is not None:
             self._one_by_one(one, outcome)
-        elif not self._is_gone(one) and not self._stands(one) and not self._exists(one, outcome):
+        elif not any(what(one, outcome) for what in (self._is_gone, self._stands, self._exists, self._stayed)):
             self._refuse(one, outcome)
 
     def _refuse(self, one: Sent, outcome: Rejected) -> None:
@@ -487,7 +490,7 @@ class Writer:
         with self.store.transaction():
             tell(self.session, one.job.action, [cause], one.job.link)
 
-    def _is_gone(self, one: Sent) -> bool:
+    def _is_gone(self, one: Sent, outcome: Rejected) -> bool:
         """A write refused and then not found by key: deleted in AccountView (behaviour 10)."""
         link = one.job.link
         if one.write.side == CRAFTER or one.write.id is None or link is None:
@@ -501,7 +504,7 @@ class Writer:
             tell(self.session, one.job.action, [], link)
         return True
 
-    def _stands(self, one: Sent) -> bool:
+    def _stands(self, one: Sent, outcome: Rejected) -> bool:
         """A create that was refused, and stored all the same: it is met in the next round (behaviour 16)."""
         if not self._looked_after(one):
             return False
@@ -548,6 +551,36 @@ class Writer:
         named = {"number": one.job.action.record.key, "name": there.name if there else "-"}
         with self.store.transaction():
             tell(self.session, one.job.action, [Cause("number_reused", "error", named)], one.job.link)
+
+    def _stayed(self, one: Sent, outcome: Rejected) -> bool:
+        """Crafter does not let it go to another owner: it gets a new card there, or the one that it had there before,
+        and the old one is told (behaviour 45)."""
+        link, owner = one.job.link, _owner_in(self.kind, one.write)
+        moved = next((entry.record for entry in one.job.entries if entry.record.side == ACCOUNTVIEW), None)
+        about_that = owner in {name for name, _ in outcome.fields} or not outcome.fields
+        if link is None or moved is None or not owner or not about_that:
+            return False
+        there = one.write.values[owner]
+        with self.store.transaction():
+            self.store.links.retire(link, link.id)
+            for old in self.store.links.retired(self.kind.name, link.accountview):
+                if old.told(CRAFTER).get(self.kind.belongs_to) == there and _is_alike(self.kind, moved, old):
+                    self.store.links.rename(old.id, link.accountview)
+                    break
+            self.store.inbox.remove(self.kind.name, CRAFTER, link.crafter)
+            self.store.inbox.put(moved, "plan")
+            self._tell_left(link, moved)
+        return True
+
+    def _tell_left(self, link: Link, moved: Record) -> None:
+        field, before = self.kind.field(self.kind.belongs_to), link.told(CRAFTER).get(self.kind.belongs_to) or ""
+        owner = self.store.links.one(field.ref, ACCOUNTVIEW, moved.owner)
+        named = f"{moved.owner} {(owner.told(ACCOUNTVIEW).get('name') if owner else None) or ''}".strip()
+        about = About(
+            self.kind.flow, self.kind.name, CRAFTER, link.crafter, moved.key, moved.name, self.kind.told_on, before
+        )
+        cause = Cause("card_left_behind", texts.severity("card_left_behind"), {"parent": named})
+        self.store.problems.add(about, cause, self.session.now())
 
     def _one_by_one(self, one: Sent, outcome: Rejected) -> None:
         """Refused together: each goes by itself, so that one bad line does not hold back the others.
@@ -651,6 +684,16 @@ def _stands(read: Callable[[], object]) -> bool:
         if error.code != "accountview_read_error":
             raise
         return True
+
+
+def _owner_in(kind: Kind, write: Write) -> str:
+    """The name of the field by which an update in Crafter moves the record to another owner, empty when it does not."""
+    owner = kind.field(kind.belongs_to).crafter if kind.belongs_to else None
+    return owner if owner and write.side == CRAFTER and write.id is not None and owner in write.values else ""
+
+
+def _is_alike(kind: Kind, record: Record, link: Link) -> bool:
+    return kind.alike is None or kind.alike(record.side, record.fields) == kind.alike(CRAFTER, link.told(CRAFTER))
 
 
 def _said(**params: str) -> dict[str, str]:
