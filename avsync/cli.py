@@ -120,14 +120,44 @@ def main() -> None:
 
 
 @main.command()
+@click.argument("path", required=False)
+@click.option("--example", is_flag=True, help="Only print the example config, in which every key is explained.")
 @click.option("--no-browser", is_flag=True, help="Also accept the pasted redirect URL on stdin.")
 @global_options
 @click.pass_obj
-def login(options: Options, no_browser: bool) -> None:
+def init(options: Options, path: str | None, example: bool, no_browser: bool) -> None:
+    """Ask what avsync must know, log in, and write a config (to PATH, else where it is looked for)."""
+    if example:
+        from avsync.config.example import text
+
+        click.echo(text(), nl=False)
+        return
+    from avsync.commands import init as setting_up
+
+    given = path or options.config_path or os.environ.get("AVSYNC_CONFIG")
+    setting_up.run(setting_up.target(given, os.environ), no_browser=no_browser)
+
+
+@main.command()
+@click.option("--no-browser", is_flag=True, help="Also accept the pasted redirect URL on stdin.")
+@click.option("--pkce", is_flag=True, help="With proof of who asked (S256), as accountview.pkce in the config.")
+@global_options
+@click.pass_obj
+def login(options: Options, no_browser: bool, pkce: bool) -> None:
     """Log in to AccountView, once."""
     from avsync.commands import login as logging_in
 
-    logging_in.run(options.config(), no_browser=no_browser, stdin=sys.stdin, echo=click.echo)
+    logging_in.run(options.config(), no_browser=no_browser, pkce=pkce, stdin=sys.stdin, echo=click.echo)
+
+
+@main.command()
+@global_options
+@click.pass_obj
+def logout(options: Options) -> None:
+    """Delete the login to AccountView."""
+    from avsync.commands import login as logging_in
+
+    logging_in.log_out(options.config(), echo=click.echo)
 
 
 @main.command()
@@ -143,6 +173,18 @@ def check(options: Options) -> None:
     code = checking.exit_code(found)
     options.say(report.checks_table(rows, options.language), {"ok": code == 0, "checks": rows})
     raise SystemExit(code)
+
+
+@main.command()
+@click.argument("system", type=click.Choice(("cron", "systemd", "kubernetes")))
+@global_options
+@click.pass_obj
+def schedule(options: Options, system: str) -> None:
+    """Print what to install so that this company runs every ten minutes."""
+    from avsync.commands import schedule as scheduling
+    from avsync.config.settings import find
+
+    click.echo(scheduling.run(options.config(), find(options.config_path, os.environ), system))
 
 
 @main.command("run-all")
@@ -204,3 +246,18 @@ def status(options: Options) -> None:
     from avsync.commands import errors as looking
 
     looking.status(options.config(), options)
+
+
+@main.command()
+@click.option("-o", "--output", metavar="FILE", help="Write AccountView's articles to a .xlsx or .csv for Crafter.")
+@click.option("--compare", metavar="FILE", help="Crafter's own list: which numbers does AccountView lack?")
+@click.option("--column", metavar="HEAD", help="The column of article numbers in that list.")
+@global_options
+@click.pass_obj
+def articles(options: Options, output: str | None, compare: str | None, column: str | None) -> None:
+    """AccountView's articles for Crafter, and Crafter's list held against them."""
+    if not (output or compare):
+        raise click.UsageError("give -o FILE, --compare FILE, or both")
+    from avsync.commands import articles as listing
+
+    raise SystemExit(listing.run(options.config(), options, output=output, compare=compare, column=column))

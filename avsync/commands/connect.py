@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from avsync.config.settings import AccountViewConfig, Config, CrafterConfig
-from avsync.services.accountview.client import AccountView
+from avsync.services.accountview.client import AccountView, pick_company
 from avsync.services.accountview.oauth import TokenSource
 from avsync.services.accountview.schema import load_schema
 from avsync.services.crafter.client import Crafter
@@ -41,6 +41,12 @@ def accountview(
     http = _http("AccountView", config.accountview, config, pause, time_left)
     return AccountView(http, load_schema(config.accountview.schema_), company_id, auth=token_source(config),
                        book_date=config.accountview.book_date)  # fmt: skip
+
+
+def company(config: Config) -> AccountView:
+    """A client for the company that the config names; ConfigError("company_unknown"), LoginNeeded("no_companies")."""
+    chosen = pick_company(accountview(config).companies(), config.company)
+    return accountview(config, str(chosen["Id"]))
 
 
 def crafter(config: Config, *, pause: Pause = time.sleep, time_left: TimeLeft = endless) -> Crafter:

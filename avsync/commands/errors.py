@@ -7,7 +7,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from avsync.commands import report
+from avsync.commands import listing, report
 from avsync.config import FLOWS
 from avsync.config.settings import Config
 from avsync.errors import ConfigError
@@ -25,7 +25,7 @@ _LARGEST = 1 << 63  # what SQLite takes for a number
 def show(config: Config, flow: str | None, talker: Talker) -> None:
     """List the open problems. Needs no right to write anything."""
     found = _problems(config, flow)
-    shapes = [report.problem_json(one, config.language) for one in found]
+    shapes = [row.as_json() for row in listing.rows(found, config.language)]
     talker.say(report.problems_table(shapes, config.language), shapes)
 
 
@@ -54,12 +54,11 @@ def retry(config: Config, which: str, talker: Talker) -> int:
     from avsync.commands import run as launch
 
     claim(config.state_dir)
-    chosen = [one for one in _problems(config) if which in ("all", str(one.id))]
+    chosen = [one for one in _problems(config) if which in ("all", str(one.number))]
     if not chosen and which != "all":
         raise ConfigError("no_such_problem", id=which)
     flows = tuple(dict.fromkeys(one.about.flow for one in chosen)) or FLOWS
-    # A problem of a user or of a whole flow may hold up records of any name.
-    everything = not chosen or any(one.about.kind in ("user", "flow") for one in chosen)
+    everything = not chosen or any(one.about.kind == "flow" for one in chosen)  # it may hold up records of any name
     only = None if everything else frozenset(one.about.record.upper() for one in chosen)
     return launch.run(config, talker, flows=flows, command="errors --retry", only=only)
 

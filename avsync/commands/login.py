@@ -205,13 +205,43 @@ def run(
     no_browser: bool,
     stdin: TextIO | None,
     echo: Callable[[str], None],
+    pkce: bool = False,
     open_browser: Callable[[str], Any] = open_in_browser,
     timeout: float = 300,
 ) -> None:
-    """Log in, save the token pair, list the companies and say which one the config names.
+    """Log in, list the companies and say which one the config names.
 
-    The pair is saved before anything else is asked with it. Errors: LoginNeeded for whatever a person can do over,
-    ConfigError("company_unknown"), TryLater when AccountView does not answer.
+    Errors: those of `log_in`, ConfigError("company_unknown").
+    """
+    log_in(config, no_browser=no_browser, pkce=pkce, stdin=stdin, echo=echo, open_browser=open_browser,
+           timeout=timeout)  # fmt: skip
+    companies = connect.accountview(config).companies()
+    show_companies(companies, config.language, echo)
+    code, name = _named(pick_company(companies, config.company))
+    echo(phrase("login", "chosen", config.language, code=code, name=name))
+
+
+def show_companies(companies: list[dict[str, Any]], language: str, echo: Callable[[str], None]) -> None:
+    """A table of what the user may enter, nothing when that is nothing."""
+    if companies:
+        echo(phrase("login", "companies", language))
+        headers = [phrase("login", name, language) for name in ("code", "description")]
+        echo(tabulate(sorted(map(_named, companies)), headers=headers, disable_numparse=True))
+
+
+def log_in(
+    config: Config,
+    *,
+    no_browser: bool,
+    stdin: TextIO | None,
+    echo: Callable[[str], None],
+    pkce: bool = False,
+    open_browser: Callable[[str], Any] = open_in_browser,
+    timeout: float = 300,
+) -> None:
+    """Send a person to AccountView and save the token pair that comes of it; `pkce`: with proof of who asked.
+
+    Errors: LoginNeeded for whatever a person can do over, TryLater when AccountView does not answer.
     """
 
     def say(name: str, /, **params: object) -> None:
@@ -220,11 +250,12 @@ def run(
     claim(config.state_dir)
     settings = config.accountview
     secret = settings.client_secret.reveal()
-    client = connect.accountview(config)  # a proxy or certificates that cannot be used show here
+    connect.accountview(config)  # a proxy or certificates that cannot be used show here
     tokens = TokenFile(config.token_path)
     tokens.check_writable()
     state = secrets.token_urlsafe(32)
-    url = authorization_url(settings.authorize_url, settings.client_id, settings.redirect_uri, state)
+    verifier = secrets.token_urlsafe(64) if pkce or settings.pkce else None
+    url = authorization_url(settings.authorize_url, settings.client_id, settings.redirect_uri, state, verifier)
     may_paste = no_browser or (_is_terminal(stdin) and not has_display())
     with _listening(config, state, may_paste=may_paste) as listener:
         say("open")
@@ -238,24 +269,24 @@ def run(
                 reply = _wait(listener, _Pasted(stdin, state, say), timeout)
         else:
             reply = _wait(listener, None, timeout)
-    _exchange(config, reply.checked(state), secret, tokens)
+    _exchange(config, reply.checked(state), secret, tokens, verifier)
     say("saved", path=config.token_path)
-    companies = client.companies()
-    if companies:
-        say("companies")
-        headers = [phrase("login", name, config.language) for name in ("code", "description")]
-        echo(tabulate(sorted(map(_named, companies)), headers=headers, disable_numparse=True))
-    code, name = _named(pick_company(companies, config.company))
-    say("chosen", code=code, name=name)
 
 
-def _exchange(config: Config, code: str, secret: str, tokens: TokenFile) -> None:
+def log_out(config: Config, *, echo: Callable[[str], None]) -> None:
+    """Delete the token pair; PersonMustLook when it cannot be."""
+    claim(config.state_dir)
+    deleted = TokenFile(config.token_path).delete()
+    echo(phrase("login", "logged_out" if deleted else "not_logged_in", config.language))
+
+
+def _exchange(config: Config, code: str, secret: str, tokens: TokenFile, verifier: str | None) -> None:
     """The code for a token pair, which is on disk when this returns."""
     settings, timeouts = config.accountview, (config.timeouts.connect, config.timeouts.read)
     service = TokenService(settings.token_url, settings.client_id, secret, timeouts)
     with tokens.lock():
         try:
-            tokens.save(service.exchange(code, settings.redirect_uri))
+            tokens.save(service.exchange(code, settings.redirect_uri, verifier))
         except InvalidGrant:
             raise LoginNeeded("login_code_refused") from None
         except TryLater as error:  # the code was good for this once

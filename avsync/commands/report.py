@@ -13,7 +13,6 @@ from avsync.messages import texts
 from avsync.messages.texts import known, phrase, word
 
 if TYPE_CHECKING:
-    from avsync.state.problems import Problem
     from avsync.state.store import Store
 
 
@@ -48,18 +47,6 @@ def _reason(row: Mapping[str, Any], language: str) -> str:
     return word(reason, language) if known(reason) else texts.text(reason, language, row.get("params", {}))[0]
 
 
-def problem_json(problem: Problem, language: str) -> dict[str, Any]:
-    """One open problem in the shape that others build on (RULES.md, commands)."""
-    about, cause = problem.about, problem.cause
-    message, hint = texts.text(cause.code, language, cause.params)
-    return {
-        "id": problem.id, "flow": about.flow, "kind": about.kind, "key": about.key, "name": about.name,
-        "code": cause.code, "who": texts.row(cause.code)["who"], "message": message, "hint": hint,
-        "severity": cause.severity, "first_seen": problem.first_seen, "last_seen": problem.last_seen,
-        "attempts": problem.attempts,
-    }  # fmt: skip
-
-
 def problems_table(found: Sequence[Mapping[str, Any]], language: str) -> str:
     """Open problems, each with what to do."""
     if not found:
@@ -87,7 +74,8 @@ def status_json(store: Store, token: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "last_run": store.last_run(),
         "flows": {flow: {"watermarks": read_by(flow), "last_ok": ok.get(flow)} for flow in FLOWS},
-        "open": store.problems.counts(), "intents": len(store.intents.open()), "token": dict(token),
+        "open": store.problems.counts(), "records": store.problems.record_counts(),
+        "intents": len(store.intents.open()), "token": dict(token),
         "version": __version__,
     }  # fmt: skip
 

@@ -78,7 +78,7 @@ class Secret(BaseModel):
                 raise _Missing("not set")
             return os.environ[self.env]
         try:
-            raw = _content(self.file) if self.file is not None else _output(self.command or "")
+            raw = _content(_handed(self.file)) if self.file is not None else _output(self.command or "")
             if len(raw) > LIMIT:
                 raise _Missing(f"more than {LIMIT} bytes")
             return raw.decode("utf-8-sig")
@@ -90,6 +90,13 @@ class Secret(BaseModel):
 
 class _Missing(Exception):
     """Why there is no secret; never a part of what may be one."""
+
+
+def _handed(path: str) -> str:
+    """The file, or what a service manager hands this very process under the same name (systemd's LoadCredential)."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    given = os.path.join(folder, os.path.basename(path))
+    return given if folder.startswith("/") and os.path.isfile(given) else path
 
 
 def _content(path: str) -> bytes:

@@ -108,6 +108,7 @@ class AccountViewConfig(Section):
     client_id: Code
     client_secret: AccountViewSecret
     redirect_uri: Redirect = "http://localhost:8765/callback"
+    pkce: bool = False
     debtor_account: Code | None = None
     open_project_statuses: list[Code] = []
     book_date: Literal["record", "today", "none"] = "record"

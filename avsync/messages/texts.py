@@ -9,7 +9,8 @@ that something is wrong must never itself go wrong.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,14 @@ def row(code: str) -> Mapping[str, Any]:
     return _read("problems").get(code) or {"who": "support", "severity": "error", "nl": (code, "-"), "en": (code, "-")}
 
 
+def shared(code: str, params: Mapping[str, Any]) -> str:
+    """What a problem has in common with those of other records: its code and the parameters that name its cause, which
+    stand under `cause` in its row. Empty when it is the record's own (behaviour 48)."""
+    names = row(code).get("cause")
+    values = [str(params.get(name) or "") for name in names or ()]
+    return json.dumps([code, *values], ensure_ascii=False) if any(values) or names == [] else ""
+
+
 def severity(code: str) -> str:
     """`error`, `warning` or `waiting` (behaviour 27)."""
     return str(row(code)["severity"])
@@ -65,6 +74,13 @@ def text(code: str, language: str, params: Mapping[str, Any]) -> tuple[str, str]
         shown["parent_name"] = _behind(params["parent_name"], params.get("parent"))
     sentence, step = row(code)["en" if language == "en" else "nl"]
     return sentence.format_map(shown), step.format_map(shown)
+
+
+def common(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The parameters of several problems that share a cause as those of one: what differs from record to record is left
+    open."""
+    first, *others = found
+    return {name: value if all(one.get(name) == value for one in others) else "…" for name, value in first.items()}
 
 
 def _shown(name: str, value: object, language: str) -> str:

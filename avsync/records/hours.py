@@ -105,6 +105,7 @@ def _title(side: Side, fields: Mapping[str, Canonical]) -> str:
 _WORDS = tuple(DESCRIPTIONS)
 HOUR = Kind(
     name="hour", flow=FLOW, id="id", known_by=("id",), told_on="hour", marked=False, recent=True,
+    told_first=(("work_order", "work_order"), ("project", "project")),
     made=frozenset({ACCOUNTVIEW}), changed=frozenset({ACCOUNTVIEW}), lists=("employee", "time_code"),
     fields=(
         Field("date", "date", needed=(CRAFTER,)),
@@ -114,6 +115,7 @@ HOUR = Kind(
         Field("project", crafter="project_id", ref="project", over=("order", "work_order_id"), to_accountview=_project),
         Field("description", "free", crafter="kind", needed=(CRAFTER,), to_accountview=_description),
         Field("quantity", "quantity", crafter="hours", needed=(CRAFTER,)),
+        Field("work_order", accountview=None, crafter="work_order_id", merged=False),
     ),
     title=_title, alike=_natural, day={CRAFTER: "date"}, bears=True,
     configured=lambda policy: [("time_code", f"time_codes.{one}", policy.time_codes[one]) for one in DESCRIPTIONS],

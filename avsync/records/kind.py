@@ -236,15 +236,16 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What a kind with a plan of its own decided. `told` holds at once; `link`: the one it is written under;
-    `counts`: how many things it makes, changes and adopts. Of several writes one goes at a time, and then the record
-    is planned again."""
+    """What a kind with a plan of its own decided. `told` holds at once, and nothing is told under the names in `freed`
+    any more; `link`: the one it is written under; `counts`: how many things it makes, changes and adopts. Of several
+    writes one goes at a time, and then the record is planned again."""
 
     writes: tuple[Write, ...] = ()
     told: Mapping[Side, Mapping[str, Canonical]] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
     link: Link | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    freed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +329,7 @@ class Kind:
     details_of: str = ""  # the kind whose detail rows they are in AccountView
     belongs_to: str = ""  # the field that names its owner
     told_on: str = ""  # whose tijdlijn its problems belong in: its own, or its owner's
+    told_first: tuple[tuple[str, str], ...] = ()  # (whose, field) where rather, if the record names one
     changed_at: bool = True  # AccountView tells when it was changed
     recent: bool = False  # AccountView keeps them for ever: read only to recognise what is ours
     optional: bool = False  # AccountView may lack the module
@@ -427,6 +429,11 @@ class Kind:
         found = (versions.get(side, {}).get(self.day.get(side, "")) or "" for side in BOTH)
         day = next(filter(None, found), "")
         return amsterdam_day(day) if len(day) > len("YYYY-MM-DD") else day
+
+    def item(self, own: str, values: Mapping[str, Canonical]) -> tuple[str, str]:
+        """(entity, id) in Crafter in whose tijdlijn a record is told; `own`: its own id there, or its owner's."""
+        first = [(entity, values.get(name) or "") for entity, name in self.told_first]
+        return next(((entity, item) for entity, item in (*first, (self.told_on, own)) if entity and item), ("", ""))
 
     def row_key(self, identity: str) -> str:
         """The key of AccountView's row that holds the record (`10001:postal` stands in the row of 10001)."""

@@ -9,7 +9,7 @@ only lines outside that set count as ours (behaviour 4).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -33,8 +33,20 @@ from avsync.records.kind import (
     Write,
     key_in,
 )
-from avsync.records.orders import MADE_ON, customers_apart
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record, Side, bare, code, quantity, required, text
+from avsync.records.orders import CANCELLED, MADE_ON, customers_apart
+from avsync.records.values import (
+    ACCOUNTVIEW,
+    CRAFTER,
+    Canonical,
+    Malformed,
+    Record,
+    Side,
+    bare,
+    code,
+    quantity,
+    required,
+    text,
+)
 
 FLOW = "invoice"
 CHECKED = "checked"
@@ -110,7 +122,7 @@ def read_standing(row: Row) -> Line:
 
 
 def _fate(record: Record, policy: Policy) -> Fate:
-    """Only checked work orders are looked at."""
+    """Only checked work orders are looked at, and those that were (behaviour 21)."""
     return "plan" if policy.writes(FLOW, ACCOUNTVIEW) and record.fields[_STATUS] == CHECKED else "drop"
 
 
@@ -121,16 +133,21 @@ def _asks(record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
     """The order; then what stands on it and whether the articles are there, but only when something differs."""
     yield Ask("link", "order", CRAFTER, record.id)
     order = known.of("link", "order", CRAFTER, record.id)
-    if order.known or order.state == "gone":
-        lines = _Lines(record, order.link, link, known)
-        yield from (Ask("row", "article", ACCOUNTVIEW, article) for article in lines.articles())
-        if lines.differs() and order.known:
+    if not order.known and order.state != "gone":
+        return
+    lines = _Lines(record, order.link, link, known)
+    if record.fields[_STATUS] != CHECKED:
+        if lines.sent and order.known:
             yield Ask("details", "order_line", ACCOUNTVIEW, order.accountview)
-            yield Ask("record", "order", ACCOUNTVIEW, order.accountview)
-            yield Ask("record", "order", CRAFTER, record.id)
-            for side, half in _halves(order, known).items():
-                if customer := half.fields.get("customer"):
-                    yield Ask("ref", "customer", side, customer)
+        return
+    yield from (Ask("row", "article", ACCOUNTVIEW, article) for article in lines.articles())
+    if lines.differs() and order.known:
+        yield Ask("details", "order_line", ACCOUNTVIEW, order.accountview)
+        yield Ask("record", "order", ACCOUNTVIEW, order.accountview)
+        yield Ask("record", "order", CRAFTER, record.id)
+        for side, half in _halves(order, known).items():
+            if customer := half.fields.get("customer"):
+                yield Ask("ref", "customer", side, customer)
 
 
 def _halves(order: Answer, known: Known) -> dict[Side, Record]:
@@ -144,7 +161,7 @@ def _plan(record: Record, link: Link | None, known: Known) -> Planned:
     """Compare the ticked lines with what was sent and with what stands on the order.
 
     Lines of unknown articles and lines that are no longer ticked become remarks; nothing is ever removed, and what was
-    deleted there is not sent again.
+    deleted there is not sent again. Nothing is written for a work order that is not checked any more.
     """
     order = known.of("link", "order", CRAFTER, record.id)
     if not order.known and order.state != "gone":
@@ -157,28 +174,63 @@ def _plan(record: Record, link: Link | None, known: Known) -> Planned:
     if found.fault is not None:
         raise Refuse("unreadable", field=found.fault.field, found=found.fault.found)
     standing = [read_standing(row) for row in found.rows] if found.known else None
+    lines = _Lines(record, order.link, link, known)
+    if record.fields[_STATUS] != CHECKED:
+        return Planned(remarks=tuple(lines.left_behind(order.accountview, standing or [])), link=link)
     halves = _halves(order, known)
     apart = customers_apart(order.accountview, halves, known) if len(halves) == 2 else None
     if apart is not None:
         raise apart
-    planned = _Lines(record, order.link, link, known).plan(order.accountview, standing or [])
+    planned = lines.plan(order.accountview, standing or [])
     if planned.writes and standing is None:  # there is something to write, and no order to write it on
         raise Refuse("order_closed", lost=None if order.state == "gone" else order.link, order=order.accountview)
     return planned
 
 
+@dataclass(slots=True)
+class _Work:
+    """What is to be done on the order, and to be said of it. A pair is the REC_ID of a line there and what it becomes
+    (`change`), or is already (`adopt`)."""
+
+    add: list[Line] = field(default_factory=list)
+    change: list[tuple[str, Line]] = field(default_factory=list)
+    adopt: list[tuple[str, Line]] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+
+
 class _Lines:
-    """The ticked lines of one work order beside what was sent."""
+    """The ticked lines of one work order beside what was sent, under the ids that they have in Crafter now."""
 
     def __init__(self, record: Record, order: Link | None, link: Link | None, known: Known) -> None:
         self.record, self.order, self.link, self.known = record, order, link, known
         self.sent = dict(link.told(CRAFTER)) if link else {}
-        self.ids = link.told(ACCOUNTVIEW) if link else {}
+        self.ids = dict(link.told(ACCOUNTVIEW)) if link else {}
         self.lines = {name: told for name, told in record.fields.items() if name != _STATUS}
+        self.former = self._former_ids()
+        for new, old in self.former.items():
+            self.sent[new], self.ids[new] = self.sent.pop(old), self.ids.pop(old, None)
+
+    def _former_ids(self) -> dict[str, str]:
+        """The new id of a line → the one it was sent under, where Crafter gave out its ids anew: that one is on the
+        work order no more, and article and quantity are equal (behaviour 4)."""
+        vanished: dict[Canonical, list[str]] = {}
+        for name in self.sent.keys() - self.lines.keys():
+            vanished.setdefault(self.sent[name], []).append(name)
+        new = [line for line in self.ticked() if line.id not in self.sent] if vanished else []
+        found: dict[str, str] = {}
+        for line in new:
+            if same := sorted(vanished.get(self._fitted(line)[0].told, ())):
+                found[line.id] = same[0]
+                vanished[self.sent[same[0]]].remove(same[0])
+        return found
 
     def ticked(self) -> list[Line]:
         """The ticked lines that can be read."""
         return [_line(name, told[1:]) for name, told in self.lines.items() if told and told[0] == _TICKED]
+
+    def _faulty(self) -> dict[str, str]:
+        """The ticked lines that cannot, and what is wrong with them."""
+        return {name: told[1:] for name, told in self.lines.items() if told and told[0] == _FAULT}
 
     def articles(self) -> set[str]:
         """The article numbers that must be known before the lines can be planned."""
@@ -189,10 +241,13 @@ class _Lines:
 
     def differs(self) -> bool:
         """Whether what stands on the order matters: something may be written, or a line that was sent is not ticked."""
-        ticked = {line.id for line in self.ticked()}
         changed = any(self.sent.get(line.id) != self._fitted(line)[0].told for line in self.ticked())
-        faulty = {name for name, told in self.lines.items() if told and told.startswith(_FAULT)}
-        return changed or bool(self.sent.keys() - ticked - faulty)
+        return changed or bool(self._unticked())
+
+    def _unticked(self) -> list[Line]:
+        """Those that were sent and are not ticked any more; one that cannot be read may well be."""
+        gone = self.sent.keys() - {line.id for line in self.ticked()} - self._faulty().keys()
+        return [_line(name, self.sent[name]) for name in self.sent if name in gone]
 
     def _fitted(self, line: Line) -> tuple[Line, Remark | None]:
         made = fit.fit_quantity(line.quantity, self.known.columns("order_line", "quantity"))
@@ -202,65 +257,88 @@ class _Lines:
     def plan(self, number: str, standing: Sequence[Line]) -> Planned:
         """What is added, changed, adopted and remarked on, given what stands on the order."""
         there = {line.id: line for line in standing}
-        taken = set(self.ids.values())
-        adopted = self.order is not None and self.order.adopted
-        free = [line for line in standing if line.id not in taken] if adopted else []
-        add: list[Line] = []
-        change: list[tuple[str, Line]] = []
-        adopt: list[tuple[str, Line]] = []
-        remarks = [
-            Remark("line_unreadable", {"detail": (told or "")[1:], "slot": name}, again=True)
-            for name, told in self.lines.items() if told and told.startswith(_FAULT)
-        ]  # fmt: skip
-        left = dict(self.sent)
-        for name in [str(remark.params["slot"]) for remark in remarks]:
-            left.pop(name, None)  # it may have been sent when it could still be read; then it is not unticked
+        free, work = self._free(standing), _Work()
+        for name, fault in self._faulty().items():
+            work.remarks.append(Remark("line_unreadable", {"detail": fault, "slot": name}, again=True))
         for raw in self.ticked():
             line, rounded = self._fitted(raw)
-            before = left.pop(line.id, None)
-            if before == line.told:
-                pass
-            elif before is not None and self.ids.get(line.id) not in there:
-                remarks.append(Remark("line_gone", line.params()))
-                continue
-            elif before is not None and there[self.ids[line.id] or ""].told not in (before, line.told):
-                on_order = there[self.ids[line.id] or ""]  # somebody put that there (behaviour 42)
-                params = {**line.params(), "there": on_order.article, "number": on_order.quantity}
-                remarks.append(Remark("line_edited", params))
-                continue
-            elif self._new_article(raw) and not self._is_article(raw):
-                params = {**raw.params(), "line": raw.description or "-"}
-                remarks.append(Remark("article_unknown" if raw.article else "article_missing", params, again=True))
-                continue
-            elif before is not None:
-                change.append((self.ids[line.id] or "", line))
-            elif twin := _equal(free, line):
-                free.remove(twin)
-                adopt.append((twin.id, line))
+            if line.id not in self.sent:
+                no = self._new(raw, line, free, work)
+            elif self.sent[line.id] != line.told:
+                no = self._changed(raw, line, there.get(self.ids.get(line.id) or ""), work)
             else:
-                add.append(line)
-            remarks += [rounded] if rounded else []
-        for name, told in left.items():  # sent, and not ticked any more: said for as long as it stands
-            if self.ids.get(name) in there:
-                remarks.append(Remark("line_unticked", _line(name, told).params()))
-        return self._planned(number, sorted(there), add, change, adopt, remarks)
+                no = None
+            work.remarks += filter(None, [no or rounded])
+        # said for as long as it stands there
+        work.remarks += [Remark("line_unticked", one.params()) for one in self._unticked() if self.ids[one.id] in there]
+        if work.adopt:
+            counted = {"order": number, "lines": _named(line for _, line in work.adopt)}
+            work.remarks.append(Remark("lines_counted", {**counted, "slot": " ".join(one for one, _ in work.adopt)}))
+        return self._planned(number, sorted(there), work)
+
+    def _free(self, standing: Sequence[Line]) -> list[Line]:
+        """What may be ours although nothing here knows it: of an order that was met, or of a state that was lost."""
+        adopted = self.order is not None and self.order.adopted
+        return [line for line in standing if line.id not in self.ids.values()] if adopted else []
+
+    def _new(self, raw: Line, line: Line, free: list[Line], work: _Work) -> Remark | None:
+        """A line that was not sent yet, or why it is not sent."""
+        if not self._is_article(raw):
+            return _without_article(raw)
+        twin = _equal(free, line)
+        if twin is None:
+            work.add.append(line)
+        else:
+            free.remove(twin)
+            work.adopt.append((twin.id, line))
+        return None
+
+    def _changed(self, raw: Line, line: Line, there: Line | None, work: _Work) -> Remark | None:
+        """A line that was sent otherwise; what somebody did to it there meanwhile stays (behaviour 42)."""
+        if there is None:
+            return Remark("line_gone", line.params())
+        if there.told not in (self.sent[line.id], line.told):
+            return Remark("line_edited", {**line.params(), "there": there.article, "number": there.quantity})
+        if self._new_article(raw) and not self._is_article(raw):
+            return _without_article(raw)
+        work.change.append((there.id, line))
+        return None
+
+    def left_behind(self, number: str, standing: Sequence[Line]) -> list[Remark]:
+        """What is said of a work order that is not checked any more although its lines went (behaviour 21). One that
+        is cancelled is told as such (behaviour 20)."""
+        there = {line.id for line in standing}
+        left = [_line(name, told) for name, told in self.sent.items() if self.ids.get(name) in there]
+        if not left or self.record.fields[_STATUS] == CANCELLED:
+            return []
+        return [Remark("order_unchecked", {"order": number, "lines": _named(left)})]
 
     def _is_article(self, line: Line) -> bool:
         return self.known.of("row", "article", ACCOUNTVIEW, line.article).known
 
-    def _planned(
-        self, number: str, before: list[str], add: list[Line], change: list[tuple[str, Line]],
-        adopt: list[tuple[str, Line]], remarks: list[Remark],
-    ) -> Planned:  # fmt: skip
+    def _planned(self, number: str, before: list[str], work: _Work) -> Planned:
         """Lines to change and lines to add never share a request: the format is positional."""
         day = (self.order.told(ACCOUNTVIEW).get(MADE_ON[ACCOUNTVIEW]) if self.order else "") or self.record.day
-        writes = [_write(number, day, before, [], change)] if change else []
-        writes += [_write(number, day, before, add, [])] if add else []
+        writes = [_write(number, day, before, [], work.change)] if work.change else []
+        writes += [_write(number, day, before, work.add, [])] if work.add else []
         link = self.link
-        if link is None and (writes or adopt):
+        if link is None and (writes or work.adopt):
             link = Link("order_line", {ACCOUNTVIEW: End(number, {}), CRAFTER: End(self.record.id, {})}, CRAFTER)
-        counts = {"created": len(add), "updated": len(change), "adopted": len(adopt)}
-        return Planned(tuple(writes), _told(adopt), tuple(remarks), link, counts)
+        counts = {"created": len(work.add), "updated": len(work.change), "adopted": len(work.adopt)}
+        told = _told(work.adopt)
+        for side, known in ((CRAFTER, self.sent), (ACCOUNTVIEW, self.ids)):
+            told[side] |= {new: known[new] for new in self.former}
+        return Planned(tuple(writes), told, tuple(work.remarks), link, counts, tuple(self.former.values()))
+
+
+def _named(lines: Iterable[Line]) -> str:
+    """Lines in a sentence."""
+    return ", ".join(f"{line.article} ({line.quantity})" for line in lines)
+
+
+def _without_article(line: Line) -> Remark:
+    params = {**line.params(), "line": line.description or "-"}
+    return Remark("article_unknown" if line.article else "article_missing", params, again=True)
 
 
 def _rounded(line: Line, quantity: str) -> Remark:

@@ -59,7 +59,7 @@ class _Api:
 
     def refuse(self, refused: RefusedError) -> Response:
         body = self.store.ugly.error(refused.code, refused.message, list(refused.fields), refused.existing_id)
-        return _json(body, refused.status)
+        return _json(body, refused.status, "application/problem+json" if "title" in body else "application/json")
 
     def fail(self, error: HTTPException) -> Response | HTTPException:
         if not _is_api(request.path):
@@ -170,6 +170,6 @@ def _bad_parameters(*names: str) -> RefusedError:
     )
 
 
-def _json(value: Any, status: int = 200) -> Response:
+def _json(value: Any, status: int = 200, kind: str = "application/json") -> Response:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Response(text, status, mimetype="application/json")
+    return Response(text, status, mimetype=kind)

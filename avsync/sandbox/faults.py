@@ -16,7 +16,9 @@ import io
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import responses
 from pathlib import Path
@@ -123,6 +125,8 @@ class Faults:
 
     def __init__(self, latency: float = 0.0) -> None:
         self.latency = latency
+        self.bears: dict[str, int] = {}  # requests at a time, by side; one more is answered with 429
+        self._flying: Counter[str] = Counter()
         self.rules: list[Rule] = []
         self.requests: list[Request] = []
         self._mutex = threading.Lock()
@@ -144,7 +148,7 @@ class Faults:
     @property
     def on_the_wire(self) -> bool:
         """Whether a request may meet a fault, a wait or a closed port, which only a real connection shows."""
-        odd = bool(self.latency) or self._stopping.is_set()
+        odd = bool(self.latency or self.bears) or self._stopping.is_set()
         return odd or any(rule.on_the_wire for rule in list(self.rules))
 
     def load(self, path: Path) -> None:
@@ -193,14 +197,30 @@ class Faults:
         call = _caller(app, environ, raw)
         status = 0
         try:
-            if self.latency:
-                self.wait(self.latency)
-            answer = ACTIONS[rule.do](self, rule, call) if rule else call()
+            with self._place(side) as free:
+                if free and self.latency:
+                    self.wait(self.latency)
+                answer = self._answer(rule, call) if free else _too_many()
             status = int(answer.status[:3])
         finally:
             self.requests.append(Request(side, method, path, query, status, body, started))
         start_response(answer.status, answer.headers)
         return answer.body
+
+    @contextmanager
+    def _place(self, side: str) -> Iterator[bool]:
+        """Whether the service bears one more request at this moment."""
+        with self._mutex:
+            free = side not in self.bears or self._flying[side] < self.bears[side]
+            self._flying[side] += free
+        try:
+            yield free
+        finally:
+            with self._mutex:
+                self._flying[side] -= free
+
+    def _answer(self, rule: Rule | None, call: Call) -> Answer:
+        return ACTIONS[rule.do](self, rule, call) if rule else call()
 
     def _match(self, side: str, method: str, target: str, body: str) -> Rule | None:
         with self._mutex:
@@ -234,6 +254,10 @@ Action = Callable[[Faults, Rule, Call], Answer]
 
 def _error_500(faults: Faults, rule: Rule, call: Call) -> Answer:
     return _plain("500 Internal Server Error", b"Internal Server Error", "text/plain")
+
+
+def _too_many() -> Answer:
+    return _plain("429 Too Many Requests", b"{}", "application/json")
 
 
 def _throttled(faults: Faults, rule: Rule, call: Call) -> Answer:

@@ -27,6 +27,7 @@ from urllib3 import exceptions
 from urllib3.exceptions import HTTPError
 
 from avsync.errors import ConfigError, LoginNeeded, OutOfTime, TryLater
+from avsync.services.pace import Felt, Pace
 from avsync.services.transport import AnswerTooLarge, Transport
 from avsync.services.urls import problem_with_url
 
@@ -188,6 +189,7 @@ class Http:
         self._base = quote(parts.path.rstrip("/"), safe="/%")
         self._timeouts = (connect, read)
         self._pause, self._time_left = pause, time_left
+        self.pace = Pace(concurrency, time_left)
         try:
             self._transport = Transport(base_url, parts.hostname, concurrency)
         except (OSError, ValueError):  # its text may hold a proxy's password
@@ -274,11 +276,21 @@ class Http:
         return answer
 
     def _once(self, method: str, path: str, target: str, body: bytes | None, headers: Params) -> Answer:
+        if not all(value.isascii() and value.isprintable() for value in headers.values()):
+            raise ConfigError("header_refused", service=self.service)  # http.client would print the value
+        with self.pace.turn() as felt:
+            try:
+                answer = self._exchange(method, path, target, body, headers)
+            except exceptions.TimeoutError:
+                felt(Felt.TOO_MUCH)
+                raise
+            felt(Felt.TOO_MUCH if answer.status == 429 else Felt.WELL)
+        return answer
+
+    def _exchange(self, method: str, path: str, target: str, body: bytes | None, headers: Params) -> Answer:
         left = self._time_left()
         if left <= 0:
             raise OutOfTime("budget_spent")
-        if not all(value.isascii() and value.isprintable() for value in headers.values()):
-            raise ConfigError("header_refused", service=self.service)  # http.client would print the value
         connect, read = self._timeouts
         whole = connect + 1.5 * read
         whole = min(whole, left) if method == "GET" else whole  # the answer to a write is worth waiting for

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlite_utils import Database
@@ -72,13 +72,14 @@ class Links:
         cursor = self.db.execute(sql, [link.kind, link.origin, int(link.adopted), int(link.gone), *ends])
         return int(cursor.lastrowid or 0)
 
-    def tell(self, identity: int, told: Mapping[Side, Mapping[str, Canonical]]) -> None:
-        """Remember what either side tells now, for these fields."""
+    def tell(self, identity: int, told: Mapping[Side, Mapping[str, Canonical]], freed: Collection[str] = ()) -> None:
+        """Remember what either side tells now, for these fields, and forget the `freed` ones."""
         link = self.by_id(identity) if any(told.values()) else None
         for side, values in told.items() if link else ():
             if values:
+                before = {name: value for name, value in link.told(side).items() if name not in freed} if link else {}
                 sql = f"UPDATE links SET {side}_told = ? WHERE id = ?"
-                self.db.execute(sql, [_dump({**(link.told(side) if link else {}), **values}), identity])
+                self.db.execute(sql, [_dump({**before, **values}), identity])
 
     def point(self, identity: int, side: Side, end: End) -> None:
         """Point one end at another record, or at none while it is made again."""

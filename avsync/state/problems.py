@@ -1,4 +1,8 @@
-"""Open problems, one row per record and cause, and the timeline entries that tell them."""
+"""Open problems, one row per record and cause, and the timeline entries that tell them.
+
+What several records share (a project that is not there) is one problem to people, under one number: `number` is the
+same in all its rows, and stays as long as one of them is open (behaviour 48). Each row comes and goes by itself.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,17 @@ from avsync.state.db import ONE_STATEMENT
 TOLD_ONCE = (
     "conflict",
     "cut_text_edited",
+    "lines_counted",
     "values_replaced",
     "card_left_behind",
 )  # codes that no later planning takes back
 _COLUMNS = (
-    "id, flow, kind, side, record, code, slot, key, name, params, severity, entity, entity_id, version, first_seen,"
-    " last_seen, attempts, ignored"
+    "id, number, cause, flow, kind, side, record, code, slot, key, name, params, severity, entity, entity_id, version,"
+    " first_seen, last_seen, attempts, ignored"
+)
+_NUMBER = (  # of the problem that it shares, else its own id
+    "coalesce((SELECT number FROM problems WHERE cause = ? AND cause != '' LIMIT 1),"
+    " (SELECT seq FROM sqlite_sequence WHERE name = 'problems') + 1, 1)"
 )
 
 
@@ -40,19 +49,24 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What is wrong: a code of problems.yaml, its parameters, its severity; `slot` tells two of one code apart."""
+    """What is wrong: a code of problems.yaml, its parameters, its severity; `slot` tells two of one code apart.
+
+    `shared`: what it has in common with the problems of other records, empty when it is this record's alone.
+    """
 
     code: str
     severity: str
     params: Mapping[str, Any] = field(default_factory=dict)
     slot: str = ""
+    shared: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A row of the table."""
+    """A row of the table. `number` is what people know the problem by."""
 
     id: int
+    number: int
     about: About
     cause: Cause
     first_seen: str
@@ -63,7 +77,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One entry in a tijdlijn; `wanted` and `posted` are the texts (empty: resolved or never posted)."""
+    """One entry in a tijdlijn; `wanted` and `posted` are marks of its text (empty: resolved or never posted).
+
+    `said`: what it says of each problem, by its number; `refused`: Crafter does not take it, its item is gone.
+    """
 
     dedupe_key: str
     entity: str
@@ -71,6 +88,8 @@ class TimelineEntry:
     flow: str
     wanted: str
     posted: str
+    said: Mapping[str, str] = field(default_factory=dict)
+    refused: bool = False
 
 
 class Problems:
@@ -96,12 +115,16 @@ class Problems:
         known = {(one.cause.code, one.cause.slot): one for one in self.of(about)}
         for cause in causes:
             before = known.pop((cause.code, cause.slot), None)
+            if before is not None and before.cause.shared != cause.shared:  # it hangs on something else now
+                self.remove([before.id])
+                before = None
             params = json.dumps(dict(cause.params), ensure_ascii=False, default=str)
             if before is None:
                 self.db.execute(
-                    f"INSERT INTO problems ({_COLUMNS}) VALUES (NULL{', ?' * 15}, 1, 0)",
-                    [about.flow, about.kind, about.side, about.record, cause.code, cause.slot, about.key, about.name,
-                     params, cause.severity, about.entity, about.entity_id, about.version, now, now],
+                    f"INSERT INTO problems ({_COLUMNS}) VALUES (NULL, {_NUMBER}{', ?' * 16}, 1, 0)",
+                    [cause.shared, cause.shared, about.flow, about.kind, about.side, about.record, cause.code,
+                     cause.slot, about.key, about.name, params, cause.severity, about.entity, about.entity_id,
+                     about.version, now, now],
                 )  # fmt: skip
                 continue
             ignored = before.ignored and before.about.version == about.version
@@ -130,11 +153,11 @@ class Problems:
         return found
 
     def all(self, flow: str | None = None, ignored: bool = False) -> list[Problem]:
-        """Open problems, oldest first."""
+        """Open problems, oldest first, those of one number together."""
         return self._select("ignored = ? AND (flow = ? OR ? IS NULL)", [int(ignored), flow, flow])
 
     def _select(self, condition: str, values: Sequence[Any]) -> list[Problem]:
-        sql = f"SELECT {_COLUMNS} FROM problems WHERE {condition} ORDER BY id"
+        sql = f"SELECT {_COLUMNS} FROM problems WHERE {condition} ORDER BY number, id"
         return [_problem(row) for row in self.db.execute(sql, list(values))]
 
     def remove(self, ids: Sequence[int]) -> None:
@@ -145,9 +168,9 @@ class Problems:
         """A record was planned together with its other half, which tells from here on; what reading it found stays."""
         self.remove([one.id for one in self.of(about) if one.cause.code not in (*TOLD_ONCE, "unreadable")])
 
-    def ignore(self, identity: int) -> bool:
-        """Take a problem out of the list until its record changes; False when there is none with this id."""
-        return bool(self.db.execute("UPDATE problems SET ignored = 1 WHERE id = ?", [identity]).rowcount)
+    def ignore(self, number: int) -> bool:
+        """Take a problem out of the list, until a record of it changes; False when there is none with this number."""
+        return bool(self.db.execute("UPDATE problems SET ignored = 1 WHERE number = ?", [number]).rowcount)
 
     def expire(self, code: str, before: str) -> None:
         """Problems of a code that were last seen before a moment are over (a conflict's warning, behaviour 27)."""
@@ -163,13 +186,34 @@ class Problems:
 
     def counts(self) -> dict[str, int]:
         """How many are open per severity, and how many are ignored."""
-        rows = self.db.execute("SELECT severity, count(*) FROM problems WHERE ignored = 0 GROUP BY severity").fetchall()
-        ignored = self.db.execute("SELECT count(*) FROM problems WHERE ignored = 1").fetchone()[0]
-        return {"error": 0, "warning": 0, "waiting": 0, **dict(rows), "ignored": ignored}
+        return self._counts("number")
+
+    def record_counts(self) -> dict[str, int]:
+        """How many records they are about."""
+        return self._counts("flow || ' ' || kind || ' ' || side || ' ' || record")
+
+    def _counts(self, what: str) -> dict[str, int]:
+        sql = (
+            "SELECT CASE WHEN ignored THEN 'ignored' ELSE severity END AS how,"
+            f" count(DISTINCT {what}) FROM problems GROUP BY how"
+        )
+        rows = dict(self.db.execute(sql).fetchall())
+        return {how: rows.get(how, 0) for how in ("error", "warning", "waiting", "ignored")}
+
+    def failed(self, flow: str, since: str = "") -> int:
+        """How many records of a flow have an error, as far as that was seen since a moment."""
+        sql = (
+            "SELECT count(DISTINCT kind || ' ' || side || ' ' || record) FROM problems WHERE ignored = 0"
+            " AND severity = 'error' AND kind != 'flow' AND flow = ? AND last_seen >= ?"
+        )
+        return int(self.db.execute(sql, [flow, since]).fetchone()[0])
 
     def new_since(self, moment: str) -> int:
         """How many came up since a moment; what was known before is no news."""
-        sql = "SELECT count(*) FROM problems WHERE ignored = 0 AND first_seen >= ?"
+        sql = (
+            "SELECT count(*) FROM (SELECT number FROM problems WHERE ignored = 0 GROUP BY number"
+            " HAVING min(first_seen) >= ?)"
+        )
         return int(self.db.execute(sql, [moment]).fetchone()[0])
 
     def needing_attention(self, flows: Sequence[str]) -> bool:
@@ -181,36 +225,52 @@ class Problems:
         )
         return self.db.execute(sql, list(flows)).fetchone() is not None
 
-    def with_timeline(self) -> list[Problem]:
+    def with_timeline(self, ignored: bool = False) -> list[Problem]:
         """Problems that belong in a tijdlijn: of something in Crafter, and not merely waiting (behaviour 27)."""
-        return self._select("entity != '' AND entity_id != '' AND severity != 'waiting' AND ignored = 0", [])
+        condition = "entity != '' AND entity_id != '' AND severity != 'waiting' AND (ignored != 0) = ?"
+        return self._select(condition, [int(ignored)])
 
     def entries(self) -> dict[str, TimelineEntry]:
         """Every timeline entry of ours that is open or not yet told, by its key."""
-        rows = self.db.execute("SELECT dedupe_key, entity, entity_id, flow, wanted, posted FROM timeline")
-        return {row[0]: TimelineEntry(*row) for row in rows}
+        rows = self.db.execute(
+            "SELECT dedupe_key, entity, entity_id, flow, wanted, posted, said, refused FROM timeline"
+        )
+        return {
+            key: TimelineEntry(key, entity, identity, flow, wanted, posted, json.loads(said), bool(refused))
+            for key, entity, identity, flow, wanted, posted, said, refused in rows
+        }
 
     def want(self, entry: TimelineEntry) -> None:
         """The intent of a timeline entry, committed before it is posted; the key makes posting twice harmless."""
+        said = json.dumps(dict(entry.said), ensure_ascii=False)
         self.db.execute(
-            "INSERT INTO timeline (dedupe_key, entity, entity_id, flow, wanted, posted) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT(dedupe_key) DO UPDATE SET wanted = excluded.wanted",
-            [entry.dedupe_key, entry.entity, entry.entity_id, entry.flow, entry.wanted, entry.posted],
+            "INSERT INTO timeline (dedupe_key, entity, entity_id, flow, wanted, posted, said)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT(dedupe_key) DO UPDATE SET wanted = excluded.wanted, said = excluded.said",
+            [entry.dedupe_key, entry.entity, entry.entity_id, entry.flow, entry.wanted, entry.posted, said],
         )
 
-    def told(self, entry: TimelineEntry) -> None:
-        """The entry stands in Crafter as wanted; a resolved one is forgotten."""
+    def told(self, entry: TimelineEntry, refused: bool = False) -> None:
+        """The entry stands in Crafter as wanted, or is not taken there; a resolved one is forgotten."""
         if entry.wanted:
-            sql = "UPDATE timeline SET posted = ? WHERE dedupe_key = ?"
-            self.db.execute(sql, [entry.wanted, entry.dedupe_key])
+            sql = "UPDATE timeline SET posted = ?, refused = ? WHERE dedupe_key = ?"
+            self.db.execute(sql, [entry.wanted, int(refused), entry.dedupe_key])
         else:
             self.db.execute("DELETE FROM timeline WHERE dedupe_key = ?", [entry.dedupe_key])
 
+    def forget(self, keys: Sequence[str]) -> None:
+        """These entries do not stand in Crafter, and need not."""
+        self.db.conn.executemany("DELETE FROM timeline WHERE dedupe_key = ?", [(one,) for one in keys])
+
+    def perhaps_told(self, entry: TimelineEntry) -> None:
+        """The entry may stand in Crafter: it is posted again, or resolved."""
+        self.db.execute("UPDATE timeline SET posted = '?' WHERE dedupe_key = ?", [entry.dedupe_key])
+
 
 def _problem(row: Sequence[Any]) -> Problem:
-    identity, flow, kind, side, record, code, slot, key, name, params, severity, entity, entity_id, version = row[:14]
-    first, last, attempts, ignored = row[14:]
+    identity, number, shared, flow, kind, side, record, code, slot, key, name, params, severity = row[:13]
+    entity, entity_id, version, first, last, attempts, ignored = row[13:]
     return Problem(
-        identity, About(flow, kind, side, record, key, name, entity, entity_id, version),
-        Cause(code, severity, json.loads(params), slot), first, last, attempts, bool(ignored),
+        identity, number, About(flow, kind, side, record, key, name, entity, entity_id, version),
+        Cause(code, severity, json.loads(params), slot, shared), first, last, attempts, bool(ignored),
     )  # fmt: skip

@@ -77,6 +77,24 @@ class TokenFile:
                 temporary.unlink()
             raise self._not_saved(exc) from None
 
+    def delete(self) -> bool:
+        """Forget the pair, once no process is renewing it; False when there was none.
+
+        Errors: PersonMustLook("token_not_deleted"), and those of `lock`.
+        """
+        if not self.path.parent.exists():
+            return False
+        with self.lock():
+            try:
+                self.path.unlink()
+                sync_folder(self.path.parent)
+            except FileNotFoundError:
+                return False
+            except OSError as exc:
+                detail = exc.strerror or str(exc)
+                raise PersonMustLook("token_not_deleted", path=str(self.path), detail=detail) from None
+        return True
+
     def check_writable(self) -> None:
         """AvsyncError("token_not_saved") when a pair could not be saved; asked before a person logs in."""
         probe = self.path.with_name(f"{self.path.name}.{os.getpid()}.probe")

@@ -15,6 +15,7 @@ from typing import TypeVar
 from avsync.errors import AvsyncError, Malformed
 from avsync.state.db import of_the_disk
 from avsync.state.problems import Cause
+from avsync.sync.causes import cause
 
 log = logging.getLogger(__name__)
 ROW = "row"  # slot of a fault in reading a row: it lasts until the row is read again
@@ -45,9 +46,9 @@ def each(things: Sequence[T], work: Callable[[Sequence[T]], R], failed: Callable
 def cause_of(error: Exception, what: str) -> Cause:
     """What the list of problems says of it; `what` names the record in the log."""
     if isinstance(error, Malformed):
-        return Cause("unreadable", "error", {"field": error.field, "found": error.found})
+        return cause("unreadable", field=error.field, found=error.found)
     log.error("unexpected %s in %s\n%s", type(error).__name__, what, _trace(error))
-    return Cause("unexpected", "error", {"error": type(error).__name__, "where": _where(error)})
+    return cause("unexpected", error=type(error).__name__, where=_where(error))
 
 
 def _trace(error: BaseException | None) -> str:

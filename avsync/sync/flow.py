@@ -132,14 +132,14 @@ class Pass:
     def _page(self, entries: Sequence[Entry], begin: Callable[[list[Job]], None]) -> list[Job]:
         """Leaves nothing behind when it fails."""
         session, flow = self.session, self.kind.flow
-        before = set(self.taken), set(session.users), replace(session.count(flow))
+        before = set(self.taken), replace(session.count(flow))
         try:
             jobs = _Page(self, list(entries)).jobs()
             begin(jobs)
             return jobs
         except BaseException:
             self.taken.intersection_update(before[0])
-            session.users, session.totals[flow] = before[1:]
+            session.totals[flow] = before[1]
             raise
 
     def _failed(self, entry: Entry, error: Exception) -> None:

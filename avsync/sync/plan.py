@@ -38,6 +38,8 @@ from avsync.records.values import (
 from avsync.sync.merge import Merged, Versions, merge
 
 Told = Mapping[Side, Mapping[str, Canonical]]
+HELD = "held"  # goes later, by itself
+KEPT, LATER = "kept", "later"  # not made: kept to be met, or looked at again in the next run
 
 
 class Verb(StrEnum):
@@ -56,8 +58,8 @@ class Action:
     """What to do with one record, and why (`reason` is a word of the report, or the problem's code).
 
     `link`: the one it goes under; with id 0 it is still to be written down, in place of `replaces`. `told` holds at
-    once, what the writes tell holds once they are done. `pairs`: records it refers to that were found on both sides,
-    and are linked with it. `lost`: a link that turned out to be gone.
+    once, what the writes tell holds once they are done; nothing is told any more under `freed`. `pairs`: records it
+    refers to that were found on both sides, and are linked with it. `lost`: a link that turned out to be gone.
     """
 
     verb: Verb
@@ -74,6 +76,7 @@ class Action:
     lost: Link | None = None
     pairs: tuple[tuple[Record, Record], ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    freed: tuple[str, ...] = ()
 
     @property
     def again(self) -> bool:
@@ -114,7 +117,7 @@ def plan(
         record, partner = _where(wait.side, record, partner)
         return Action(Verb.WAIT, kind, record, "waiting_for_parent", link, params=wait.params, partner=partner)
     except Hold:
-        return Action(Verb.WAIT, kind, record, "held", link, partner=partner)
+        return Action(Verb.WAIT, kind, record, HELD, link, partner=partner)
     return replace(action, pairs=_pairs(kind, record, known)) if action.writes else action
 
 
@@ -143,9 +146,10 @@ def _decide(
         raise Refuse("of_other_administration", company=foreign)
     if kind.plan is None and link is not None and link.crafter and link.accountview:
         return replace(_linked(kind, link, record, partner, known), partner=partner)
+    written = kind.plan is not None and link is not None  # details went: what became of the record since is looked at
     fate = (kind.fate or kind.usual_fate)(record, known.policy)
-    if fate != "plan":
-        reason = "kept" if fate == "keep" else "not_wanted"
+    if fate != "plan" and not written:
+        reason = KEPT if fate == "keep" else "not_wanted"
         return Action(Verb.SKIP, kind, record, reason, replaces=link.id if link and kind.plan is None else 0)
     if kind.plan is not None:
         return _own(kind, record, link, kind.plan(record, link, known))
@@ -177,7 +181,7 @@ def _own(kind: Kind, record: Record, link: Link | None, planned: Planned) -> Act
     params = planned.remarks[0].params if planned.remarks else {}
     return Action(
         verb or (Verb.REJECT if planned.remarks else Verb.SKIP), kind, record, reason, planned.link or link,
-        planned.writes, planned.told, planned.remarks, params, counts=counts,
+        planned.writes, planned.told, planned.remarks, params, counts=counts, freed=planned.freed,
     )  # fmt: skip
 
 
@@ -219,7 +223,7 @@ def _create(kind: Kind, record: Record, known: Known, link: Link | None) -> Acti
 def _until(kind: Kind, record: Record, known: Known) -> str:
     """What may not be made is kept to be met; while its owner is not linked, that may still tell more."""
     owner = known.ref(kind.field(kind.belongs_to).ref, record.side, record.owner) if kind.belongs_to else None
-    return "kept" if owner is None or owner.link is not None else "later"
+    return KEPT if owner is None or owner.link is not None else LATER
 
 
 def _adopt(kind: Kind, record: Record, there: Record, old: Link | None, known: Known, made: Made | None) -> Action:

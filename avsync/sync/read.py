@@ -32,6 +32,7 @@ from avsync.records.values import (
 from avsync.state.problems import About, Cause
 from avsync.state.store import Store, Watermark
 from avsync.sync.boundary import ROW, cause_of, each
+from avsync.sync.causes import cause
 from avsync.sync.session import Session, seconds_between
 
 log = logging.getLogger(__name__)
@@ -148,11 +149,11 @@ class _Reader:
         """Our own reading of this row fails: it was seen, and it is read again by the next full pass."""
         identity = one.id or f"?{one.fingerprint}"
         self.trustworthy = False
-        cause = replace(cause_of(error, f"{self.listing.name} {identity}"), slot=ROW)
+        why = replace(cause_of(error, f"{self.listing.name} {identity}"), slot=ROW)
         with self.store.transaction():
             if self.full:
                 self.store.saw([identity])
-            self._unreadable(identity, one.row, cause)
+            self._unreadable(identity, one.row, why)
 
     def _take_in(self, seen: Sequence[Seen]) -> None:
         kind, side = self.kind.name, self.listing.side
@@ -174,8 +175,7 @@ class _Reader:
             try:
                 found = self.listing.read(one.row, self.session.policy, one.fingerprint)
             except Malformed as fault:
-                cause = Cause("unreadable", "error", {"field": fault.field, "found": fault.found})
-                self._unreadable(identity, one.row, cause)
+                self._unreadable(identity, one.row, cause_of(fault, identity))
                 found = []
             records += found
             prints.append((one.fingerprint if found else "", identity))  # what could not be read is looked at again
@@ -188,9 +188,9 @@ class _Reader:
         self.store.links.set_fingerprints(kind, side, prints)
         self._readable_again(self.store.problems.records(kind, side, ids) & {record.id for record in records})
 
-    def _unreadable(self, identity: str, row: Row, cause: Cause) -> None:
+    def _unreadable(self, identity: str, row: Row, why: Cause) -> None:
         about = self._in_its_timeline(_about(self.listing, identity, row))
-        self.store.problems.replace(about, [cause], self.session.started)
+        self.store.problems.replace(about, [why], self.session.started)
         for kind in self.listing.makes:  # an older version must not be planned in its place
             self.store.inbox.remove(kind.name, self.listing.side, identity)
 
@@ -201,9 +201,12 @@ class _Reader:
         link = self.store.links.one(about.kind, ACCOUNTVIEW, about.record)
         if link is None or not link.crafter:
             return about
-        item = (link.told(CRAFTER).get(self.kind.belongs_to) if self.kind.belongs_to else link.crafter) or ""
+        told = link.told(CRAFTER)
+        entity, item = self.kind.item(
+            (told.get(self.kind.belongs_to) or "") if self.kind.belongs_to else link.crafter, told
+        )
         known = link.told(ACCOUNTVIEW).get("name") or ""
-        return replace(about, name=about.name or known, entity=self.kind.told_on, entity_id=item)
+        return replace(about, name=about.name or known, entity=entity, entity_id=item)
 
     def _readable_again(self, ids: Iterable[str]) -> None:
         """A row that could not be read before, and can be now: planning will say how it goes from here."""
@@ -217,7 +220,7 @@ class _Reader:
         """A row whose very key is unreadable: it stands for itself, and this listing proves no absence."""
         self.trustworthy = False
         found = {"field": self.listing.key, "found": short(one.row.get(self.listing.key))}
-        self._unreadable(f"?{one.fingerprint}", one.row, Cause("unreadable", "error", found))
+        self._unreadable(f"?{one.fingerprint}", one.row, cause("unreadable", **found))
 
     def _deleted(self, identity: str) -> None:
         """A tombstone (behaviour 11)."""
@@ -277,9 +280,10 @@ def _about(listing: Listing, identity: str, row: Row) -> About:
         name = " ".join(told.values())
     numbers = [fields[one] for one in kind.known_by if one in fields]
     key = identity if side == ACCOUNTVIEW else next(filter(None, numbers), identity)
-    item = fields[kind.belongs_to] if kind.belongs_to else identity
-    entity = kind.told_on if side == CRAFTER else ""
-    return About(kind.flow, kind.name, side, identity, key, name[:100], entity, item)
+    item = ("", "")
+    if side == CRAFTER:
+        item = kind.item(fields[kind.belongs_to] if kind.belongs_to else identity, fields)
+    return About(kind.flow, kind.name, side, identity, key, name[:100], *item)
 
 
 def _legible(row: Row, name: str | None) -> str:
@@ -313,6 +317,8 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken
         if record.side == ACCOUNTVIEW and not record.reference and kind.twin is not None:
             record = _still_marked(store, record)
         fate = "drop" if record.absent else (kind.fate or kind.usual_fate)(record, session.policy)
+        if fate == "drop" and link is not None:  # its details went: that must be looked at (behaviour 21)
+            fate = "plan"
         if fate == "drop":
             store.inbox.remove(record.kind, record.side, record.id)
             taken.skipped += _is_too_old(session, kind, record)

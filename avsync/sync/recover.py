@@ -33,10 +33,10 @@ def recover(session: Session, lost: Iterable[Link]) -> None:
     """Records deleted in Crafter: fetched again from AccountView, so that this run makes them again."""
 
     def failed(link: Link, error: Exception) -> None:
-        cause = replace(cause_of(error, f"{link.kind} {link.accountview}, deleted in Crafter"), slot=ROW)
+        why = replace(cause_of(error, f"{link.kind} {link.accountview}, deleted in Crafter"), slot=ROW)
         about = About(KINDS[link.kind].flow, link.kind, CRAFTER, link.crafter, link.accountview, "")
         with session.store.transaction():
-            session.store.problems.replace(about, [cause], session.started)
+            session.store.problems.replace(about, [why], session.started)
 
     for link in lost:
         now = session.store.links.by_id(link.id)  # it may have got another number since the listing
@@ -67,6 +67,8 @@ def _let_go(session: Session, kind: Kind, link: Link) -> None:
     """
     session.store.links.remove(link.id)
     _forget_details(session.store, link)
+    for side, end in link.end.items():  # what was said of it is over
+        session.store.problems.planned(About(kind.flow, kind.name, side, end.id, "", ""))
     if not link.gone and link.end[ACCOUNTVIEW].told is not None:
         session.store.inbox.put(replace(told_by(link, ACCOUNTVIEW), mark=link_mark(session, link)), "keep")
 

@@ -19,12 +19,13 @@ from avsync.services.accountview.client import pick_company
 from avsync.state.store import Store
 from avsync.sync.flow import foresee, sync_kind
 from avsync.sync.plan import Action, rows_of
-from avsync.sync.problems import close_stale, expire, flow_problem, tell_timelines, unknown_outcomes
+from avsync.sync.problems import close_stale, expire, flow_problem, unknown_outcomes
 from avsync.sync.read import Taken, read_listing
 from avsync.sync.recover import follow_numbers, notice_strays, recover
 from avsync.sync.schema import check_codes, pass_gate
 from avsync.sync.session import Result, Session
 from avsync.sync.settle import settle
+from avsync.sync.timeline import tell_timelines
 
 log = logging.getLogger(__name__)
 _FIRST_OF = (5, 3, 2, 4, 1)
@@ -264,6 +265,9 @@ def _finish(session: Session, caution: AvsyncError | None) -> Result:
             for flow in session.on():
                 session.count(flow).unknown = doubts.get(flow, 0)
         expire(session)
+        since = session.started if session.only is not None else ""
+        for flow in session.on():
+            session.count(flow).failed = store.problems.failed(flow, since)
         if session.flows == FLOWS:
             for flow in FLOWS:
                 if session.policy.flows[flow] == "off":  # behaviour 47

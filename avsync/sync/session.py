@@ -104,7 +104,6 @@ class Session:
     skipped: int = field(init=False, default=0)
     read_at: dict[tuple[Side, str], str] = field(init=False, default_factory=dict)  # when a listing began in this run
     ahead: dict[Side, timedelta] = field(init=False, default_factory=dict)  # of our clock, by its Date headers
-    users: set[str] = field(init=False, default_factory=set)  # whose problem was told in this run
     questions: dict[tuple[str, str], str] = field(init=False, default_factory=dict)  # (kind, key) → the two it may be
     pretended: dict[tuple[str, Side, str], tuple[str, str]] = field(init=False, default_factory=dict)
 

@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from avsync.errors import AvsyncError, Malformed, TryLater
-from avsync.messages import texts
 from avsync.records.kind import RETIRED, End, Kind, Link, Write
 from avsync.records.registry import listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other
@@ -24,8 +23,9 @@ from avsync.state.inbox import Entry
 from avsync.state.intents import Intent
 from avsync.state.problems import About, Cause
 from avsync.sync.boundary import each
-from avsync.sync.plan import Action, Verb
-from avsync.sync.problems import causes_of, faulty, tell, told_about_user
+from avsync.sync.causes import SERVICES, cause
+from avsync.sync.plan import HELD, KEPT, LATER, Action, Verb
+from avsync.sync.problems import causes_of, faulty, tell
 from avsync.sync.read import mark_gone
 from avsync.sync.refs import read_one
 from avsync.sync.schema import CACHE_KEY, learn_reference
@@ -83,20 +83,18 @@ def conclude(session: Session, job: Job) -> None:
     if action.lost is not None:
         mark_gone(store, action.lost)
     if action.verb in (Verb.REJECT, Verb.WAIT) and not action.remarks:
-        severity = "error" if action.verb == Verb.REJECT else "waiting"
-        totals.failed += action.verb == Verb.REJECT
         totals.waiting += action.verb == Verb.WAIT
-        told = action.reason == "held" or told_about_user(session, action)
-        cause = Cause(action.reason, severity, action.params, str(action.params.get("field") or ""))
-        tell(session, action, [] if told else [cause], job.link)
+        field = str(action.params.get("field") or "")
+        told = [] if action.reason == HELD else [cause(action.reason, field, **action.params)]
+        tell(session, action, told, job.link)
     elif action.verb == Verb.SKIP:
         totals.unchanged += 1
         if action.reason == "gone":
             _park(session, job.entries)
-        elif action.reason == "kept":
+        elif action.reason == KEPT:
             for one in job.entries:
                 store.inbox.set_fate(one.seq, "keep")
-        elif not action.again and action.reason != "later":
+        elif not action.again and action.reason != LATER:
             store.inbox.done(job.entries)
         if action.remarks or action.partner or _troubled(session, job):
             tell(session, action, causes_of(action), job.link)
@@ -113,7 +111,7 @@ def _write_down(session: Session, action: Action) -> Link | None:
     if link is not None and not link.id:
         link = replace(link, id=links.add(link))
     if link is not None:
-        links.tell(link.id, action.told)
+        links.tell(link.id, action.told, action.freed)
     for av, cr in action.pairs:
         _pair_up(session, av, cr)
     return link
@@ -162,7 +160,6 @@ def finish(session: Session, job: Job, more: Sequence[Cause] = ()) -> None:
     if not action.again and not to_tell and not more:
         session.store.inbox.done(job.entries)
     causes = [*(causes_of(action) if action.remarks else ()), *more]
-    session.count(action.kind.flow).failed += sum(cause.severity == "error" for cause in causes)
     if causes or _troubled(session, job):
         tell(session, action, causes, job.link)
 
@@ -485,10 +482,9 @@ class Writer:
         """The service said no: a problem of this record, in the service's own words."""
         code = "rejected_by_accountview" if one.write.side == ACCOUNTVIEW else "rejected_by_crafter"
         words = "; ".join(filter(None, [outcome.message, *(f"{name}: {text}" for name, text in outcome.fields)]))
-        cause = Cause(code, "error", {"message": words or "-", "fields": ", ".join(one.write.fields)})
-        self.session.count(self.kind.flow).failed += 1
+        why = cause(code, kind=self.kind.name, message=words or "-", fields=", ".join(one.write.fields))
         with self.store.transaction():
-            tell(self.session, one.job.action, [cause], one.job.link)
+            tell(self.session, one.job.action, [why], one.job.link)
 
     def _is_gone(self, one: Sent, outcome: Rejected) -> bool:
         """A write refused and then not found by key: deleted in AccountView (behaviour 10)."""
@@ -547,10 +543,9 @@ class Writer:
 
     def _reused(self, one: Sent, there: Record | None) -> None:
         """AccountView gave the number out again, and in Crafter the old record still has it (behaviour 36)."""
-        self.session.count(self.kind.flow).failed += 1
-        named = {"number": one.job.action.record.key, "name": there.name if there else "-"}
+        why = cause("number_reused", number=one.job.action.record.key, name=there.name if there else "-")
         with self.store.transaction():
-            tell(self.session, one.job.action, [Cause("number_reused", "error", named)], one.job.link)
+            tell(self.session, one.job.action, [why], one.job.link)
 
     def _stayed(self, one: Sent, outcome: Rejected) -> bool:
         """Crafter does not let it go to another owner: it gets a new card there, or the one that it had there before,
@@ -579,8 +574,7 @@ class Writer:
         about = About(
             self.kind.flow, self.kind.name, CRAFTER, link.crafter, moved.key, moved.name, self.kind.told_on, before
         )
-        cause = Cause("card_left_behind", texts.severity("card_left_behind"), {"parent": named})
-        self.store.problems.add(about, cause, self.session.now())
+        self.store.problems.add(about, cause("card_left_behind", parent=named), self.session.now())
 
     def _one_by_one(self, one: Sent, outcome: Rejected) -> None:
         """Refused together: each goes by itself, so that one bad line does not hold back the others.
@@ -655,11 +649,10 @@ class Writer:
 
     def _header_gone(self, job: Job, key: str) -> None:
         header = self.store.links.one(self.kind.details_of, ACCOUNTVIEW, key)
-        self.session.count(self.kind.flow).failed += 1
         with self.store.transaction():
             if header is not None:
                 mark_gone(self.store, header)
-            tell(self.session, job.action, [Cause("order_closed", "error", _said(order=key))], job.link)
+            tell(self.session, job.action, [cause("order_closed", order=key)], job.link)
 
     def _refused_details(self, job: Job, refused: Sequence[tuple[Write, str]]) -> None:
         """Say what was refused, once for all lines of which AccountView says the same."""
@@ -669,8 +662,8 @@ class Writer:
         more = []
         for message, writes in words.items():
             articles = ", ".join(name for write in writes for name in write.fields)
-            params = _said(order=writes[0].id or "", message=message or "-", articles=articles)
-            more.append(Cause("lines_rejected", texts.severity("lines_rejected"), params, articles))
+            said = message or "-"
+            more.append(cause("lines_rejected", articles, order=writes[0].id or "", message=said, articles=articles))
         with self.store.transaction():
             finish(self.session, job, more)
 
@@ -694,10 +687,6 @@ def _owner_in(kind: Kind, write: Write) -> str:
 
 def _is_alike(kind: Kind, record: Record, link: Link) -> bool:
     return kind.alike is None or kind.alike(record.side, record.fields) == kind.alike(CRAFTER, link.told(CRAFTER))
-
-
-def _said(**params: str) -> dict[str, str]:
-    return params
 
 
 def replace_all(write: Write, writes: Sequence[Write]) -> Write:
@@ -781,7 +770,7 @@ class _Pipe:
                 if not isinstance(one.outcome, NotSent) or attempt == _TRIES - 1:
                     break
                 if (one.outcome.retry_after or 0) > _LONGEST_PAUSE:
-                    raise TryLater("throttled", service=self.side)
+                    raise TryLater("throttled", service=SERVICES[self.side])
                 self.session.pause(min(one.outcome.retry_after or 0.5 * 2**attempt, _LONGEST_PAUSE))
         except AvsyncError as error:
             one.outcome, one.error = NotSent("stopped"), error
@@ -799,7 +788,7 @@ class _Pipe:
             if one.error is not None:
                 self.stopped = self.stopped or one.error
             elif isinstance(one.outcome, NotSent):
-                detail = {"service": self.side, "detail": one.outcome.reason}
+                detail = {"service": SERVICES[self.side], "detail": one.outcome.reason}
                 self.stopped = self.stopped or TryLater("service_unreachable", **detail)
         if any(isinstance(one.outcome, Rejected) and one.outcome.status == _FORBIDDEN for one in results):
             self.session.store.uncache(CACHE_KEY)  # a right was taken away: the next run looks before it writes

@@ -39,6 +39,7 @@ def _cases(size: Sizes) -> dict[str, Callable[[], Iterator[cases.Row]]]:
         "quiet": lambda: cases.quiet(size.links, size.times),
         "customers": lambda: cases.first_import("books", "customers", size.customers, 0.01, size.times),
         "hours": lambda: cases.first_import("hours", "hours", size.hours, 0.01, size.times),
+        "pace": lambda: cases.pace(size.customers, 0.02, size.times),
         "full": lambda: (row for rows in size.passes for row in cases.full_pass(rows, size.times)),
         "edits": lambda: cases.edits(62, 0.04, size.times),
         "backlog": lambda: (row for world in ("backlog", "lost_orders") for row in cases.backlog(world, size.waiting)),
@@ -51,7 +52,10 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="a minute instead of ten")
     parser.add_argument("--large", action="store_true", help="a million links too")
     parser.add_argument(
-        "--only", action="append", metavar="NAME", help="one of: start, quiet, customers, hours, full, edits, backlog"
+        "--only",
+        action="append",
+        metavar="NAME",
+        help="one of: start, quiet, customers, hours, pace, full, edits, backlog",
     )
     arguments = parser.parse_args()
     size = SMALL if arguments.small else LARGE if arguments.large else USUAL

@@ -13,13 +13,15 @@ from typing import Any
 
 import requests as http
 
+from avsync.state.lock import RunLock
 from tests.bench.measure import Cost, interleaved, ratio, run, typical
 from tests.bench.server import Server
 from tests.support.office import Office
 
 Row = tuple[str, str, str, str, str]
 CONNECTIONS = {"accountview": 2, "crafter": 8}
-PYTHON = [sys.executable, "-c", "pass"]
+CLICK = [sys.executable, "-c", "import click"]
+BORNE = 3
 
 
 @contextmanager
@@ -70,7 +72,7 @@ def quiet(links: list[int], times: int) -> Iterator[Row]:
                 "",
                 "<= 12 (0)",
             )
-            yield _timed(f"quiet run-all, {number:,} links: seconds", ours, bare, "", "")
+            yield _timed(f"quiet run-all, {number:,} links: seconds", ours, bare, "<= 1.5", "")
 
 
 def _add_links(office: Office, number: int) -> None:
@@ -106,6 +108,27 @@ def first_import(world: str, flow: str, size: int, latency: float, times: int) -
     what = f"first run of {flow}, {count:,} writes at {latency * 1000:.0f} ms"
     yield _row(f"{what}: writes per second", f"{rate:.0f}", f"{best:.0f}", f"{1 / ratio(ours, bare):.2f}", ">= 0.85")
     yield _row(f"{what}: peak MB", f"{typical(ours, 'peak'):.0f}", f"{typical(bare, 'peak'):.0f}", "", "")
+
+
+def pace(size: int, latency: float, times: int) -> Iterator[Row]:
+    """A first import into a Crafter that bears few requests at a time, against the best fixed number of them."""
+    ours: list[Cost] = []
+    fixed: list[Cost] = []
+    refused = 0
+    for _ in range(times):
+        for costs, most in ((ours, CONNECTIONS["crafter"]), (fixed, BORNE)):
+            with _office("books", size, latency, customers="import") as office:
+                server: Any = office.box
+                server.ask(f"bears {BORNE}")
+                office.config["crafter"]["concurrency"] = most
+                costs.append(_avsync(office, "sync", "customers", "--force"))
+                if json.loads(costs[-1].out)["exit"]:
+                    raise RuntimeError(f"not well: {costs[-1].out}")
+                if costs is ours:
+                    refused = sum(one[4] == 429 for one in server.ask("requests"))
+    what = f"first import of {size:,} customers, Crafter bears {BORNE} at a time (floor: concurrency {BORNE})"
+    yield _timed(f"{what}: seconds", ours, fixed, "", "")
+    yield _row(f"{what}: refused with 429", str(refused), "0", "", "")
 
 
 def edits(number: int, latency: float, times: int) -> Iterator[Row]:
@@ -185,16 +208,20 @@ def full_pass(rows: int, times: int) -> Iterator[Row]:
 
 
 def start(times: int) -> Iterator[Row]:
-    """The time until a command answers."""
+    """The time until a command answers, against a process that imports click; and a run that finds the lock taken."""
     with _office("in_step", 10) as office:
         _avsync(office, "run-all")
-        for args in (("--version",), ("errors",), ("status",)):
+        for args in (("--help",), ("errors",), ("status",)):
+            yield _started(office.command(*args), f"avsync {args[0]}", times, "")
+        lock = RunLock(office.state)
+        lock.take()
+        yield _started(office.command("run-all"), "avsync run-all, the lock taken", times, "<= 2")
+        lock.release()
 
-            def ask(command: list[str] = office.command(*args)) -> Cost:  # noqa: B008 - one for each round
-                return run(command)
 
-            ours, bare = interleaved(times, ask, lambda: run(PYTHON))
-            yield _timed(f"avsync {args[0]}: seconds (floor: python -c pass)", ours, bare, "", "")
+def _started(command: list[str], what: str, times: int, target: str) -> Row:
+    ours, bare = interleaved(times, lambda: run(command), lambda: run(CLICK))
+    return _timed(f"{what}: seconds (floor: import click)", ours, bare, target, "")
 
 
 def backlog(world: str, size: int) -> Iterator[Row]:

@@ -45,7 +45,8 @@ class Server:
         return self._token
 
     def ask(self, what: str) -> Any:
-        """`requests`: [side, method, path, query, status, body] of each since the last time. `writes`: how many."""
+        """`requests`: [side, method, path, query, status, body] of each since the last time. `writes`: how many.
+        `bears N`: Crafter answers 429 to more than N requests at a time."""
         assert self._process.stdin
         self._process.stdin.write(what + "\n")
         self._process.stdin.flush()
@@ -78,6 +79,8 @@ def _serve(world: str, size: int, latency: float) -> None:
         _name_by_reference(box.crafter)
         _say({**{name: getattr(box, name) for name in NAMES}, "token": box.grant()})
         for line in sys.stdin:
+            if line.startswith("bears"):
+                box.faults.bears = {"crafter": int(line.split()[1])}
             seen = [one for one in box.requests if not one.path.endswith("/token")]
             shown = [one[:6] for one in seen]
             _say(shown if line.strip() == "requests" else sum(one.method != "GET" for one in seen))

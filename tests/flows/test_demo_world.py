@@ -174,16 +174,19 @@ BAD = (
     Listed("orders", "order", "26900003", JOB, "unreadable"),
     Listed("invoice", "order_line", "*", JOB, "article_unknown", _bon("invoice-article")),
     Listed("invoice", "order_line", "*", JOB, "line_unreadable", _bon("invoice-quantity")),
-    Listed("hours", "user", "Daan Smit", "Daan Smit", "user_without_code"),
-    Listed("hours", "user", "7777", "Chantal Bos", "employee_unknown"),
-    _uur("hour-project", "*", "project_unknown"),
+    Listed("hours", "user", "Daan Smit", "Daan Smit", "user_without_code", ("hour", bad_id("hour-uncoded"))),
+    Listed("hours", "user", "7777", "Chantal Bos", "employee_unknown", ("hour", bad_id("hour-stranger"))),
+    Listed("hours", "hour", "*", "*", "project_unknown", ("project", bad_id("only-crafter"))),
     _uur("hour-date", "*", "unreadable"),
     _uur("hour-quantity", "*", "unreadable"),
 )  # fmt: skip
 EXCUSED = {
     *(one.key for one in BAD),
     *(one.timeline[1] for one in BAD if one.timeline),
-    *(bad_id(name) for name in ("customer-long-order", "hour-uncoded", "hour-stranger", "only-crafter")),
+    *(
+        bad_id(name)
+        for name in ("customer-long-order", "hour-uncoded", "hour-stranger", "only-crafter", "hour-project")
+    ),
 }
 
 

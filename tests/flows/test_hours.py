@@ -272,7 +272,8 @@ def test_a_line_takes_the_project_that_its_work_order_has_now(tmp_path: Path) ->
         one.change("w1", project_id="project-9")
         one.hour("h1", work_order_id="w1")
         assert one.run()["exit"] == 1
-        assert one.codes() == ["project_unknown", "project_unknown"]
+        found = one.problem()
+        assert (found["code"], found["count"]) == ("project_unknown", 2)
         assert one.booked() == []
         one.change("w1", project_id="project-2")
         one.goes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -109,12 +110,19 @@ def settle(one: Office) -> None:
 
 
 def check(one: Office, before: dict[str, Any]) -> None:
-    """The next runs find everything again: nothing is written, and both worlds are as they were."""
+    """The next runs find everything again: nothing is written, and both worlds are as they were.
+
+    That equal lines count as sent is told once, on every work order that has some (behaviour 4).
+    """
     for options in ((), ("--full",), ()):
         result = one.run(*options)
         assert result["exit"] == 0, one.errors()
         same(before, worlds(one))
-    assert [(request.method, request.path, request.body) for request in one.writes()] == []
+    assert [(request.method, request.path, request.body) for request in one.sent("accountview")] == []
+    assert [(request.method, request.path, request.body) for request in one.sent("crafter")] == []
+    told = [json.loads(request.body) for request in one.writes()]
+    assert all("counts them as sent" in entry["message"] for entry in told)
+    assert len({entry["entity_id"] for entry in told}) == len(told)
     assert differences(one.box, FLOWS) == []
 
 

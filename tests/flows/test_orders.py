@@ -314,7 +314,7 @@ def test_a_work_type_that_crafter_lost_is_a_warning_as_long_as_it_is_so(tmp_path
         one.change("w2", work_type_id="verdwenen")
         for _ in range(3):
             one.goes()
-            assert one.codes() == ["work_type_missing", "work_type_missing"]
+            assert (one.problem()["code"], one.problem()["count"]) == ("work_type_missing", 2)
         for name in ("w1", "w2"):
             one.change(name, work_type_id="onderhoud")
         one.goes()
@@ -652,6 +652,19 @@ def test_on_export_a_work_order_deleted_in_crafter_leaves_its_order_alone(tmp_pa
         one.rests()
         assert len(one.box.crafter.records("work-orders")) == 1
         assert one.box.accountview.row("SO_HDR", number)["COMMENT1"] == "Toch nog iets"
+
+
+def test_what_was_said_of_a_work_order_is_over_once_it_is_deleted(tmp_path: Path) -> None:
+    with shop(tmp_path) as one:
+        one.work_order("w1", description="Vervangen van de circulatiepomp in de technische ruimte op zolder")
+        one.goes()
+        one.box.accountview.edit("SO_HDR", one.werkbon("w1")["order_number"], DEL_DATE="2026-12-01")
+        one.goes()
+        assert one.codes() == ["cut"]
+        one.box.crafter.remove("work-orders", "w1")
+        one.goes()
+        assert one.codes() == []
+        one.rests()
 
 
 @pytest.mark.parametrize("direction", ["import", "both"])

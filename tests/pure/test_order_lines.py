@@ -135,12 +135,53 @@ def test_on_an_adopted_order_an_equal_line_counts_as_sent_and_each_only_once() -
     action = decide(
         checked(ticked("x1"), ticked("x2"), ticked("x3", "A2")), on(row("r1"), row("r2", "A2", "5"), order=ADOPTED)
     )
-    assert outcome(action) == ("create", [[NEW, {**NEW, "article": "A2"}]], [])
+    assert outcome(action) == ("create", [[NEW, {**NEW, "article": "A2"}]], ["lines_counted"])
+    assert action.remarks[0].params == {"order": "20001", "lines": "A1 (2)", "slot": "r1"}
     assert action.told == {CR: {"x1": "A1\t2"}, AV: {"x1": "r1"}}
     known = on(row("r1"), order=ADOPTED)
     only = decide(checked(ticked("x1")), known)
     assert (outcome(only)[:2], only.link and only.link.id) == (("adopt", []), 0)
     assert outcome(decide(checked(ticked("x1"), ticked("x2")), known, ONE))[1] == [[NEW]]  # r1 is x1's already
+
+
+TWO = sent(x1=("r1", "A1\t2"), x2=("r2", "A1\t2"))
+
+
+def test_a_line_under_a_new_id_is_the_equal_one_whose_id_vanished() -> None:
+    action = decide(checked(ticked("y1"), ticked("y2"), ticked("y3")), on(row("r1"), row("r2")), TWO)
+    assert outcome(action) == ("create", [[NEW]], [])
+    assert action.told == {CR: {"y1": "A1\t2", "y2": "A1\t2"}, AV: {"y1": "r1", "y2": "r2"}}
+    assert action.freed == ("x1", "x2")
+    assert action.writes[0].lines == {"before": ["r1", "r2"], "add": [["y3", "A1", "2"]], "change": []}
+    moved = decide(checked(ticked("y1")), on(row("r1")), ONE)
+    assert (outcome(moved), moved.told[AV], moved.freed) == (("skip", [], []), {"y1": "r1"}, ("x1",))
+
+
+@pytest.mark.parametrize(
+    ("lines", "remarks"),
+    [
+        ([ticked("y1", amount="3")], ["line_unticked"]),  # another line, and the old one still stands there
+        ([ticked("y1", "A2")], ["line_unticked"]),
+        ([ticked("x1", checked=False), ticked("y1")], ["line_unticked"]),  # unticked is not vanished
+        ([ticked("x1", amount=2.5), ticked("y1")], ["line_unreadable"]),
+        ([ticked("y1", checked=False)], ["line_unticked"]),
+    ],
+)
+def test_any_other_line_under_a_new_id_is_a_new_line(lines: list[dict[str, Any]], remarks: list[str]) -> None:
+    action = decide(checked(*lines), on(row("r1")), ONE)
+    assert [one.code for one in action.remarks] == remarks
+    assert action.freed == ()
+    assert len(action.writes) == (lines[-1]["checked"] is True)
+
+
+def test_a_work_order_that_is_no_longer_checked_says_which_of_its_lines_still_stand_there() -> None:
+    known = on(row("r2", amount="9"))
+    action = decide(checked(ticked("x1", amount="7"), status="planned"), known, TWO)
+    assert outcome(action) == ("reject", [], ["order_unchecked"])
+    assert action.remarks[0].params == {"order": "20001", "lines": "A1 (2)"}
+    assert outcome(decide(checked(status="planned"), on(), TWO)) == ("skip", [], [])
+    assert outcome(decide(checked(status="cancelled"), known, TWO)) == ("skip", [], [])  # that is told as such
+    assert outcome(decide(checked(status="planned"), on(state="missing"), TWO)) == ("skip", [], [])
 
 
 @pytest.mark.parametrize(
@@ -189,6 +230,8 @@ def test_what_stands_on_the_order_is_asked_only_where_something_differs() -> Non
     assert asked(checked(ticked("x1", "B1"), ticked("x2", None)), None, on()) == {*more, "row B1"}
     assert asked(checked(ticked("x1", "B1")), None, on(order=replace(ORDER, gone=True))) == {"link w1", "row B1"}
     assert asked(checked(ticked("x1", "B1")), None, knows()) == {"link w1"}
+    assert asked(checked(ticked("x1"), status="planned"), ONE, on()) == {"link w1", "details 20001"}
+    assert asked(checked(ticked("y1")), ONE, on()) == {"link w1"}  # the same line under another id
     read = ask("record", "order", AV, "20001", "linked", here=record("order", AV))
     read |= ask("record", "order", CR, "w1", "linked", here=record("order", CR))
     known = replace(on(), answers={**on().answers, **read})

@@ -134,7 +134,7 @@ def test_dates_and_quantities_go_as_text() -> None:
         client(server.url).create("project", {"start_date": date(2026, 1, 2), "description": Decimal("1.50")}, "k-7")
     line, headers, body = server.seen[0]
     assert line == "POST /api/projects HTTP/1.1"
-    assert (headers["idempotency-key"], headers["authorization"]) == ("k-7", "Bearer k")
+    assert (headers["idempotency-key"], headers["authorization"]) == ('"k-7"', "Bearer k")
     assert json.loads(body) == {"start_date": "2026-01-02", "description": "1.50"}
 
 

@@ -109,8 +109,8 @@ class Stage:
         found = store.problems.all() + store.problems.all(ignored=True)
         store.close()
         return [
-            Open(one.about.flow, one.about.kind, one.about.record, one.cause.code, one.cause.severity,
-                 dict(one.cause.params), one.about.key)
+            Open(one.about.flow, one.about.kind, str(one.cause.params.get("about_id") or one.about.record),
+                 one.cause.code, one.cause.severity, dict(one.cause.params), one.about.key)
             for one in found
         ]  # fmt: skip
 

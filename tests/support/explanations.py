@@ -187,6 +187,8 @@ _CAUSES: dict[str, Cause] = {
     "lines_rejected": _lines_refused,
     "line_gone": lambda one, now, life: one.params["slot"] in life.struck,
     "line_unticked": lambda one, now, life: bool(_record(one, now, "work-orders")),
+    "lines_counted": lambda one, now, life: any(row["ORD_NR"] == one.params["order"] for row in now.rows("SO_LINE")),
+    "order_unchecked": lambda one, now, life: _record(one, now, "work-orders").get("status") not in ("checked", None),
     "order_project_missing": lambda one, now, life: (
         one.params["project"] not in {held(found["project_code"], upper=True) for found in now.records("projects")}
     ),
@@ -239,6 +241,7 @@ class Ledger:
             for line in record["lines"] if record["status"] == "checked" else ():
                 quantity = Decimal(line["quantity"]).quantize(Decimal("0.0001"))
                 told = (number, held(line["article_number"], upper=True), quantity)
+                self._same_line(record, line["id"], told)
                 if line["checked"] and self.sent.get(line["id"]) != told and surplus[told] > 0:
                     self.sent[line["id"]] = told
                     surplus[told] -= 1
@@ -248,7 +251,15 @@ class Ledger:
             article = held(line["article_number"], upper=True)
             if line["id"] not in self.life.struck and line["checked"] and article in now.books["ARTICLE"]:
                 quantity = Decimal(line["quantity"]).quantize(Decimal("0.0001"))
+                self._same_line(record, line["id"], (number, article, quantity))
                 self.sent[line["id"]] = (number, article, quantity)
+
+    def _same_line(self, record: Row, identity: str, told: tuple[str, str, Decimal]) -> None:
+        """An equal one whose id vanished from the work order is this line (behaviour 4)."""
+        here = {line["id"] for line in record["lines"]}
+        former = next((one for one, sent in self.sent.items() if sent == told and one not in here), None)
+        if identity not in self.sent and former is not None:
+            del self.sent[former]
 
     def forget(self, now: Snapshot, orders: set[str] | None = None) -> None:
         """From now on an equal line counts as sent, whoever put it there (behaviour 4); None: on all orders."""

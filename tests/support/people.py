@@ -638,6 +638,18 @@ def change_lines(life: Life) -> str | None:
     return f"{one['order_number']} {what}"
 
 
+@edit(2)
+def new_line_ids(life: Life) -> str | None:
+    """Crafter gives the lines of a work order new ids, as some do with every save."""
+    found = [one for one in life.orders("checked", "completed") if one["lines"]]
+    one = life.pick([one for one in found if life.struck.isdisjoint(line["id"] for line in one["lines"])])
+    if one is None or life.lines_rest:
+        return None
+    lines = [{name: value for name, value in line.items() if name != "id"} for line in one["lines"]]
+    life.plan.edit("work-orders", one["id"], lines=lines)
+    return str(one["order_number"])
+
+
 @edit(3)
 def uncheck(life: Life) -> str | None:
     one = life.pick(life.orders("checked"))

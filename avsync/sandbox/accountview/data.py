@@ -157,7 +157,7 @@ def _create(store: AccountViewStore, document: Document, written: Written) -> st
     spec = document.spec
     table = store.tables[spec.name]
     row = table.blank() | _kept(store, written.values, table)
-    if not row[spec.key] and spec.name in ("CONTACT", "SO_HDR", "HRS_LINE"):
+    if not row[spec.key] and spec.name in ("CONTACT", "SO_HDR", "HRS_HDR", "HRS_LINE"):
         row[spec.key] = table.number()
     if spec.name == "CONTACT":
         row[spec.key] = row[spec.key].zfill(store.options.number_width)
@@ -168,7 +168,7 @@ def _create(store: AccountViewStore, document: Document, written: Written) -> st
     if spec.name == "SO_HDR":
         row["RPL_INV"] = row["RPL_INV"] or row["RPL_DEL"]
     rules.check(store, spec, row, written.values, new=True)
-    lines = [_new_line(store, spec, key, line) for line in written.lines]
+    lines = [_new_line(store, spec, row, line) for line in written.lines]
     store.stamp(spec, row, new=True)
     table.put(row)
     _put_lines(store, spec, lines)
@@ -196,7 +196,7 @@ def _update(store: AccountViewStore, document: Document, written: Written) -> st
     rules.check(store, spec, row, written.values, new=False)
     known = {line["REC_ID"] for line in store.lines(spec, key)} if written.lines else set()
     lines = [
-        _changed_line(store, spec, known, line) if line.get("REC_ID") else _new_line(store, spec, key, line)
+        _changed_line(store, spec, known, line) if line.get("REC_ID") else _new_line(store, spec, row, line)
         for line in written.lines
     ]
     store.stamp(spec, row)
@@ -205,13 +205,14 @@ def _update(store: AccountViewStore, document: Document, written: Written) -> st
     return key
 
 
-def _new_line(store: AccountViewStore, spec: TableSpec, key: str, sent: Row) -> Row:
+def _new_line(store: AccountViewStore, spec: TableSpec, header: Row, sent: Row) -> Row:
     child = store.tables[spec.child]
     if sent.get("REC_ID"):
         raise RefusedError(f"Regel {sent['REC_ID']} bestaat niet.", numbers=[1526])
-    row = child.blank() | sent | {"REC_ID": child.number(), spec.key: key}
+    row = child.blank() | store.inherited(spec, header) | sent | {"REC_ID": child.number()}
     rules.check(store, child.spec, row, sent, new=True)
-    if "ART_PX" not in sent:
+    store.stamp(child.spec, row, new=True)
+    if "ART_PX" in child.spec.columns and "ART_PX" not in sent:
         row["ART_PX"] = store.tables["ARTICLE"].rows[row["ART_CODE"]]["PRICE"]
     return row
 
@@ -222,6 +223,7 @@ def _changed_line(store: AccountViewStore, spec: TableSpec, known: set[str], sen
         raise RefusedError(f"Regel {sent['REC_ID']} bestaat niet in deze order.", numbers=[1526])
     row = child.rows[sent["REC_ID"]] | sent
     rules.check(store, child.spec, row, sent, new=False)
+    store.stamp(child.spec, row)
     return row
 
 

@@ -48,6 +48,8 @@ class TableSpec:
         return [column for column in self.columns.values() if not column.hidden]
 
 
+SHEETS = "HRS_HDR"
+
 # A column is "name notation [>table referred to] description"; in the notation * = mandatory, ^ = upper case,
 # - = read only, # = not on the wire. The first column is the key.
 _TABLES: list[tuple[str, str, str, str, str]] = [
@@ -133,6 +135,13 @@ _TABLES: list[tuple[str, str, str, str, str]] = [
         """,
     ),
     (
+        "LEDGER",
+        "GL1",
+        "",
+        "Grootboekrekeningen",
+        "ACCT_NR C10*^ Rekeningnr\nACCT_NAME C40 Omschrijving rekening\nREC_BLK L Geblokkeerd",
+    ),
+    (
         "SO_HDR",
         "SO1",
         "",
@@ -165,6 +174,19 @@ _TABLES: list[tuple[str, str, str, str, str]] = [
         ART_PX N13.2 Prijs
         DEL_DATE D Leverdatum
         ORD_NR C10*^# Ordernummer
+        """,
+    ),
+    (
+        SHEETS,
+        "HR1",
+        "",
+        "Urenstaten",
+        """
+        SHT_NR C10*^ Urenstaatnummer
+        EMP_NR C10*^ >EMPLOYEE Medewerkercode
+        BEG_DATE D* Begindatum
+        CNG_DATE T- Datum laatste wijziging
+        CLOSED L# Afgesloten
         """,
     ),
     (
@@ -238,6 +260,12 @@ def _adapted(table: TableSpec, options: Options) -> TableSpec:
         key, *others = columns.values()
         extra = [_column(f"X_{number:04} C20 Vrij veld {number}") for number in range(options.extra_columns)]
         columns = {column.name: column for column in (key, *extra, *others)}
+    if table.name == "HRS_LINE" and options.hours == "sheets":
+        columns["EMP_NR"] = replace(columns["EMP_NR"], hidden=True)  # it stands on the sheet
+        columns["SHT_NR"] = _column("SHT_NR C10*^- Urenstaatnummer")
+        table = replace(table, parent=SHEETS)
+    if table.name == SHEETS:
+        table = replace(table, child="HRS_LINE")
     if table.name == "HRS_LINE" and options.project_on_hours:
         columns["PROJ_CODE"] = replace(columns["PROJ_CODE"], mandatory=True)
     return replace(table, columns=columns)
@@ -250,7 +278,8 @@ class Dictionary:
     """
 
     def __init__(self, options: Options) -> None:
-        specs = [_adapted(table, options) for table in _plain_tables()]
+        plain = [table for table in _plain_tables() if table.name != SHEETS or options.hours == "sheets"]
+        specs = [_adapted(table, options) for table in plain]
         if options.names == "other":
             specs = [_renamed(table) for table in specs]
         self.tables = {table.name: table for table in specs}

@@ -40,6 +40,7 @@ OTHER: dict[str, tuple[str, str, dict[str, str]]] = {
         {"ORD_NR": "VO_NUMMER", "PROJ_CODE": "VO_PROJECT", "EXT_ID": "EXT_REF", "CNG_DATE": "WYZ_DATUM"},
     ),
     "SO_LINE": ("SO1", "SO_LINE", {"REC_ID": "VR_ID"}),
+    "HRS_HDR": ("UR1", "URENSTT", {"SHT_NR": "STT_ID", "EMP_NR": "STT_MEDEW", "BEG_DATE": "STT_BEGIN"}),
     "HRS_LINE": (
         "UR1",
         "UREN",

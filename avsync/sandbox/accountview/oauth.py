@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import secrets
 import threading
 import time
@@ -33,6 +36,12 @@ class _Code:
     redirect_uri: str
     scopes: frozenset[str]
     expires: float
+    challenge: str = ""
+
+    def proven(self, verifier: str) -> bool:
+        """Whether a verifier fits the challenge, if there was one (RFC 7636, S256)."""
+        digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+        return not self.challenge or hmac.compare_digest(digest, self.challenge)
 
 
 class Authority:
@@ -48,11 +57,12 @@ class Authority:
         self._refresh: dict[str, frozenset[str]] = {}
         self._access: dict[str, tuple[float, frozenset[str]]] = {}
 
-    def code(self, redirect_uri: str, scopes: frozenset[str]) -> str:
+    def code(self, redirect_uri: str, scopes: frozenset[str], challenge: str = "") -> str:
         """A new authorisation code, with characters that must be percent-encoded."""
         code = f"{secrets.token_urlsafe(12)}/+{secrets.token_urlsafe(12)}=="
+        known = "" if self._options.pkce == "ignored" else challenge
         with self._mutex:
-            self._codes[code] = _Code(redirect_uri, scopes, time.monotonic() + _CODE_SECONDS)
+            self._codes[code] = _Code(redirect_uri, scopes, time.monotonic() + _CODE_SECONDS, known)
         return code
 
     def tokens(self, form: Mapping[str, str]) -> dict[str, Any]:
@@ -64,6 +74,8 @@ class Authority:
             if grant == "authorization_code":
                 known = self._codes.pop(form.get("code", ""), None)
                 if not known or known.redirect_uri != form.get("redirect_uri") or known.expires < time.monotonic():
+                    raise OAuthError("invalid_grant")
+                if not known.proven(form.get("code_verifier", "")):
                     raise OAuthError("invalid_grant")
                 return self._issue(known.scopes)
             if grant == "refresh_token":
@@ -113,7 +125,8 @@ class Authority:
         uri = asked["redirect_uri"]
         answer = {"error": "access_denied"}
         if approve:
-            answer = {"code": self.code(uri, frozenset(asked["scope"].split()))}
+            scopes = frozenset(asked["scope"].split())
+            answer = {"code": self.code(uri, scopes, asked.get("code_challenge", ""))}
         if "state" in asked:
             answer["state"] = asked["state"]
         pairs = "&".join(f"{name}={quote(value, safe='')}" for name, value in answer.items())
@@ -133,7 +146,15 @@ class Authority:
             return "Onbekende client_id."
         if uri.scheme != "http" or uri.hostname not in _LOOPBACK or uri.fragment:
             return "Deze redirect_uri is niet geregistreerd bij de toepassing."
+        if self._options.pkce != "ignored" and (mistake := self._unproven(asked)):
+            return mistake
         return "" if scopes and scopes <= SCOPES else "Onbekende scope."
+
+    def _unproven(self, asked: Mapping[str, str]) -> str:
+        if "code_challenge" not in asked:
+            return "code_challenge ontbreekt." if self._options.pkce == "required" else ""
+        right = asked.get("code_challenge_method") == "S256" and len(asked["code_challenge"]) == 43
+        return "" if right else "code_challenge_method moet S256 zijn."
 
 
 def _lowered(values: Mapping[str, str]) -> dict[str, str]:

@@ -27,6 +27,8 @@ class Options:
     "given", "lower" or "upper". `reference`: what becomes of a value sent for EXT_ID: "kept", "empty" or "other" (the
     importer's own number). `number_width`: a debtor number that is sent is stored with zeros before it, so wide (0: as
     it was sent). `lacking`: (table, column) that this installation does not have.
+    `hours`: "lines", each by itself, or "sheets", under a sheet for each employee and week (AccountView contract 5).
+    `pkce`: "supported" (proof is demanded of who announced it), "required" or "ignored".
     `extra_columns`: so many of the installation's own stand in every table, before ours. `numbered_per_answer`: rows
     of metadata are numbered from 0 in every answer, so that nobody gets beyond the second page.
     """
@@ -35,6 +37,7 @@ class Options:
     contacts_module: bool = True
     ext_id: bool = True
     project_on_hours: bool = False
+    hours: str = "lines"
     extra_columns: int = 0
     numbered_per_answer: bool = False
     lacking: frozenset[tuple[str, str]] = frozenset()
@@ -52,6 +55,7 @@ class Options:
     date_header: bool = True
     clock_shift: float = 0.0
     ignore_filter_time: bool = False
+    pkce: str = "supported"
     token_lifetime: int = 3600
     send_expires_in: bool = True
     ledger_accounts: tuple[str, ...] = ("1300", "1310")

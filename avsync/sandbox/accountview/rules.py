@@ -61,6 +61,16 @@ def _order(store: AccountViewStore, row: Row, sent: Row) -> None:
             _unblocked(store, "CONTACT", row[column])
 
 
+def _sheet(store: AccountViewStore, row: Row, sent: Row) -> None:
+    if row["CLOSED"]:
+        raise RefusedError(f"Urenstaat {row['SHT_NR']} is afgesloten en kan niet meer worden gewijzigd.")
+    if "EMP_NR" in sent:
+        _unblocked(store, "EMPLOYEE", row["EMP_NR"])
+    others = (store.tables["HRS_HDR"].rows[key] for key in store.tables["HRS_HDR"].equal("EMP_NR", row["EMP_NR"]))
+    if any(one["BEG_DATE"] == row["BEG_DATE"] and one["SHT_NR"] != row["SHT_NR"] for one in others):
+        raise RefusedError(f"Medewerker {row['EMP_NR']} heeft al een urenstaat van {row['BEG_DATE']}.")
+
+
 def _line(store: AccountViewStore, row: Row, sent: Row) -> None:
     if "ART_CODE" in sent:
         _unblocked(store, "ARTICLE", row["ART_CODE"])
@@ -82,5 +92,6 @@ _SPECIAL: dict[str, Callable[[AccountViewStore, Row, Row], None]] = {
     "PROJECTS": _project,
     "SO_HDR": _order,
     "SO_LINE": _line,
+    "HRS_HDR": _sheet,
     "HRS_LINE": _hours,
 }

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from avsync.sandbox.accountview.dictionary import Dictionary, TableSpec
+from avsync.sandbox.accountview.dictionary import SHEETS, Dictionary, TableSpec
 from avsync.sandbox.accountview.options import Options
 from avsync.sandbox.accountview.values import AMSTERDAM, Row, empty, fit
 
@@ -107,6 +107,8 @@ class AccountViewStore:
         self.mutex = threading.RLock()
         self.locked: set[tuple[str, str]] = set()
         self.tables = {name: Table(spec) for name, spec in self.dictionary.tables.items()}
+        for account in options.ledger_accounts:
+            self.add("LEDGER", ACCT_NR=account, ACCT_NAME="Debiteuren")
 
     def now(self) -> datetime:
         """The local time on the customer's server, naive."""
@@ -129,6 +131,8 @@ class AccountViewStore:
         with self.mutex:
             stored = self.tables[table]
             row = stored.blank() | self._fitted(stored.spec, columns)
+            if stored.spec.parent == SHEETS:
+                row |= self.inherited(self.tables[SHEETS].spec, self._sheet(row))
             if not row[stored.spec.key]:
                 row[stored.spec.key] = stored.number()
             key: str = row[stored.spec.key]
@@ -183,6 +187,19 @@ class AccountViewStore:
         """The detail rows of a header row, in order of REC_ID."""
         child = self.tables[spec.child]
         return [child.rows[line] for line in child.equal(spec.key, key)]
+
+    def inherited(self, spec: TableSpec, header: Row) -> Row:
+        """What a detail row has from its header: the key, and of a sheet also whose it is."""
+        return {name: header[name] for name in (spec.key, *(["EMP_NR"] if spec.name == SHEETS else []))}
+
+    def _sheet(self, line: Row) -> Row:
+        """The sheet of the line's employee and week, a new one when there is none yet."""
+        sheets, day = self.tables[SHEETS], date.fromisoformat(line["HRS_DATE"])
+        monday = (day - timedelta(days=day.weekday())).isoformat()
+        for key in sheets.equal("EMP_NR", line["EMP_NR"]):
+            if sheets.rows[key]["BEG_DATE"] == monday:
+                return sheets.rows[key]
+        return sheets.rows[self.add(SHEETS, EMP_NR=line["EMP_NR"], BEG_DATE=monday)]
 
     def stamp(self, spec: TableSpec, row: Row, given: dict[str, Any] | None = None, new: bool = False) -> None:
         """Set the moments of change and, for a new row, of input; those in `given` stay."""

@@ -7,6 +7,8 @@ would open every host). Loaded only when a new token is needed, because the libr
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import logging
 import threading
@@ -57,12 +59,19 @@ def _nothing(_record: logging.LogRecord) -> bool:
 _shut_loggers()
 
 
-def authorization_url(authorize_url: str, client_id: str, redirect_uri: str, state: str) -> str:
-    """Where a person consents (AccountView contract 1)."""
+def authorization_url(
+    authorize_url: str, client_id: str, redirect_uri: str, state: str, verifier: str | None = None
+) -> str:
+    """Where a person consents (AccountView contract 1); with a verifier its challenge goes along (RFC 7636, S256)."""
     session = OAuth2Session(client_id, redirect_uri=redirect_uri, scope=SCOPE)
     shown, plain = _as_https(authorize_url)
-    url: str = session.authorization_url(shown, state=state)[0]
+    asked = {"code_challenge": _challenge(verifier), "code_challenge_method": "S256"} if verifier else {}
+    url: str = session.authorization_url(shown, state=state, **asked)[0]
     return "http" + url.removeprefix("https") if plain else url
+
+
+def _challenge(verifier: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("ascii")).digest()).decode("ascii").rstrip("=")
 
 
 class TokenService:
@@ -79,10 +88,11 @@ class TokenService:
         self._secret = client_secret
         self._timeouts = timeouts
 
-    def exchange(self, code: str, redirect_uri: str) -> Token:
+    def exchange(self, code: str, redirect_uri: str, verifier: str | None = None) -> Token:
         """The first pair; `code` decoded once, `redirect_uri` byte-identical to the first leg."""
         session = self._session(redirect_uri)
-        return self._call(session.fetch_token, code=code, include_client_id=True)
+        proof = {"code_verifier": verifier} if verifier else {}
+        return self._call(session.fetch_token, code=code, include_client_id=True, **proof)
 
     def refresh(self, refresh_token: str) -> Token:
         """The next pair; the old refresh token is dead from here on."""

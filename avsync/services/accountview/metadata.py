@@ -6,11 +6,10 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from difflib import SequenceMatcher
 from functools import partial
 from typing import Any, Literal
 
-from avsync.services.accountview import wire
+from avsync.services.accountview import learn, wire
 from avsync.services.accountview.client import AccountView
 from avsync.services.accountview.schema import TableSchema
 from avsync.services.http import words
@@ -20,13 +19,9 @@ SYSTEM = "/accountviewsystemdata"
 PAGE_SIZE = 1000  # rows are numbered per answer, so a table must fit into one wherever it can
 NAME_WIDTH = 8  # table names are padded to this in the dictionary
 _FLD = "dbf_name,field_name,field_len,field_type,inp_mand,com_blk,fld_fmt,fld_desc"
-_DBF = "dbf_name,dbf_desc,obj_code,tbl_child,no_insert,no_update,no_xml_upd"
+_DBF = "dbf_name,dbf_desc,obj_code,tbl_hdr,tbl_child,no_insert,no_update,no_xml_upd"
 CANDIDATES = 3
-_ALIKE = 0.75  # two names that share this much may be the same thing
-_CLASSES = {"C": "text", "M": "text", "D": "date", "T": "date", "L": "yes or no"}
 _TRUE = ("TRUE", "T", ".T.", "Y", "J", "1")
-
-Option = tuple[str, str]  # name and description
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +38,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What the consenting user may do through an object, or with a table of one; COM_BLK is only a hint."""
+    """What the consenting user may do through an object, or with a table of one; COM_BLK is only a hint.
+
+    `header` and `child` are the tables that a table hangs on, or that hangs on it.
+    """
 
     description: str
     insert: bool
     update: bool
     business_object: str = ""
+    header: str = ""
+    child: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _load_tables(client: AccountView, table: str | None) -> dict[str, Rights]:
             _text(row, "DBF_DESC"),
             not (_flag(row, "NO_INSERT") or _flag(row, "NO_XML_UPD")),
             not (_flag(row, "NO_UPDATE") or _flag(row, "NO_XML_UPD")),
-            _text(row, "OBJ_CODE").upper(),
+            *(_text(row, name).upper() for name in ("OBJ_CODE", "TBL_HDR", "TBL_CHILD")),
         )
         for row in _listing(client, "dbf", "DCT_FILE", _DBF, table)
     }
@@ -240,8 +240,9 @@ def verify(
 
 def _kind(metadata: Metadata, table: TableSchema, rights: Collection[str]) -> Iterator[Missing]:
     if table.business_object.upper() not in metadata.objects:
-        options = [(code, one.description) for code, one in metadata.objects.items()]
-        yield Missing(table.kind, "object", table.business_object, _ranked(options, table.business_object, table.words))
+        options = {code: one.description for code, one in metadata.objects.items()}
+        meant = learn.likely(options, table.business_object, table.words)
+        yield Missing(table.kind, "object", table.business_object, _shown(meant, options))
     elif not metadata.columns.get(table.table.upper()):
         yield Missing(table.kind, "table", table.table, _tables(metadata, table))
     else:
@@ -252,25 +253,24 @@ def _kind(metadata: Metadata, table: TableSchema, rights: Collection[str]) -> It
 def _tables(metadata: Metadata, table: TableSchema) -> list[str]:
     """Tables of the same business object come first: there the name alone is wrong."""
     code = table.business_object.upper()
-    own = [f"{name} ({one.description})" for name, one in metadata.tables.items() if one.business_object == code]
-    options = [(name, one.description) for name, one in metadata.tables.items()]
-    return list(dict.fromkeys([*own, *_ranked(options, table.table, table.words)]))[:CANDIDATES]
+    options = {name: one.description for name, one in metadata.tables.items()}
+    own = [name for name, one in metadata.tables.items() if one.business_object == code]
+    return _shown([*own, *learn.likely(options, table.table, table.words)], options)
 
 
 def _columns(metadata: Metadata, table: TableSchema) -> Iterator[Missing]:
     there = metadata.columns[table.table.upper()]
-    taken = {name.upper() for name in table.columns.values()}
+    labels = {name: column.description for name, column in there.items()}
     for neutral, name in table.columns.items():
-        if name.upper() in there:
-            continue
-        sort = _class(table.type(neutral))
-        options = [
-            (other, column.description)
-            for other, column in there.items()
-            if other not in taken and _class(column.type) == sort
-        ]
-        candidates = _ranked(options, name, table.described.get(neutral, ()))
-        yield Missing(table.kind, "column", name, candidates, neutral in table.optional, neutral)
+        if name.upper() not in there:
+            meant = _shown(learn.candidates(table, neutral, there), labels)
+            yield Missing(table.kind, "column", name, meant, neutral in table.optional, neutral)
+
+
+def _shown(names: Iterable[str], described: Mapping[str, str]) -> list[str]:
+    """The first few, each with its description."""
+    few = list(dict.fromkeys(names))[:CANDIDATES]
+    return [f"{name} ({described[name]})" if described[name] else name for name in few]
 
 
 def _rights(metadata: Metadata, table: TableSchema, rights: Collection[str]) -> Iterator[Missing]:
@@ -282,30 +282,3 @@ def _rights(metadata: Metadata, table: TableSchema, rights: Collection[str]) -> 
         yield Missing(table.kind, "insert", table.table)
     if "update" in rights and not (granted.update and (file is None or file.update)):
         yield Missing(table.kind, "update", table.table)
-
-
-def _class(letter: str) -> str:
-    return _CLASSES.get(letter, "number")
-
-
-def _ranked(options: Iterable[Option], name: str, words: Collection[str]) -> list[str]:
-    """The options that look most like what is meant, best first."""
-    scored = [(_likeness(option, name, words), option) for option in options]
-    best = sorted((pair for pair in scored if pair[0] > 0), key=lambda pair: (-pair[0], pair[1]))
-    return [f"{option} ({description})" if description else option for _, (option, description) in best[:CANDIDATES]]
-
-
-def _likeness(option: Option, name: str, words: Collection[str]) -> float:
-    """0 to 1: by our words in the description (earlier words are closer), else by a similar name."""
-    described = option[1].lower()
-    by_words = max((_fit(word, described) - place / 100 for place, word in enumerate(words)), default=0.0)
-    alike = SequenceMatcher(None, option[0].upper(), name.upper()).ratio()
-    return max(by_words, alike * 0.6 if alike >= _ALIKE else 0.0)
-
-
-def _fit(word: str, described: str) -> float:
-    if word == described:
-        return 1.0
-    if described.startswith(word):
-        return 0.9
-    return 0.8 if word in described else 0.0

@@ -18,8 +18,9 @@ from avsync.services import names_of
 class TableSchema:
     """The names of one kind. `columns`: neutral name -> column; `types`: neutral name -> dictionary letter, if not C.
 
-    `decimals`: neutral name -> how many a number has where the dictionary does not tell.
-    `words` and `described` are Dutch words by which the object and its columns can be recognised in the dictionary.
+    `decimals`: neutral name -> how many a number has where the dictionary does not tell; `widths`: how wide a text
+    usually is. `sheets`: its rows may be the lines of a sheet. `words` and `described` are what the object and its
+    columns may be called in the dictionary, the likeliest first.
     """
 
     kind: str
@@ -30,7 +31,9 @@ class TableSchema:
     optional: frozenset[str] = frozenset()
     types: Mapping[str, str] = field(default_factory=dict)
     decimals: Mapping[str, int] = field(default_factory=dict)
+    widths: Mapping[str, int] = field(default_factory=dict)
     parent: str | None = None
+    sheets: bool = False
     words: tuple[str, ...] = ()
     described: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -70,7 +73,9 @@ def _table(kind: str, parts: Mapping[str, Any], override: Mapping[str, Any]) -> 
         optional=frozenset(parts.get("optional", ())),
         types=parts.get("types", {}),
         decimals=parts.get("decimals", {}),
+        widths=parts.get("widths", {}),
         parent=parts.get("parent"),
+        sheets=bool(parts.get("sheets")),
         words=tuple(parts["object"]),
         described={neutral: tuple(words) for neutral, words in parts["describe"].items()},
     )

@@ -17,6 +17,7 @@ from avsync.services.http import Answer, Auth, Done, Flaw, Http, Outcome, Page, 
 LIMIT = 200
 LONGEST_ID = 255  # the contract says 36
 _ALL: Mapping[str, str] = {}
+_ACCEPT = {"Accept": "application/json, application/problem+json"}  # errors may come as either
 
 Row = dict[str, Any]
 
@@ -124,8 +125,8 @@ class Crafter:
         ]
 
     def create(self, kind: str, values: Mapping[str, Any], idempotency_key: str) -> Outcome:
-        """A new record."""
-        return self._write("POST", kind, self.schema[kind].path, values, {"Idempotency-Key": idempotency_key})
+        """A new record. The key goes as a structured header takes a text: between quotes."""
+        return self._write("POST", kind, self.schema[kind].path, values, {"Idempotency-Key": f'"{idempotency_key}"'})
 
     def update(self, kind: str, id: str, values: Mapping[str, Any]) -> Outcome:  # noqa: A002 - as in get
         """Change what is named."""
@@ -163,7 +164,7 @@ class Crafter:
             rows = [resource.row(record) for record in data["data"]]
             return Page(rows, answer.server_time), None if cursor is None else str(cursor)
 
-        return self.http.get(resource.path, params, accept, auth=self._auth)
+        return self.http.get(resource.path, params, accept, headers=_ACCEPT, auth=self._auth)
 
     def _read(self, kind: str, path: str) -> Row | None:
         """One record, None for a 404."""
@@ -176,7 +177,7 @@ class Crafter:
                 raise Flaw(detail="an answer without a record")
             return self.schema[kind].row(_unwrapped(data))
 
-        return self.http.get(path, None, accept, auth=self._auth)
+        return self.http.get(path, None, accept, headers=_ACCEPT, auth=self._auth)
 
     def _data(self, kind: str, answer: Answer) -> Any:
         """The JSON of a 2xx or 404; Flaw for what may pass, an error for what a person must change."""
@@ -198,7 +199,7 @@ class Crafter:
     ) -> Outcome:
         resource = self.schema[kind]
         body = {resource.fields[name]: _plain(value) for name, value in values.items()}
-        reply = self.http.send(method, path, body, headers=headers, auth=self._auth)
+        reply = self.http.send(method, path, body, headers={**_ACCEPT, **headers}, auth=self._auth)
         if not isinstance(reply, Answer):
             return reply
         self._refuse(kind, reply)
