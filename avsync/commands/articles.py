@@ -18,7 +18,7 @@ from avsync.commands import connect, sheets
 from avsync.config.settings import Config
 from avsync.errors import ConfigError, Malformed, SchemaMismatch
 from avsync.messages.texts import phrase
-from avsync.records.values import bare, code
+from avsync.records.values import bare, code, loose
 from avsync.services.accountview import metadata
 from avsync.state.folder import claim
 from avsync.sync import schema as needs
@@ -151,7 +151,7 @@ def _key(number: str) -> str:
 
 def _core(number: str) -> str:
     """What is left of it without capitals, blanks, punctuation and leading zeros."""
-    return re.sub(r"[\W_]+", "", _key(number)).lstrip("0")
+    return loose(_key(number))
 
 
 def _difference(number: str, other: str) -> str:

@@ -5,11 +5,11 @@ Each part stands alone: a service that fails is one bad check, and the parts tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from avsync.commands import connect
+from avsync.commands import connect, users
 from avsync.config import FLOWS
 from avsync.config.settings import Config
 from avsync.errors import AvsyncError, ConfigError, PersonMustLook
@@ -28,6 +28,9 @@ from avsync.sync.session import policy_of
 
 REFERENCE_LENGTH = 27  # behaviour 2: avs and 24 hexadecimal digits
 ORDER_OF_EXITS = (5, 3, 2, 4)
+MOST_NAMES = 30  # in one row
+
+Rows = Callable[[], Iterable[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class _Checker:
         self.config = config
         self.flows: dict[str, str] = config.flows.model_dump()
         self.on = [flow for flow in FLOWS if self.flows[flow] != "off"]
+        self.staff: Rows | None = None  # AccountView's employees and Crafter's users, once they are known to be there
+        self.accounts: Rows | None = None
 
     def all(self) -> Iterator[Check]:
         yield from self._guarded("config", self._config)
@@ -67,6 +72,7 @@ class _Checker:
             return
         yield from self._guarded("schema", self._accountview)
         yield from self._guarded("crafter", self._crafter)
+        yield from self._guarded("users", self._users)
 
     def _guarded(self, name: str, part: Callable[[], Iterator[Check]]) -> Iterator[Check]:
         """The checks of a part up to the one that fails it."""
@@ -117,6 +123,8 @@ class _Checker:
         yield from self._references(client)
         yield from self._modules(missing)
         client.absent |= {(one.kind, one.neutral) for one in missing if one.what == "column"}
+        if not any(one.kind == "employee" and not one.optional for one in missing):
+            self.staff = lambda: (row for page in client.pages("employee") for row in page.rows)
         if "hours" in self.on:
             yield from self._guarded("time_codes", lambda: self._time_codes(client, missing))
         if self.flows["customers"] in ("export", "both"):
@@ -214,6 +222,34 @@ class _Checker:
             yield self._bad(name, refused) if lacking else self._good(name, "features", flow=flow)
         if off("timeline"):
             yield self._good("timeline", "no_timeline")
+        if not off("user"):
+            self.accounts = lambda: (row for page in client.pages("user", include_deleted=False) for row in page.rows)
+
+    def _users(self) -> Iterator[Check]:
+        """Whose hours cannot be booked: that is no fault of the set-up, and seen here before the first run sees it."""
+        if not any("user" in crafter_needs(flow, self.flows) for flow in self.on):
+            return
+        if self.staff is None or self.accounts is None:
+            return
+        found = users.judge(self.accounts(), self.staff())
+        told = {
+            "users_without": [self._meant(user.name, meant) for user, meant in found.without],
+            "users_unknown": [self._meant(f"{user.name}: {user.code}", meant) for user, meant in found.unknown],
+            "users_shared": [f"{code}: {', '.join(names)}" for code, names in found.shared.items()],
+        }
+        for name, people in told.items():
+            if people:
+                yield self._good(name.replace("_", "."), name, self._say(f"{name}_next"), count=len(people),
+                                 names=self._some(people))  # fmt: skip
+        if not any(told.values()):
+            yield self._good("users", "users", count=found.count)
+
+    def _meant(self, name: str, meant: users.Person | None) -> str:
+        return self._say("users_meant", name=name, code=meant.code, employee=meant.name) if meant else name
+
+    def _some(self, people: list[str]) -> str:
+        more = [self._say("users_more", count=len(people) - MOST_NAMES)] if len(people) > MOST_NAMES else []
+        return "; ".join([*people[:MOST_NAMES], *more])
 
 
 def _is_module(missing: Missing) -> bool:

@@ -110,6 +110,11 @@ def required_code(value: object, name: str) -> str:
     return result
 
 
+def loose(key: str) -> str:
+    """What is left of a key without blanks, punctuation and leading zeros: good for a suggestion, never for a match."""
+    return re.sub(r"[\W_]+", "", key).lstrip("0")
+
+
 def quantity(value: object, name: str) -> Canonical:
     """A decimal in its one spelling (`7.50` is `7.5`), from decimal text, int or Decimal, never from a float."""
     if value is None or value == "":

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from avsync.sandbox import seed
+from avsync.sandbox import crafter_names, seed
 from avsync.sandbox.accountview.names import overrides
 from avsync.sandbox.server import Sandbox, World
 
@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--latency", type=float, default=0.0, metavar="MS", help="milliseconds for every request")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="a fault script, YAML or JSON")
     parser.add_argument("--names", choices=["default", "other"], default="default", help="AccountView's names")
+    parser.add_argument("--crafter-names", choices=["default", "other"], default="default", help="Crafter's names")
     parser.add_argument("--token-lifetime", type=int, default=3600, metavar="SECONDS")
     parser.add_argument("--write-config", type=Path, metavar="PATH", help="write an avsync config for this sandbox")
     return parser
@@ -71,7 +72,11 @@ def write_config(box: Sandbox, path: Path) -> None:
             "debtor_account": box.options.ledger_accounts[0],
             "schema": overrides(box.options.names),
         },
-        "crafter": {"base_url": box.crafter_url, "api_key": {"file": str(folder / "crafter.key")}},
+        "crafter": {
+            "base_url": box.crafter_url,
+            "api_key": {"file": str(folder / "crafter.key")},
+            "schema": crafter_names.overrides(box.crafter.ugly.names),
+        },
     }
     path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
@@ -95,6 +100,8 @@ def main() -> None:
         names=arguments.names,
         token_lifetime=arguments.token_lifetime,
     )
+    if arguments.crafter_names == "other":
+        box.crafter.ugly.names = crafter_names.OTHER
     if arguments.faults:
         box.faults.load(arguments.faults)
     with box:

@@ -47,6 +47,8 @@ class _Api:
         given, wanted = request.headers.get("Authorization", ""), f"Bearer {self.store.api_key}"
         if not hmac.compare_digest(given.encode(), wanted.encode()):
             return self.refuse(RefusedError(401, "unauthorized", "the api key is not valid"))
+        if request.view_args and "resource" in request.view_args:
+            request.view_args["resource"] = self.store.ugly.resource(request.view_args["resource"])
         resource = (request.view_args or {}).get("resource", "")
         if resource in RESOURCES and resource not in self.store.features:
             return self.refuse(RefusedError(403, "feature_off", f"{resource} is switched off for this account"))
@@ -58,7 +60,9 @@ class _Api:
         return response
 
     def refuse(self, refused: RefusedError) -> Response:
-        body = self.store.ugly.error(refused.code, refused.message, list(refused.fields), refused.existing_id)
+        resource = (request.view_args or {}).get("resource", "")
+        fields = [(self.store.ugly.field(resource, name), words) for name, words in refused.fields]
+        body = self.store.ugly.error(refused.code, refused.message, fields, refused.existing_id)
         return _json(body, refused.status, "application/problem+json" if "title" in body else "application/json")
 
     def fail(self, error: HTTPException) -> Response | HTTPException:
@@ -67,7 +71,7 @@ class _Api:
         return self.refuse(RefusedError(error.code or 500, "failed", error.description or error.name))
 
     def me(self) -> Response:
-        on = [name for name in RESOURCES if name in self.store.features]
+        on = [self.store.ugly.path(name) for name in RESOURCES if name in self.store.features]
         return _json(self.store.ugly.single({"account_name": self.store.account_name, "features": on}))
 
     def many(self, resource: str) -> Response:
@@ -75,21 +79,24 @@ class _Api:
         if request.method == "GET":
             return self._list(resource)
         _writable(resource, RESOURCES[resource].writable)
-        status, record = self.store.create(resource, _body(), request.headers.get("Idempotency-Key", ""))
-        return _json(self.store.ugly.single(record), status)
+        ugly, key = self.store.ugly, request.headers.get("Idempotency-Key", "")
+        status, record = self.store.create(resource, ugly.inwards(resource, _body()), key)
+        return _json(ugly.single(record, resource), status)
 
     def one(self, resource: str, record_id: str) -> Response:
         _known(resource)
         if request.method == "PATCH":
             _writable(resource, RESOURCES[resource].writable and RESOURCES[resource].patchable)
-            return _json(self.store.ugly.single(self.store.update(resource, record_id, _body())))
+            body = self.store.ugly.inwards(resource, _body())
+            return _json(self.store.ugly.single(self.store.update(resource, record_id, body), resource))
         record = self.store.get(resource, record_id)
         if record is None:
             raise RefusedError(404, "not_found", "there is no such record")
-        return _json(self.store.ugly.single(record))
+        return _json(self.store.ugly.single(record, resource))
 
     def _list(self, resource: str) -> Response:
-        filters = {name: value for name, value in request.args.items() if name not in LISTING}
+        asked = self.store.ugly.inwards(resource, request.args)
+        filters = {name: value for name, value in asked.items() if name not in LISTING}
         unknown = [name for name in filters if name not in RESOURCES[resource].filters]
         if unknown:
             raise _bad_parameters(*unknown)
@@ -102,7 +109,7 @@ class _Api:
             include_deleted=request.args.get("include_deleted") == "true",
         )
         dress = self.store.ugly.dress
-        return _json({"data": [dress(record) for record in records], "next_cursor": _cursor(place)})
+        return _json({"data": [dress(record, resource) for record in records], "next_cursor": _cursor(place)})
 
 
 def _is_api(path: str) -> bool:

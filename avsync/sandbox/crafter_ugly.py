@@ -26,21 +26,53 @@ class Ugly:
     errors: str = "contract"  # or "problem" (title, detail), or "message" (message, errors by field)
     wrap: bool = False  # one record comes in a lone `data`
     date_header: bool = True
+    names: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # resource -> path, and field -> its name here
 
-    def dress(self, record: Record) -> Record:
+    def path(self, resource: str) -> str:
+        """What a resource is called here."""
+        return str(self.names.get(resource, {}).get("path", resource))
+
+    def resource(self, path: str) -> str:
+        """The resource behind a path; one under another name is not there under its own."""
+        named = {self.path(resource): resource for resource in self.names}
+        return named.get(path) or ("" if path in self.names else path)
+
+    def field(self, resource: str, name: str) -> str:
+        """What a field is called here; `lines.x` is one of a line."""
+        return str(self.names.get(resource, {}).get("fields", {}).get(name, name))
+
+    def inwards(self, resource: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Fields or filters under their own names; one that has another name here is unknown under its own."""
+        fields = self.names.get(resource, {}).get("fields", {})
+        known = {theirs: ours for ours, theirs in fields.items() if "." not in ours}
+        return {known.get(name, f"{name} (unknown)" if name in fields else name): body[name] for name in body}
+
+    def outwards(self, resource: str, record: Record) -> Record:
+        """A record under the names it has here."""
+        if resource not in self.names:
+            return record
+        shown = {self.field(resource, name): value for name, value in record.items()}
+        lines, fields = self.field(resource, "lines"), self.names[resource].get("fields", {})
+        if isinstance(shown.get(lines), list):
+            shown[lines] = [
+                {fields.get(f"lines.{name}", name): value for name, value in line.items()} for line in shown[lines]
+            ]
+        return shown
+
+    def dress(self, record: Record, resource: str = "") -> Record:
         """A record as an answer shows it."""
-        if not (self.extra_fields or self.enum_values or self.null_fields):
+        if not (self.extra_fields or self.enum_values or self.null_fields or self.names):
             return record
         shown = dict(record)
         for name in ("status", "kind"):
             if name in shown:
                 shown[name] = self.enum_values.get(shown[name], shown[name])
         shown.update((name, None) for name in self.null_fields if name in shown)
-        return {**shown, **self.extra_fields}
+        return {**self.outwards(resource, shown), **self.extra_fields}
 
-    def single(self, record: Record) -> Record:
+    def single(self, record: Record, resource: str = "") -> Record:
         """The same for an answer that is one record."""
-        return {"data": self.dress(record)} if self.wrap else self.dress(record)
+        return {"data": self.dress(record, resource)} if self.wrap else self.dress(record, resource)
 
     def error(self, code: str, message: str, fields: list[tuple[str, str]], existing_id: str | None) -> dict[str, Any]:
         """The body of a refusal."""
