@@ -23,14 +23,17 @@ from avsync.records.kind import (
     Look,
     Match,
     Policy,
+    Refuse,
     Remark,
     Row,
     Translated,
     Value,
+    Verdict,
     Versions,
     fitted,
     key_across,
 )
+from avsync.records.match import other_mail, other_person, other_phone, share_a_word
 from avsync.records.values import (
     ACCOUNTVIEW,
     AMSTERDAM,
@@ -199,16 +202,47 @@ def _bare_number(number: str) -> str:
     return squeeze(number).lstrip("0")
 
 
-def _is_other(record: Record, link: Link) -> bool:
-    """Another firm under a number that was given out again: nothing of it is the same (behaviour 36)."""
+def _identity(record: Record, link: Link) -> Verdict:
+    """Another firm under a number that was given out again (behaviour 36).
+
+    It is entered at another moment than the one that had the number, and nothing of it is the same: name, postal code,
+    e-mail, phone. Of the row that was linked all may change but not at once; of one that was entered anew the name may
+    not be quite another, nor all the rest.
+    """
     told = link.told(ACCOUNTVIEW)
-    known = ("name", "phone", "email", "postal_code", "postal_postal_code")
-    before = {name: squeeze(told.get(name)) for name in known if told.get(name)}
-    words = {word for word in (told.get("name") or "").casefold().split() if len(word) > 3}
-    shared = words & set((record.fields["name"] or "").casefold().split())
-    return (
-        len(before) > 1 and not shared and all(squeeze(record.fields[name]) != value for name, value in before.items())
-    )
+    entered = told.get("created_at"), record.fields["created_at"]
+    signs = _signs(told, record.fields)
+    same = [name for name, sign in signs.items() if sign]
+    differ = [name for name, sign in signs.items() if sign is False]
+    lost = [name for name in ("email", "phone") if told.get(name) and not record.fields[name]]
+    anew = all(entered) and entered[0] != entered[1]
+    if not told.get("name"):
+        return "same"
+    if not same:
+        return "other" if anew or len(differ) + len(lost) > 1 else "same"
+    if "name" in same:
+        return "unclear" if anew and differ and len(same) == 1 else "same"
+    return "unclear" if anew or not all(entered) and len(differ) > 1 else "same"
+
+
+def _signs(told: Mapping[str, Canonical], now: Mapping[str, Canonical]) -> dict[str, bool | None]:
+    """What tells one customer from another: the same, not the same, or (None) not told on both occasions."""
+    codes, before = _told_codes(now), _told_codes(told)
+    return {
+        "name": share_a_word(told.get("name"), now.get("name")),
+        "postal_code": bool(codes & before) if codes and before else None,
+        "email": not other_mail(told["email"], now["email"]) if told.get("email") and now.get("email") else None,
+        "phone": not other_phone(told["phone"], now["phone"]) if told.get("phone") and now.get("phone") else None,
+    }
+
+
+def _question(link: Link, versions: Versions, known: Known) -> Refuse | None:
+    """Answered where Crafter's customer has the name that AccountView's has now."""
+    there, here = versions[ACCOUNTVIEW].fields["name"], versions[CRAFTER].fields["name"]
+    if squeeze(there) == squeeze(here):
+        return None
+    was = link.told(ACCOUNTVIEW).get("name") or here
+    return Refuse("customer_same_or_other", number=link.accountview, was=was, now=there)
 
 
 CUSTOMER = Kind(
@@ -227,7 +261,7 @@ CUSTOMER = Kind(
     title=lambda side, fields: fields["name"], alike=lambda side, fields: squeeze(fields["name"]),
     read=_of_a_customer, asks=_customer_asks, noted=_without_address, match=_match_customer, new=_new_customer,
     configured=lambda policy: [("ledger_account", "accountview.debtor_account", policy.debtor_account)],
-    moved=_moved, is_other=_is_other, twin=_customer_twin, same=_same_customer,
+    moved=_moved, identity=_identity, question=_question, twin=_customer_twin, same=_same_customer,
 )  # fmt: skip
 
 
@@ -382,6 +416,20 @@ def _match_contact(record: Record, look: Look, known: Known) -> Match:
     return Match(tuple(named), "name")
 
 
+def _identity_of_contact(record: Record, link: Link) -> Verdict:
+    """Another person under a code that was given out again: of another customer, with another name and another e-mail
+    address. One that moves to another customer keeps one of those (behaviour 45)."""
+    told, now = link.told(ACCOUNTVIEW), record.fields
+    if not told.get("customer") or told["customer"] == now["customer"]:
+        return "same"
+    mail = told.get("email") and now["email"] and not other_mail(told["email"], now["email"])
+    return "other" if not mail and other_person(_names(told), _names(now)) else "same"
+
+
+def _names(fields: Mapping[str, Canonical]) -> tuple[Canonical, Canonical]:
+    return fields.get("first_name"), fields.get("last_name")
+
+
 def _person(side: Side, fields: Mapping[str, Canonical]) -> str:
     return " ".join(filter(None, (fields["first_name"], fields["last_name"])))
 
@@ -399,7 +447,7 @@ CONTACT = Kind(
         Field("mobile", "bare"),
     ),
     title=_person, alike=lambda side, fields: f"{squeeze(fields['first_name'])}|{squeeze(fields['last_name'])}",
-    fate=_contact_fate, match=_match_contact,
+    fate=_contact_fate, match=_match_contact, identity=_identity_of_contact,
 )  # fmt: skip
 
 KINDS = (CUSTOMER, LOCATION, CONTACT)

@@ -32,6 +32,7 @@ from avsync.records.values import (
 FieldType = Literal["line", "bare", "name", "free", "code", "date", "quantity", "flag", "moment"]
 Direction = Literal["off", "import", "export", "both"]
 Fate = Literal["plan", "keep", "drop"]
+Verdict = Literal["same", "other", "unclear"]  # is a row under a known key still the record it was (behaviour 36)
 Value = str | Decimal | date | bool | None
 Row = Mapping[str, Any]
 SAME = ""  # the neutral name on that side is the field's own
@@ -81,7 +82,8 @@ class Ask(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What is known of a record: `linked`, `found` (by look-up only), `coming` (its flow will still bring it), `gone`
-    (deleted in AccountView), `missing`, `several`, `unasked` (this installation has no such list).
+    (deleted in AccountView), `unclear` (a person must say whether its two halves are still one), `missing`, `several`,
+    `unasked` (this installation has no such list).
 
     `there` is the version that a look-up showed on the side across, `here` the one on the asker's side.
     """
@@ -199,6 +201,10 @@ class WaitFor(Exception):  # noqa: N818 - an outcome of planning, not a failure 
         super().__init__(kind, key)
         self.params = {"parent_kind": kind, "parent": key or name, "parent_name": name}
         self.side: Side | None = None
+
+
+class Part(Exception):  # noqa: N818 - an outcome of planning, not a failure of the program
+    """What was linked is two records, a person has said: AccountView's gets a counterpart of its own."""
 
 
 class Hold(Exception):  # noqa: N818 - an outcome of planning, not a failure of the program
@@ -358,7 +364,8 @@ class Kind:
     named: Callable[[Record, Known], Record | None] | None = None  # the one across that a person named
     shown: Callable[[Record, Known], Record] | None = None  # as people know it by now
     silent: Callable[[Record, Link], Remark | None] | None = None  # why nothing more is sent for it
-    is_other: Callable[[Record, Link], bool] | None = None  # a row under a known key that is another record by now
+    identity: Callable[[Record, Link], Verdict] | None = None  # of a row under a known key, by what it told before
+    question: Callable[[Link, Versions, Known], Refuse | None] | None = None  # where unclear; None once it is answered
     apart: Callable[[Versions, Known], Refuse | None] | None = None  # why its two halves are not one record
     noted: Callable[[Link, Versions, Known], Iterable[Remark]] | None = None  # what is to be said of a linked one
     protected: Callable[[Field, Canonical, Known], bool] | None = None  # AccountView's value is left as it is

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from avsync.records.kind import (
+    MISSING,
+    RETIRED,
     End,
     Field,
     Hold,
@@ -15,6 +17,7 @@ from avsync.records.kind import (
     Known,
     Link,
     Match,
+    Part,
     Planned,
     Refuse,
     Remark,
@@ -39,6 +42,7 @@ from avsync.sync.merge import Merged, Versions, merge
 
 Told = Mapping[Side, Mapping[str, Canonical]]
 HELD = "held"  # goes later, by itself
+PARTED = "parted"  # its two halves are two records
 KEPT, LATER = "kept", "later"  # not made: kept to be met, or looked at again in the next run
 
 
@@ -118,6 +122,8 @@ def plan(
         return Action(Verb.WAIT, kind, record, "waiting_for_parent", link, params=wait.params, partner=partner)
     except Hold:
         return Action(Verb.WAIT, kind, record, HELD, link, partner=partner)
+    except Part:
+        return Action(Verb.SKIP, kind, record, PARTED, link, partner=partner)
     return replace(action, pairs=_pairs(kind, record, known)) if action.writes else action
 
 
@@ -144,6 +150,8 @@ def _decide(
     foreign = of_other_company(here.reference, known.policy.company) if here else ""
     if foreign:
         raise Refuse("of_other_administration", company=foreign)
+    for one in (record, partner) if kind.belongs_to else ():
+        _wait_for_its_owner(kind, one, known)
     if kind.plan is None and link is not None and link.crafter and link.accountview:
         return replace(_linked(kind, link, record, partner, known), partner=partner)
     written = kind.plan is not None and link is not None  # details went: what became of the record since is looked at
@@ -171,6 +179,14 @@ def _decide(
     if named is not None:
         return _adopt(kind, record, named, link, known, meeting.made)
     return _create(kind, record, known, link)
+
+
+def _wait_for_its_owner(kind: Kind, record: Record | None, known: Known) -> None:
+    """Nothing is written for what belongs to a record while it is unclear which that is (behaviour 36)."""
+    of = kind.field(kind.belongs_to).ref
+    owner = known.ref(of, record.side, record.owner) if record else MISSING
+    if owner.state == "unclear":
+        raise WaitFor(of, owner.accountview, owner.name)
 
 
 def _own(kind: Kind, record: Record, link: Link | None, planned: Planned) -> Action:
@@ -257,7 +273,7 @@ def _fits_whole(kind: Kind, record: Record, known: Known) -> None:
 def _linked(kind: Kind, link: Link, record: Record, partner: Record | None, known: Known) -> Action:
     """A linked record: each side's edits go to the other, as far as the flow's direction allows."""
     if link.gone:
-        return Action(Verb.SKIP, kind, record, "gone", link)
+        return _gone(kind, link, record, known)
     av, cr = (record, partner) if record.side == ACCOUNTVIEW else (partner, record)
     remark = kind.silent(cr, link) if cr and kind.silent else None
     if remark:
@@ -265,13 +281,41 @@ def _linked(kind: Kind, link: Link, record: Record, partner: Record | None, know
     return _pair(kind, link, av, cr, known)
 
 
+def _gone(kind: Kind, link: Link, record: Record, known: Known) -> Action:
+    """Nothing is sent for what is gone in AccountView; where another has its key by now, that is said as soon as
+    something would have to be (behaviour 36)."""
+    number, retired, _ = link.accountview.partition(RETIRED)
+    if retired and record.side == CRAFTER:
+        told = link.told(CRAFTER)
+        exported = [one.name for one in kind.fields if one.merged and kind.may_write(one, link, known.policy)[0]]
+        if any(name in told and record.fields.get(name) != told[name] for name in exported):
+            raise Refuse("key_of_another", number=number)
+    return Action(Verb.SKIP, kind, record, "gone", link)
+
+
 def _pair(kind: Kind, link: Link, av: Record | None, cr: Record | None, known: Known) -> Action:
     pair = _Pair(kind, link, av, cr, known)
+    _ask_which(kind, link, av, pair.now, known)
     apart = kind.apart(pair.now, known) if kind.apart else None
     if apart is not None:
         apart.side = CRAFTER  # where people work with it
         raise apart
     return pair.action()
+
+
+def _ask_which(kind: Kind, link: Link, av: Record | None, now: Mapping[Side, Record], known: Known) -> None:
+    """Where AccountView's row may be another record by now, a person says: they agree, or Crafter's lets go of the key
+    (behaviour 36)."""
+    if av is None or kind.identity is None or kind.question is None or kind.identity(av, link) != "unclear":
+        return
+    question = kind.question(link, now, known)
+    if question is None:
+        return
+    key, told = kind.known_by[0], link.told(CRAFTER).get(kind.known_by[0])
+    if told is not None and now[CRAFTER].fields.get(key) != told and now[CRAFTER].key != av.key:
+        raise Part
+    question.side = CRAFTER  # where people work with it
+    raise question
 
 
 class _Pair:

@@ -310,8 +310,8 @@ def take_records(session: Session, records: Sequence[Record], taken: Taken) -> N
 
 def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken: Taken) -> None:
     store = session.store
-    if link is not None and record.side == ACCOUNTVIEW and kind.is_other is not None and kind.is_other(record, link):
-        _retire(store, link)
+    if link is not None and is_other(kind, record, link):
+        retire(store, link)
         link = None
     if link is None or kind.plan is not None:
         if record.side == ACCOUNTVIEW and not record.reference and kind.twin is not None:
@@ -340,7 +340,12 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken
         store.inbox.put(record, "plan")
 
 
-def _retire(store: Store, link: Link) -> None:
+def is_other(kind: Kind, record: Record, link: Link) -> bool:
+    """Whether AccountView's row is another record by now than the linked one."""
+    return record.side == ACCOUNTVIEW and kind.identity is not None and kind.identity(record, link) == "other"
+
+
+def retire(store: Store, link: Link) -> None:
     """A new record under an old key: the old one's Crafter half is left as it is (behaviour 36)."""
     mark_gone(store, link)
     kind, key = KINDS[link.kind], link.accountview

@@ -87,11 +87,21 @@ class Refs:
     def _links(self, kind: Kind, side: Side, keys: Sequence[str]) -> dict[str, Answer]:
         links = self.store.links.by_side(kind.name, side, keys)
         found = {key: _linked(link) for key, link in links.items() if link.crafter or link.gone}
+        for key in self._unclear(kind, links):
+            found[key] = replace(found[key], state="unclear")
         for key in keys:
             ids = self.session.pretended.get((kind.name, side, key))
             if ids is not None:
                 found[key] = Answer("linked", *ids)
         return found
+
+    def _unclear(self, kind: Kind, links: Mapping[str, Link]) -> list[str]:
+        """Those of which a person still has to say whether AccountView's row is the record that was linked."""
+        if kind.identity is None or not links:
+            return []
+        newer = self.store.inbox.get(kind.name, ACCOUNTVIEW, [link.accountview for link in links.values()])
+        versions = {key: newer[link.accountview].record for key, link in links.items() if link.accountview in newer}
+        return [key for key, one in versions.items() if kind.identity(one, links[key]) == "unclear"]
 
     def _refs(self, kind: Kind, side: Side, keys: Sequence[str]) -> dict[str, Answer]:
         """Not linked: still to come with its flow; or the other side is asked by number."""

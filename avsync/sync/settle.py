@@ -15,16 +15,16 @@ from typing import Any
 from avsync.errors import AvsyncError, LoginNeeded, Malformed, OutOfTime, PersonMustLook
 from avsync.records.kind import Kind
 from avsync.records.registry import KINDS, listing
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, other
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, OURS, Record, other
 from avsync.state.intents import Intent
 from avsync.sync.boundary import cause_of, each
+from avsync.sync.read import is_other, retire
 from avsync.sync.refs import read_one
 from avsync.sync.schema import learn_reference, reference_kept
 from avsync.sync.session import Session
 
 log = logging.getLogger(__name__)
 _PATIENCE = timedelta(seconds=30)
-OURS = "avs"  # how every reference of ours begins (behaviour 2)
 
 
 def settle(session: Session, kind: Kind) -> None:
@@ -94,6 +94,9 @@ def _conclude(session: Session, kind: Kind, intent: Intent, found: list[Record])
     beside = [record for one in found for record in _beside(session, kind, one)]
     with session.store.transaction():
         for record in found:
+            had_its_key = session.store.links.one(kind.name, intent.side, record.id)
+            if had_its_key is not None:
+                retire(session.store, had_its_key)
             session.store.inbox.put(replace(record, reference=record.reference or intent.reference), "keep")
         for record in beside:
             session.store.inbox.put(record, "plan")
@@ -165,10 +168,10 @@ def _unclaimed(session: Session, intent: Intent, same: list[Record]) -> list[Rec
 
 
 def _free(session: Session, kind: Kind, intent: Intent, rows: list[dict[str, Any]]) -> list[Record]:
-    """The rows as records, without those that a link points at."""
+    """The rows as records, without those that a link points at, unless they are others by now."""
     records = [found for row in rows if (found := _readable(session, kind, intent, row))]
     linked = session.store.links.by_side(intent.kind, intent.side, [record.id for record in records])
-    return [record for record in records if record.id not in linked]
+    return [one for one in records if one.id not in linked or is_other(kind, one, linked[one.id])]
 
 
 def _readable(session: Session, kind: Kind, intent: Intent, row: dict[str, Any] | None, key: str = "") -> Record | None:

@@ -24,9 +24,9 @@ from avsync.state.intents import Intent
 from avsync.state.problems import About, Cause
 from avsync.sync.boundary import each
 from avsync.sync.causes import SERVICES, cause
-from avsync.sync.plan import HELD, KEPT, LATER, Action, Verb
+from avsync.sync.plan import HELD, KEPT, LATER, PARTED, Action, Verb
 from avsync.sync.problems import causes_of, faulty, tell
-from avsync.sync.read import mark_gone
+from avsync.sync.read import is_other, mark_gone, retire
 from avsync.sync.refs import read_one
 from avsync.sync.schema import CACHE_KEY, learn_reference
 from avsync.sync.session import Session, seconds_between
@@ -91,6 +91,8 @@ def conclude(session: Session, job: Job) -> None:
         totals.unchanged += 1
         if action.reason == "gone":
             _park(session, job.entries)
+        elif action.reason == PARTED:
+            _part(session, job)
         elif action.reason == KEPT:
             for one in job.entries:
                 store.inbox.set_fate(one.seq, "keep")
@@ -132,6 +134,17 @@ def _park(session: Session, entries: Iterable[Entry]) -> None:
     session.store.inbox.done(one for one in entries if one.record.side == ACCOUNTVIEW)
     for one in entries:
         session.store.inbox.set_fate(one.seq, "keep")
+
+
+def _part(session: Session, job: Job) -> None:
+    """AccountView's record is planned again, as a new one; Crafter's is left as it is."""
+    if job.link is not None:
+        retire(session.store, job.link)
+    for one in job.entries:
+        if one.record.side == ACCOUNTVIEW:
+            session.store.inbox.put(one.record, "plan")
+        else:
+            session.store.inbox.done([one])
 
 
 def _troubled(session: Session, job: Job) -> bool:
@@ -378,6 +391,9 @@ class Writer:
             self.unnamed.append(one.job)
             return False
         link = self.store.links.one(own.kind, own.side, own.id)
+        if link is not None and is_other(self.kind, own, link):
+            retire(self.store, link)  # it was deleted, and its key given out again: just now, to this one
+            link = None
         if link is not None and (one.job.link is None or link.id != one.job.link.id):
             self._doubt(one, "stored under an id that is linked already")
             return False

@@ -35,12 +35,14 @@ BOOKED = {"date": "2026-03-06", "quantity": "7.5"}
         ("project", CR, {**TERM, "code": "P100", "customer": "c1", "type": "t1", "employee": "u1", "status": None}),
         ("order", AV, {"number": "20001", "customer": "10001", "project": "P100", "description": "Storing",
                        "target_date": "2026-03-20", "work_type": "Service", "status": None, "own_number": None,
-                       "order_date": "2026-03-05", "made_at": None}),
+                       "order_date": "2026-03-05", "made_at": None, "reference": None}),
         ("order", CR, {"number": None, "customer": "c1", "project": "j1", "description": "Storing",
                        "target_date": "2026-03-20", "work_type": "y1", "status": "open", "own_number": "WB-7",
-                       "order_date": None, "made_at": "2026-03-04T23:30:00.000000Z"}),
-        ("hour", AV, {**BOOKED, "time_code": "W1", "employee": "007", "project": "P100", "description": "werktijd"}),
-        ("hour", CR, {**BOOKED, "time_code": "work", "employee": "u1", "project": "j1", "description": "work"}),
+                       "order_date": None, "made_at": "2026-03-04T23:30:00.000000Z", "reference": None}),
+        ("hour", AV, {**BOOKED, "time_code": "W1", "employee": "007", "project": "P100", "work_order": None,
+                      "description": "werktijd", "reference": None}),
+        ("hour", CR, {**BOOKED, "time_code": "work", "employee": "u1", "project": "j1", "work_order": "w1",
+                      "description": "work", "reference": None}),
     ],
 )  # fmt: skip
 def test_every_field_of_a_row_has_its_canonical_value(kind: str, side: Side, fields: dict[str, Any]) -> None:
