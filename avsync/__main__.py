@@ -11,6 +11,7 @@ import io
 import os
 import select
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def _streams() -> Outlet:
 def entry() -> NoReturn:
     """What the command `avsync` runs."""
     code, options = 0, None
+    threading.excepthook = _of_a_thread
     try:
         out = _streams()
         from avsync.cli import Options, main
@@ -89,6 +91,14 @@ def _say(code: str, options: Options | None, **params: Any) -> int:
         line = f"avsync: {', '.join(map(str, params.values()))}"
     print(line, file=sys.stderr)
     return 5
+
+
+def _of_a_thread(fault: threading.ExceptHookArgs) -> None:
+    """What goes wrong in a thread that nobody waits for, such as one that warns somebody: a line of the log."""
+    import logging
+
+    kind, error = fault.exc_type.__name__, fault.exc_value
+    logging.getLogger("avsync").info("%s in a thread (%s)", kind, _where(error) if error else "?")
 
 
 def _where(error: BaseException) -> str:

@@ -7,17 +7,22 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from avsync import __version__
+from avsync.commands import logs
 from avsync.config import FLOWS
 from avsync.errors import AvsyncError, ConfigError, TryLater
 
 if TYPE_CHECKING:
+    from avsync.commands.status import Company
     from avsync.config.settings import Config
+
+PEOPLE = ("planner", "bookkeeper", "operator", "support", "nobody")
 
 Decorated = Callable[..., Any]
 
@@ -26,7 +31,7 @@ Decorated = Callable[..., Any]
 class Options:
     """The global options, the language once the config is loaded, and whether a run's exit code says what was done."""
 
-    config_path: str | None = None
+    config_paths: list[str] = field(default_factory=list)
     as_json: bool = False
     quiet: bool = False
     verbose: int = 0
@@ -34,41 +39,94 @@ class Options:
     ran: bool = False
 
     def config(self) -> Config:
-        """Load the config; from here on messages are in its language."""
+        """Load the config; from here on messages are in its language. Only `companies` takes several."""
         from avsync.config import settings
 
+        if len(set(self.config_paths)) > 1:
+            raise ConfigError("several_configs", paths=", ".join(self.config_paths))
         loaded = settings.load(settings.find(self.config_path, os.environ))
         self.language = loaded.language
         return loaded
 
+    @property
+    def config_path(self) -> str | None:
+        """The config that was pointed to."""
+        return self.config_paths[-1] if self.config_paths else None
+
+    def companies(self) -> list[Company]:
+        """Every config that was pointed to (else the one that is found), with what is wrong with it."""
+        from avsync.commands.status import Company
+        from avsync.config import settings
+
+        found = []
+        for path in dict.fromkeys(self.config_paths) or [None]:
+            try:
+                place = settings.find(path, os.environ)
+                found.append(Company(str(place), settings.load(place)))
+            except AvsyncError as error:
+                found.append(Company(path or "", error=error))
+        self.language = next((one.config.language for one in found if one.config), self.language)
+        return found
+
     def say(self, text: str, shape: Any) -> None:
         """A result: JSON when asked for, else text."""
-        ascii_only = "utf" not in (getattr(sys.stdout, "encoding", None) or "").lower()
-        click.echo(json.dumps(shape, ensure_ascii=ascii_only, indent=2) if self.as_json else text)
+        click.echo(as_document(shape) if self.as_json else text)
+
+
+def as_document(shape: Any) -> str:
+    """The one JSON document that a command prints with `--json`, whatever its ending."""
+    ascii_only = "utf" not in (getattr(sys.stdout, "encoding", None) or "").lower()
+    return json.dumps(shape, ensure_ascii=ascii_only, indent=2)
 
 
 class Commands(click.Group):
     """Turns errors into one clear message and an exit code; never a traceback."""
 
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> click.Context:
+        """Wrong usage is told as JSON too, wherever `--json` stands."""
+        as_json = "--json" in args
+        try:
+            ctx = super().make_context(info_name, args, *more, **extra)
+        except click.UsageError as error:
+            _tell_usage(error, as_json)
+            raise
+        ctx.ensure_object(Options).as_json |= as_json
+        return ctx
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
+        options = ctx.ensure_object(Options)
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            _tell_usage(error, options.as_json)
+            raise
         except AvsyncError as error:
-            _fail(error, ctx.ensure_object(Options).language)
+            _fail(error, options)
         except KeyboardInterrupt:
-            _fail(TryLater("broken_off"), ctx.ensure_object(Options).language)
+            _fail(TryLater("broken_off"), options)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
 
 
-def _fail(error: AvsyncError, language: str) -> NoReturn:
+def _tell_usage(error: click.UsageError, as_json: bool) -> None:
+    if as_json:
+        words = {"code": "usage", "message": error.format_message(), "hint": "avsync --help"}
+        click.echo(as_document({"exit": error.exit_code, "error": words}))
+
+
+def _fail(error: AvsyncError, options: Options, code: int = 0) -> NoReturn:
     from avsync.messages.texts import text
 
-    message, hint = text(error.code, error.params.get("language", language), error.params)
-    click.echo(f"{message}\n{hint}", err=True)
-    raise SystemExit(error.exit_code)
+    message, hint = text(error.code, error.params.get("language", options.language), error.params)
+    code = code or error.exit_code
+    if options.as_json:
+        words = {"code": error.code, "message": message, "hint": hint}
+        click.echo(as_document({"exit": code, "error": words}))
+    else:
+        click.echo(f"{message}\n{hint}", err=True)
+    raise SystemExit(code)
 
 
 def _take(ctx: click.Context, option: click.Parameter, value: Any) -> None:
@@ -76,11 +134,12 @@ def _take(ctx: click.Context, option: click.Parameter, value: Any) -> None:
     options = ctx.find_root().ensure_object(Options)
     if option.name == "verbose":
         options.verbose = max(options.verbose, value)
+    elif option.name == "config_paths":
+        options.config_paths += value
     elif value:
         setattr(options, str(option.name), value)
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(options.verbose, 2)]
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("avsync").setLevel(logging.ERROR if options.quiet else level)
+    logs.to_stderr(logging.ERROR if options.quiet else level)
 
 
 def _with(*options: Decorated) -> Callable[[Decorated], Decorated]:
@@ -99,7 +158,7 @@ def _global(*names: str, **settings: Any) -> Decorated:
 
 
 global_options = _with(
-    _global("-c", "--config", "config_path", metavar="FILE",
+    _global("-c", "--config", "config_paths", metavar="FILE", multiple=True,
             help="The config (else AVSYNC_CONFIG, ./config.yaml, your own, /etc/avsync/config.yaml)."),
     _global("-v", "--verbose", count=True, help="More log on stderr; twice for every request."),
     _global("-q", "--quiet", is_flag=True, help="Only results and errors."),
@@ -108,6 +167,7 @@ global_options = _with(
 run_options = _with(
     click.option("--force", is_flag=True, help="Go on in spite of a safety stop."),
     click.option("--full", is_flag=True, help="Read everything, not only what changed."),
+    click.option("--after-restore", is_flag=True, help="state.db was put back: read everything anew."),
     click.option("--dry-run", "dry", is_flag=True, help="Say what would happen, per record, and write nothing."),
 )
 
@@ -147,7 +207,13 @@ def login(options: Options, no_browser: bool, pkce: bool) -> None:
     """Log in to AccountView, once."""
     from avsync.commands import login as logging_in
 
-    logging_in.run(options.config(), no_browser=no_browser, pkce=pkce, stdin=sys.stdin, echo=click.echo)
+    echo = partial(click.echo, err=options.as_json)
+    try:
+        code, name = logging_in.run(options.config(), no_browser=no_browser, pkce=pkce, stdin=sys.stdin, echo=echo)
+    except KeyboardInterrupt:
+        _fail(TryLater("login_broken_off"), options, 130)
+    if options.as_json:
+        options.say("", {"exit": 0, "company": code, "name": name})
 
 
 @main.command()
@@ -157,7 +223,9 @@ def logout(options: Options) -> None:
     """Delete the login to AccountView."""
     from avsync.commands import login as logging_in
 
-    logging_in.log_out(options.config(), echo=click.echo)
+    logging_in.log_out(options.config(), echo=partial(click.echo, err=options.as_json))
+    if options.as_json:
+        options.say("", {"exit": 0})
 
 
 @main.command()
@@ -199,7 +267,7 @@ def run_all(options: Options, /, **wish: Any) -> None:
 @main.command()
 @click.argument("flow", type=click.Choice(FLOWS))
 @run_options
-@click.option("--only", metavar="KEY", help="One record: a number, code, order number or Crafter id.")
+@click.option("--only", metavar="KEY", help="One record: a number, code, order or work order number, or Crafter id.")
 @global_options
 @click.pass_obj
 def sync(options: Options, /, flow: str, only: str | None, **wish: Any) -> None:
@@ -207,7 +275,7 @@ def sync(options: Options, /, flow: str, only: str | None, **wish: Any) -> None:
     config = options.config()
     if getattr(config.flows, flow) == "off":
         raise ConfigError("flow_off", flow=flow)
-    _run(options, config, (flow,), f"sync {flow}", only=frozenset({only.strip().upper()}) if only else None, **wish)
+    _run(options, config, (flow,), f"sync {flow}", only=only and only.strip(), **wish)
 
 
 def _run(options: Options, config: Config, flows: tuple[str, ...], command: str, **wish: Any) -> NoReturn:
@@ -218,34 +286,106 @@ def _run(options: Options, config: Config, flows: tuple[str, ...], command: str,
     raise SystemExit(code)
 
 
+class _Words(click.ParamType[str]):
+    """One of some words, in either language."""
+
+    name = "word"
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The word as avsync knows it."""
+        from avsync.messages.texts import word
+
+        wanted = str(value).strip().casefold()
+        for one in self.words:
+            if wanted in (one, word(one, "nl").casefold(), word(one, "en").casefold()):
+                return one
+        return self.fail(f"{value!r} is not one of {', '.join(self.words)}.", param, ctx)
+
+
 @main.command()
-@click.option("--flow", type=click.Choice(FLOWS), help="Only of one flow.")
-@click.option("--retry", metavar="ID|all", help="Handle this record now (or all of them).")
-@click.option("--ignore", type=int, metavar="ID", help="Leave it out until its record changes.")
+@click.argument("numbers", nargs=-1, metavar="[ID | ID-ID]...")
+@click.option("--flow", type=_Words(*FLOWS), metavar="FLOW", help="Only of one flow.")
+@click.option("--who", type=_Words(*PEOPLE), metavar="WHO", help="Only what this person must do.")
+@click.option("--severity", type=_Words("error", "warning", "waiting"), metavar="HOW", help="Only what is this bad.")
+@click.option("--search", metavar="TEXT", help="Only what holds this text.")
+@click.option("--ignored", is_flag=True, help="Those that are left out of the list.")
+@click.option("--format", "how", type=click.Choice(["cards", "table", "csv", "html", "json"]), help="How to show them.")
+@click.option("-o", "--output", metavar="FILE", help="Where to, in place of the screen.")
+@click.option("--retry", is_flag=True, help="Handle their records now (`all`: every one).")
+@click.option("--ignore", is_flag=True, help="Leave them out until a record of theirs changes.")
+@click.option("--unignore", is_flag=True, help="Put them back into the list.")
+@click.option("--because", metavar="TEXT", default="", help="Why they are ignored.")
 @global_options
 @click.pass_obj
-def errors(options: Options, flow: str | None, retry: str | None, ignore: int | None) -> None:
-    """What went wrong, and what to do about it."""
+def errors(options: Options, /, numbers: tuple[str, ...], **wish: Any) -> None:
+    """What went wrong, and what to do about it; with a number, all about that one."""
     from avsync.commands import errors as looking
+    from avsync.commands.listing import Wish
 
+    verbs = [name for name in ("retry", "ignore", "unignore") if wish.pop(name)]
+    because, how, file = wish.pop("because"), wish.pop("how"), wish.pop("output")
+    if len(verbs) > 1 or (verbs and not numbers) or (because and verbs != ["ignore"]):
+        raise click.UsageError("Give one of --retry, --ignore (with or without --because) and --unignore, and numbers.")
     config = options.config()
-    if ignore is not None:
-        looking.ignore(config, ignore)
-    if retry is not None:
-        code = looking.retry(config, retry, options)
+    if verbs == ["retry"]:
+        code = looking.retry(config, numbers, options)
         options.ran = True
         raise SystemExit(code)
-    looking.show(config, flow, options)
+    if verbs:
+        change = looking.ignore if verbs == ["ignore"] else looking.unignore
+        change(config, numbers, because.strip(), options)
+        if not options.as_json:
+            return
+        numbers = ()
+    looking.show(config, numbers, Wish(**wish), "json" if options.as_json else how or _by_name(file), file)
+
+
+def _by_name(file: str | None) -> str:
+    """The format that the name of a file asks for."""
+    ending = (file or "").rpartition(".")[2].lower()
+    return ending if ending in ("csv", "html", "json") else "cards"
 
 
 @main.command()
+@click.argument("key", required=False)
+@click.option("--since", metavar="WHEN", help="From then on: a day (2026-11-24) or how long ago (2h, 7d).")
+@click.option("--run", type=click.IntRange(1, 1 << 62), metavar="N", help="What this run did.")
 @global_options
 @click.pass_obj
-def status(options: Options) -> None:
-    """The last runs, how far each flow has read, what is open."""
-    from avsync.commands import errors as looking
+def history(options: Options, key: str | None, since: str | None, run: int | None) -> None:
+    """What happened to a record, by its number, code, id or name; or what was done lately."""
+    from avsync.commands import history as telling
 
-    looking.status(options.config(), options)
+    telling.show(options.config(), key, since, run, options)
+
+
+@main.command()
+@click.option(
+    "--test", is_flag=True, required=True, help="Warn everybody who is named in the config, to see it arrive."
+)
+@global_options
+@click.pass_obj
+def notify(options: Options, test: bool) -> None:
+    """Try out who is warned of what a run meets."""
+    from avsync.commands import alarm
+
+    raise SystemExit(alarm.test(options.config(), options))
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Exit as the last run did, and 4 when that is too long ago.")
+@click.option("--max-age", default="30m", show_default=True, metavar="TIME", help="How long ago is too long (2h, 1d).")
+@click.option("--runs", type=click.IntRange(0, 5000), default=0, metavar="N", help="The last N runs as well.")
+@global_options
+@click.pass_obj
+def status(options: Options, check: bool, max_age: str, runs: int) -> None:
+    """The last run, how far each flow has read, what is open, the login; of several configs an overview."""
+    from avsync.commands import status as looking
+
+    raise SystemExit(looking.show(options.companies(), options, check=check, max_age=max_age, runs=runs))
 
 
 @main.command()

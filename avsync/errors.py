@@ -29,6 +29,10 @@ class ConfigError(AvsyncError):
     exit_code = 2
 
 
+class FitsNothing(ConfigError):
+    """What was asked for is not there, and nothing was done (exit 2). It is no problem of what is kept in step."""
+
+
 class SchemaMismatch(ConfigError):
     """A name of the other side does not exist there: the flow concerned stops, nothing is written (exit 2)."""
 
@@ -47,6 +51,13 @@ class TryLater(AvsyncError):
     """A service is unreachable, broken or limits us; the next run tries again (exit 4)."""
 
     exit_code = 4
+
+
+class RecordUnavailable(TryLater):
+    """AccountView answers the look-up of one record with an error: a problem of what needs it, not of its flow.
+
+    `params` hold `parent_kind`, `parent` (its key) and AccountView's `message`.
+    """
 
 
 class OutOfTime(TryLater):

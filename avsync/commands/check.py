@@ -13,7 +13,7 @@ from avsync.commands import connect, users
 from avsync.config import FLOWS
 from avsync.config.settings import Config
 from avsync.errors import AvsyncError, ConfigError, PersonMustLook
-from avsync.messages.texts import phrase, text
+from avsync.messages.texts import phrase, text, word
 from avsync.records.registry import KINDS, accountview_needs, crafter_needs, kinds_of, writable
 from avsync.records.values import ACCOUNTVIEW
 from avsync.services.accountview import metadata
@@ -89,6 +89,8 @@ class _Checker:
         return Check(name, False, message, hint, error.exit_code if error.exit_code in ORDER_OF_EXITS else 2)
 
     def _say(self, key: str, /, **params: Any) -> str:
+        if "flow" in params:
+            params["part"] = word(params["flow"], self.config.language)
         return phrase("check", key, self.config.language, **params)
 
     def _config(self) -> Iterator[Check]:

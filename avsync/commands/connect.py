@@ -1,6 +1,6 @@
 """From config to clients: where tokens on disk, HTTP and the services meet, for every command that needs them.
 
-`pause` sleeps between two attempts, `time_left` gives the seconds that a run still has.
+`pause` sleeps between two attempts, `time_left` gives the seconds that a run still has, `ticks` counts seconds.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from avsync.state.tokens import TokenFile
 
 Pause = Callable[[float], None]
 TimeLeft = Callable[[], float]
+Ticks = Callable[[], float]
 
 
 def endless() -> float:
@@ -35,10 +36,15 @@ def token_source(config: Config) -> TokenSource:
 
 
 def accountview(
-    config: Config, company_id: str = "", *, pause: Pause = time.sleep, time_left: TimeLeft = endless
+    config: Config,
+    company_id: str = "",
+    *,
+    pause: Pause = time.sleep,
+    time_left: TimeLeft = endless,
+    ticks: Ticks = time.monotonic,
 ) -> AccountView:
     """A client for one company; without an id it can only list the companies."""
-    http = _http("AccountView", config.accountview, config, pause, time_left)
+    http = _http("AccountView", config.accountview, config, pause, time_left, ticks)
     return AccountView(http, load_schema(config.accountview.schema_), company_id, auth=token_source(config),
                        book_date=config.accountview.book_date)  # fmt: skip
 
@@ -49,18 +55,25 @@ def company(config: Config) -> AccountView:
     return accountview(config, str(chosen["Id"]))
 
 
-def crafter(config: Config, *, pause: Pause = time.sleep, time_left: TimeLeft = endless) -> Crafter:
+def crafter(
+    config: Config, *, pause: Pause = time.sleep, time_left: TimeLeft = endless, ticks: Ticks = time.monotonic
+) -> Crafter:
     """A client for the account that the API key belongs to; ConfigError("secret_missing") when there is no key."""
     key = config.crafter.api_key.reveal()
-    http = _http("Crafter", config.crafter, config, pause, time_left)
+    http = _http("Crafter", config.crafter, config, pause, time_left, ticks)
     schema = load_crafter_schema(config.crafter.schema_)
     return Crafter(http, schema, auth=lambda: {"Authorization": f"Bearer {key}"})
 
 
 def _http(
-    service: str, settings: AccountViewConfig | CrafterConfig, config: Config, pause: Pause, time_left: TimeLeft
+    service: str,
+    settings: AccountViewConfig | CrafterConfig,
+    config: Config,
+    pause: Pause,
+    time_left: TimeLeft,
+    ticks: Ticks,
 ) -> Http:
     return Http(
         settings.base_url, service=service, concurrency=settings.concurrency, connect=config.timeouts.connect,
-        read=config.timeouts.read, pause=pause, time_left=time_left,
+        read=config.timeouts.read, pause=pause, time_left=time_left, ticks=ticks,
     )  # fmt: skip

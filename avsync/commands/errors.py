@@ -1,91 +1,225 @@
-"""What support staff ask: which problems are open, leave this one out, try that one again, how do things stand."""
+"""What support staff ask: which problems are open, tell me that one whole, leave these out, try those again."""
 
 from __future__ import annotations
 
 import json
-import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from avsync.commands import listing, report
+import click
+
+from avsync.commands import cards, listing
+from avsync.commands.listing import Row, Wish
 from avsync.config import FLOWS
 from avsync.config.settings import Config
-from avsync.errors import ConfigError
+from avsync.errors import ConfigError, PersonMustLook
+from avsync.messages.texts import phrase
 from avsync.state import db
 from avsync.state.folder import claim
-from avsync.state.problems import Problem
 from avsync.state.store import Store
 
 if TYPE_CHECKING:
     from avsync.commands.run import Talker
 
-_LARGEST = 1 << 63  # what SQLite takes for a number
+_RANGE = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15}))?\Z")
+ALL = "all"
 
 
-def show(config: Config, flow: str | None, talker: Talker) -> None:
-    """List the open problems. Needs no right to write anything."""
-    found = _problems(config, flow)
-    shapes = [row.as_json() for row in listing.rows(found, config.language)]
-    talker.say(report.problems_table(shapes, config.language), shapes)
+# --- which ones
 
 
-def _problems(config: Config, flow: str | None = None) -> list[Problem]:
+def numbers(words: Sequence[str], there: Sequence[int]) -> tuple[int, ...]:
+    """The numbers that words such as `3` and `7-9` name. A number that is not there, or a range with none in it, is a
+    usage error before anything is done."""
+    found: dict[int, None] = {}
+    known = sorted(set(there))
+    for one in words:
+        match = _RANGE.match(one)
+        if match is None:
+            raise ConfigError("no_such_problem", id=one)
+        first, last = int(match[1]), int(match[2] or match[1])
+        some = [number for number in known if first <= number <= last]
+        if not some:
+            raise ConfigError("no_such_problem", id=one)
+        found.update(dict.fromkeys(some))
+    return tuple(found)
+
+
+@contextmanager
+def _looking(config: Config) -> Iterator[Store | None]:
+    """The state, to read; None before the first run."""
     with db.in_words(config.state_dir):
         base = db.open_for_reading(config.state_dir)
-        return Store(base).problems.all(flow) if base is not None else []
+        yield Store(base) if base is not None else None
 
 
-def ignore(config: Config, identity: int) -> None:
-    """Leave a problem out of the list until its record changes."""
+@contextmanager
+def _changing(config: Config) -> Iterator[Store]:
     claim(config.state_dir)
     with db.in_words(config.state_dir):
         store = Store(db.open_for_writing(config.state_dir))
         try:
-            with store.transaction():
-                known = identity < _LARGEST and store.problems.ignore(identity)
+            yield store
         finally:
             store.close()
-    if not known:
-        raise ConfigError("no_such_problem", id=identity)
 
 
-def retry(config: Config, which: str, talker: Talker) -> int:
-    """Handle one record now, or all that have a problem; returns the exit code."""
+def _rows(store: Store | None, language: str, ignored: bool = False) -> list[Row]:
+    return listing.rows(store.problems.all(ignored=ignored), language) if store is not None else []
+
+
+# --- showing
+
+
+def show(config: Config, words: Sequence[str], wish: Wish, how: str, file: str | None) -> None:
+    """List the problems, or tell some whole. Needs no right to write anything."""
+    language, now = config.language, datetime.now(UTC)
+    with _looking(config) as store:
+        problems = store.problems.all(ignored=wish.ignored) if store is not None else []
+        chosen = numbers(words, [one.number for one in problems])
+        found = Wish(chosen, wish.flow, wish.who, wish.severity, wish.search).chosen(problems, language)
+        columns = cards.width() if file is None else cards.WITHOUT
+        if chosen and how == "cards" and store is not None:
+            from avsync.commands import whole
+
+            said = "\n\n".join(whole.told(store, row, now, columns) for row in found)
+        else:
+            said = _rendered(found, language, how, now, columns, on_screen=file is None)
+    if file is not None:
+        _save(file, said)
+    elif how == "cards":
+        _on_screen(said)
+    else:
+        click.echo(said, nl=not said.endswith("\n"))
+
+
+def _rendered(found: list[Row], language: str, how: str, now: datetime, columns: int, on_screen: bool) -> str:
+    if how == "json":
+        return _as_json(found, ascii_only=on_screen and not _takes_everything())
+    if how == "cards":
+        return cards.shown(found, language, now, columns)
+    from avsync.commands import export
+
+    if how == "csv":
+        return export.as_csv(found, language)
+    return export.as_html(found, language, now) if how == "html" else export.as_table(found, language, now, columns)
+
+
+def _as_json(found: Sequence[Row], ascii_only: bool) -> str:
+    """A line per problem: one document, which takes no longer for ten thousand of them than it must."""
+    shapes = [json.dumps(row.as_json(), ensure_ascii=ascii_only) for row in found]
+    return "[" + ",".join(f"\n  {shape}" for shape in shapes) + ("\n]" if shapes else "]")
+
+
+def _takes_everything() -> bool:
+    return "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
+
+
+def _save(file: str, said: str) -> None:
+    try:
+        with open(file, "w", encoding="utf-8", newline="") as target:
+            target.write(said if said.endswith("\n") else said + "\n")
+    except OSError as error:
+        raise PersonMustLook("output_lost", detail=f"{file}: {error.strerror or error}") from error
+
+
+def _on_screen(said: str) -> None:
+    """On a terminal by the page, where it does not fit."""
+    if _is_terminal() and said.count("\n") + 2 > shutil.get_terminal_size().lines:
+        click.echo_via_pager(said)
+    else:
+        click.echo(said)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+# --- leaving out
+
+
+def ignore(config: Config, words: Sequence[str], because: str, talker: Talker) -> None:
+    """Leave problems out of the list until their records change; what waits for them goes with them."""
+
+    def change(store: Store, chosen: tuple[int, ...]) -> None:
+        store.problems.ignore(chosen, because)
+
+    _change(config, words, talker, change, "ignored_now", ignored=False)
+
+
+def unignore(config: Config, words: Sequence[str], _: str, talker: Talker) -> None:
+    """Put problems back into the list."""
+
+    def change(store: Store, chosen: tuple[int, ...]) -> None:
+        store.problems.unignore(chosen)
+
+    _change(config, words, talker, change, "unignored_now", ignored=True)
+
+
+def _change(
+    config: Config,
+    words: Sequence[str],
+    talker: Talker,
+    change: Callable[[Store, tuple[int, ...]], None],
+    said: str,
+    ignored: bool,
+) -> None:
+    with _changing(config) as store, store.transaction():
+        before = {row.number: row for row in _rows(store, config.language, ignored)}
+        both = [*before, *(row.number for row in _rows(store, config.language, not ignored))]
+        chosen = numbers(words, list(before) if ignored else both)
+        waiting = set(before) - set(chosen)
+        change(store, chosen)
+        store.problems.follow_parents()
+        left = {row.number for row in _rows(store, config.language, ignored)}
+        after = {row.number: row for row in _rows(store, config.language, not ignored)}
+    if talker.as_json:
+        return
+    for number in chosen:
+        row = before.get(number) or after[number]
+        click.echo(phrase("words", said, config.language, id=number, what=row.texts()[0]))
+    for number in sorted(waiting - left):
+        name = "ignored_too" if not ignored else "unignored_now"
+        what = before[number].texts()[0]
+        click.echo(phrase("words", name, config.language, ids=number, id=number, what=what), err=not ignored)
+
+
+# --- trying again
+
+
+def retry(config: Config, words: Sequence[str], talker: Talker) -> int:
+    """Handle the records of these problems now, or of all, and say of each what became of it; returns the exit code."""
     from avsync.commands import run as launch
 
     claim(config.state_dir)
-    chosen = [one for one in _problems(config) if which in ("all", str(one.number))]
-    if not chosen and which != "all":
-        raise ConfigError("no_such_problem", id=which)
-    flows = tuple(dict.fromkeys(one.about.flow for one in chosen)) or FLOWS
-    everything = not chosen or any(one.about.kind == "flow" for one in chosen)  # it may hold up records of any name
-    only = None if everything else frozenset(one.about.record.upper() for one in chosen)
-    return launch.run(config, talker, flows=flows, command="errors --retry", only=only)
+    everything = list(words) == [ALL]
+    with _looking(config) as store:
+        there = _rows(store, config.language)
+        before = {row.number: row for row in (there if everything else [*there, *_rows(store, config.language, True)])}
+    chosen = [before[one] for one in (before if everything else numbers(words, list(before)))]
+    problems = [one for row in chosen for one in row.problems]
+    flows = tuple(flow for flow in FLOWS if flow in {one.about.flow for one in problems}) or FLOWS
+    # what stopped a whole flow may hold up records of any name
+    any_name = everything or any(one.about.kind == "flow" for one in problems)
+    only = None if any_name else frozenset(one.about.record.upper() for one in problems)
+    code = launch.run(config, talker, flows=flows, command="errors --retry", only=only)
+    with _looking(config) as store:
+        after = {row.number: row for row in _rows(store, config.language)}
+    left = [row for row in chosen if row.number in after]
+    if not talker.as_json:
+        _say_what_became(chosen, after, config.language)
+    return 0 if code == 1 and chosen and not left and not everything else code
 
 
-def status(config: Config, talker: Talker) -> None:
-    """How things stand. Needs no right to write anything."""
-    with db.in_words(config.state_dir):
-        base = db.open_for_reading(config.state_dir)
-        store = Store(base if base is not None else db.open_copy(config.state_dir))
-        shape = report.status_json(store, _token(config))
-    talker.say(report.status_table(shape, config.language), shape)
-
-
-def _token(config: Config) -> dict[str, Any]:
-    """Whether there is a login, without opening the token for writing or showing any of it."""
-    try:
-        token = json.loads(config.token_path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {"present": os.path.exists(config.token_path), "expires_at": None}
-    found = token if isinstance(token, dict) else {}
-    return {"present": bool(found.get("access_token")), "expires_at": _moment(found.get("expires_at"))}
-
-
-def _moment(seconds: object) -> str | None:
-    if not isinstance(seconds, (int, float)):
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return None
+def _say_what_became(chosen: Sequence[Row], after: dict[int, Row], language: str) -> None:
+    for row in chosen:
+        if row.number not in after:
+            click.echo(phrase("words", "solved_now", language, id=row.number, what=row.texts()[0]))
+    left = [after[row.number] for row in chosen if row.number in after]
+    if left:
+        click.echo(cards.shown(left, language, datetime.now(UTC), cards.width()))

@@ -19,6 +19,7 @@ import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Empty, SimpleQueue
 from socketserver import TCPServer
@@ -29,11 +30,15 @@ from tabulate import tabulate
 
 from avsync.commands import connect
 from avsync.config.settings import Config
-from avsync.errors import LoginNeeded, TryLater
+from avsync.errors import AvsyncError, LoginNeeded, TryLater
 from avsync.messages.texts import phrase
+from avsync.records.values import format_utc
 from avsync.services.accountview.client import company_code, pick_company
 from avsync.services.accountview.grant import InvalidGrant, TokenService, authorization_url
+from avsync.state.db import FILE_NAME, in_words, open_for_writing
 from avsync.state.folder import claim
+from avsync.state.incidents import LOGIN, Moment
+from avsync.state.store import Store
 from avsync.state.tokens import TokenFile
 
 PAGE = """<!doctype html><html lang="{language}"><meta charset="utf-8"><title>avsync</title>
@@ -208,8 +213,8 @@ def run(
     pkce: bool = False,
     open_browser: Callable[[str], Any] = open_in_browser,
     timeout: float = 300,
-) -> None:
-    """Log in, list the companies and say which one the config names.
+) -> tuple[str, str]:
+    """Log in, list the companies and say which one the config names; returns its code and name.
 
     Errors: those of `log_in`, ConfigError("company_unknown").
     """
@@ -217,8 +222,22 @@ def run(
            timeout=timeout)  # fmt: skip
     companies = connect.accountview(config).companies()
     show_companies(companies, config.language, echo)
+    _remember(config)
     code, name = _named(pick_company(companies, config.company))
     echo(phrase("login", "chosen", config.language, code=code, name=name))
+    return code, name
+
+
+def _remember(config: Config) -> None:
+    """AccountView took the login, so one that was lost is there again; the next run says so. A state that cannot be
+    opened shows then."""
+    if (config.state_dir / FILE_NAME).exists():
+        with suppress(AvsyncError), in_words(config.state_dir):
+            store = Store(open_for_writing(config.state_dir))
+            with store.transaction():
+                lost = [one for one in store.incidents.open() if (one.sort, one.service) == (LOGIN, "AccountView")]
+                store.incidents.end(lost, Moment(format_utc(datetime.now(UTC))))
+            store.close()
 
 
 def show_companies(companies: list[dict[str, Any]], language: str, echo: Callable[[str], None]) -> None:

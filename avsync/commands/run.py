@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from avsync.commands import connect, report
+from avsync.commands import connect, history, logs, news
+from avsync.commands.progress import bars
 from avsync.config.settings import Config
-from avsync.errors import OutOfTime
+from avsync.errors import AvsyncError, OutOfTime
 from avsync.messages import texts as problems
-from avsync.messages.texts import word
 from avsync.records.registry import FLOWS
-from avsync.records.values import AMSTERDAM, format_utc
+from avsync.records.values import format_utc
 from avsync.state import db
+from avsync.state.events import Event
 from avsync.state.folder import claim
-from avsync.state.lock import Holder, RunLock
+from avsync.state.lock import Holder, RunLock, holder_now
 from avsync.state.store import Store
 from avsync.sync.recover import look_back
 from avsync.sync.run import run as do_run
 from avsync.sync.session import Result, Session
 
+if TYPE_CHECKING:
+    from avsync.commands.alarm import Alarm
+
+log = logging.getLogger("avsync.run")
 STUCK_AFTER = 3600  # seconds
 
 
@@ -87,49 +93,93 @@ def run(
     full: bool = False,
     force: bool = False,
     dry: bool = False,
-    only: frozenset[str] | None = None,
+    only: frozenset[str] | str | None = None,
+    after_restore: bool = False,
 ) -> int:
-    """Do the run and print what came of it; returns the exit code."""
+    """Do the run and print what came of it; returns the exit code. `only`: ids, or what a person typed."""
     asked: dict[str, Any] = {"flows": flows, "command": command, "full": full, "force": force, "dry": dry, "only": only}
+    if isinstance(only, str):
+        asked |= {"only": frozenset({only.upper()}), "asked": only}
+    if dry or config.notify is None:
+        return _start(config, talker, asked, None, after_restore)
+    from avsync.commands.alarm import Alarm
+
+    alarm = Alarm(config)
+    try:
+        return _start(config, talker, asked, alarm, after_restore)
+    except AvsyncError as error:  # it never came to a run, or fell out of one
+        alarm.end(error.exit_code, " ".join(problems.text(error.code, config.language, error.params)))
+        raise
+
+
+def _start(config: Config, talker: Talker, asked: dict[str, Any], alarm: Alarm | None, after_restore: bool) -> int:
+    """Take the lock, open the state, run."""
+    flows = asked["flows"]
     claim(config.state_dir)
+    if config.log is not None:
+        from avsync.commands import logfile
+
+        logfile.open_log(config.log)
     if any(getattr(config.flows, flow) != "off" for flow in flows):
         config.accountview.client_secret.reveal()  # needed only once the token has expired: said today, not at night
         config.crafter.api_key.reveal()
     with db.in_words(config.state_dir):
         lock, now = RunLock(config.state_dir), format_utc(datetime.now(UTC))
-        if dry:
+        if asked["dry"]:
             store = Store(db.open_copy(config.state_dir))
-            older, _ = look_back(store, lock.holder(), now)
-            return _with(config, store, talker, **{**asked, "full": full or older})
+            look_back(store, lock.holder(), now, after_restore)
+            return _with(config, store, talker, None, **asked)
         if not lock.take():
-            _say_busy(lock.holder(), config.language)
+            _say_busy(lock.holder(), config.language, talker)
             return 0
         try:
-            lock.write(replace(lock.holder(), pid=os.getpid(), started=now))
+            if alarm is not None:
+                alarm.begin()
+            lock.write(holder_now(lock.holder(), os.getpid()))
             store = Store(db.open_for_writing(config.state_dir))
-            older, holder = look_back(store, lock.holder(), now)
+            holder = look_back(store, lock.holder(), now, after_restore)
             lock.write(holder)
 
             def begun(number: int) -> None:
                 lock.write(replace(holder, run=number))
+                logs.in_run(number)
 
-            return _with(config, store, talker, **{**asked, "full": full or older}, begun=begun)
+            return _with(config, store, talker, alarm, **asked, begun=begun)
         finally:
+            logs.in_run(0)
             lock.release()
 
 
-def _with(config: Config, store: Store, talker: Talker, **asked: Any) -> int:
+def _with(config: Config, store: Store, talker: Talker, alarm: Alarm | None, **asked: Any) -> int:
     try:
-        result = _go(config, store, talker, **asked)
+        session, result = _go(config, store, talker, **asked)
+        found = news.changes(store, config.language)
+        news.tell(result, session, talker, found)
+        if not asked["dry"]:
+            _warn(result, session, alarm, found)
     finally:
         store.close()
-    tell(result, config.language, talker)
     return result.exit
 
 
-def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> Result:
+def _warn(result: Result, session: Session, alarm: Alarm | None, found: news.Changes) -> None:
+    """Those who do not read what a run prints."""
+    if alarm is not None:
+        from avsync.commands.alarm import notices_of
+
+        text = news.counts(found, session.config.language)
+        alarm.end(result.exit, text, notices_of(result, session, found))
+    if session.config.metrics_file is not None:
+        from avsync.commands import metrics
+
+        metrics.write(session.config.metrics_file, result, session)
+
+
+def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> tuple[Session, Result]:
+    if log.isEnabledFor(logging.INFO) and not asked["dry"]:
+        store.events.told = partial(_log_event, config.language)
     budget = Budget(config.budget)
-    with budget.signals(), _progress(talker) as progress:
+    with budget.signals(), bars(not (talker.quiet or talker.as_json), config.language) as progress:
         session = Session(
             config,
             store,
@@ -137,62 +187,25 @@ def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> Result:
             connect.crafter(config, pause=budget.pause, time_left=budget.left),
             lambda: datetime.now(UTC),
             budget.pause,
-            datetime.now(AMSTERDAM).date().isoformat(),
             progress=progress,
             **asked,
         )
         result = do_run(session)
     if budget.interrupted:
         click.echo(" ".join(problems.text("interrupted", config.language, {})), err=True)
-    return result
+    return session, result
 
 
-def _say_busy(holder: Holder, language: str) -> None:
-    age = 0.0
-    if holder.started:
-        age = (datetime.now(UTC) - datetime.fromisoformat(holder.started)).total_seconds()
+def _log_event(language: str, event: Event) -> None:
+    """A line per record that is done, for `-v` and the log."""
+    log.info("%s", history.line(event, language), extra={"event": history.as_json(event, language)})
+
+
+def _say_busy(holder: Holder, language: str, talker: Talker) -> None:
+    age = holder.age() if holder.started else 0.0
     code = "run_stuck" if age > STUCK_AFTER else "run_busy"
     params = {"pid": holder.pid or "?", "minutes": int(age // 60)}
-    click.echo(" ".join(problems.text(code, language, params)), err=True)
-
-
-@contextmanager
-def _progress(talker: Talker) -> Iterator[Callable[[str, int], None]]:
-    """A counter on a terminal, nothing elsewhere."""
-    if talker.quiet or talker.as_json or not sys.stderr.isatty():
-        yield lambda flow, count: None
-        return
-    done: dict[str, int] = {}
-
-    def show(flow: str, count: int) -> None:
-        done[flow] = done.get(flow, 0) + count
-        click.echo("\r" + "  ".join(f"{name}: {number}" for name, number in done.items()), err=True, nl=False)
-
-    yield show
-    if done:
-        click.echo("", err=True)
-
-
-def tell(result: Result, language: str, talker: Talker) -> None:
-    """The totals, and why a flow stopped; nothing new and nobody looking: nothing at all (RULES.md, commands)."""
-    for flow, error in result.errors.items():
-        if error.code == "interrupted":
-            continue  # said once, for the whole run
-        message, hint = problems.text(error.code, language, error.params)
-        click.echo(f"{word(flow, language)}: {message} {hint}", err=True)
-    if result.caution is not None:
-        why = problems.text(result.caution.code, language, result.caution.params)[0]
-        click.echo(" ".join(problems.text("safety_ahead", language, {"why": why})), err=True)
     if talker.as_json:
-        talker.say("", result.as_json())
-    elif result.plan is not None:
-        talker.say(report.plan_table(result.plan, result.skipped, language), None)
-    elif result.errors or _news(result) or (sys.stdout.isatty() and not talker.quiet):
-        talker.say(report.totals_table(result.flows, language), None)
-        if result.exit == 1:
-            click.echo(problems.text("see_errors", language, {})[0])
-
-
-def _news(result: Result) -> bool:
-    busy = ("created", "updated", "adopted", "unknown")
-    return bool(result.new_problems) or any(counts[name] for counts in result.flows.values() for name in busy)
+        talker.say("", {"run": None, "exit": 0, "flows": {}, "requests": {}, "incidents": [], "busy": params})
+    elif not talker.quiet:
+        click.echo(" ".join(problems.text(code, language, params)), err=True)

@@ -55,6 +55,14 @@ def write(path: Path, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> No
         raise ConfigError("config_not_written", path=str(path), detail=error.strerror or str(error)) from None
 
 
+def csv_text(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """What a .csv holds, for those who print it."""
+    file = io.StringIO(newline="")
+    table = ([_guarded(_clean(cell)) for cell in row] for row in (heads, *rows))
+    csv.writer(file, delimiter=";").writerows(table)
+    return f"\ufeff{file.getvalue()}"
+
+
 def read(path: Path) -> list[list[str]]:
     """The rows of a .csv (whatever its delimiter and alphabet) or of the first sheet of an .xlsx; empty ones left out.
 

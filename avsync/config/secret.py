@@ -141,6 +141,29 @@ class CrafterKey(Secret):
     key: ClassVar[str] = "crafter.api_key"
 
 
+class Address(Secret):
+    """Where somebody is warned. It may hold a password, so it stands in the config itself only where it need not be
+    kept secret."""
+
+    key: ClassVar[str] = "notify"
+    plain: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written(cls, data: object) -> object:
+        return {"plain": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Address:
+        if [self.plain, self.env, self.file, self.command].count(None) != 3:
+            raise PydanticCustomError("secret_form", "exactly one source")
+        return self
+
+    def reveal(self) -> str:
+        """The address itself; errors as of any secret."""
+        return self.plain if self.plain is not None else super().reveal()
+
+
 class HomeUnknown(ValueError):
     """`~` stands for a folder that nobody knows: HOME is not set, and this user is in no list."""
 

@@ -7,18 +7,19 @@ where they are until `reveal`.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import pydantic
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from avsync.config.mistakes import explain, keys_of, language_of, read
-from avsync.config.secret import AccountViewSecret, CrafterKey, HomeUnknown, expanded
+from avsync.config.secret import AccountViewSecret, Address, CrafterKey, HomeUnknown, expanded
 from avsync.errors import ConfigError
 from avsync.services.urls import problem_with_redirect, problem_with_url
 
@@ -56,6 +57,16 @@ def _redirect(value: str) -> str:
     if problem := problem_with_redirect(value):
         raise PydanticCustomError(problem, "redirect")
     return value  # byte-identical in both legs (AccountView contract 1)
+
+
+def _words(value: Any) -> Any:
+    """A command, as the words that it consists of."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return shlex.split(value) or value
+    except ValueError:
+        raise PydanticCustomError("secret_command", "cannot be split into words") from None
 
 
 def _folder(value: Any, info: pydantic.ValidationInfo) -> Any:
@@ -145,6 +156,39 @@ class Safety(Section):
     max_share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.3
 
 
+class LogConfig(Section):
+    """Where the log goes besides stderr: a file, or the syslog (true: this machine's; else a socket or host:port)."""
+
+    file: Folder | None = None
+    syslog: bool | Code | None = None
+    format: Literal["text", "json"] = "text"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> LogConfig:
+        if (self.file is None) == (not self.syslog):
+            raise PydanticCustomError("log_form", "one place")
+        return self
+
+    @property
+    def address(self) -> str | tuple[str, int]:
+        """The syslog's: a socket, or a host with its port."""
+        name = "/dev/log" if self.syslog is True else str(self.syslog)
+        host, _, port = name.rpartition(":")
+        return (host, int(port)) if host and port.isdigit() and not name.startswith("/") else name
+
+
+Event = Literal["login_needed", "safety", "outage", "new_problems", "recovered"]
+
+
+class NotifyConfig(Section):
+    """Who is warned, and of what."""
+
+    command: Annotated[list[Code], BeforeValidator(_words)] = []
+    ping_url: Address | None = None
+    urls: list[Address] = []
+    on: list[Event] = list(get_args(Event))
+
+
 class Config(Section):
     """The whole file."""
 
@@ -162,6 +206,9 @@ class Config(Section):
     full_every: Wait = 86_400.0
     settle_grace: Wait = 120.0
     safety: Safety = Safety()
+    log: LogConfig | None = None
+    notify: NotifyConfig | None = None
+    metrics_file: Folder | None = None
 
     @property
     def token_path(self) -> Path:

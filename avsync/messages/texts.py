@@ -10,16 +10,26 @@ that something is wrong must never itself go wrong.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import yaml
 
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST = 300
 _LISTS = ("mistakes", "missing")  # parameters that are lines of our own
+_MAY_BEGIN = ("field", "this", "parent_kind")  # what a sentence may begin with: {Field}
+_QUANTITIES = ("quantity", "rounded")
+_SYSTEMS = {"accountview": "AccountView", "crafter": "Crafter"}
+_UNITS = (("w", 7 * 86400), ("d", 86400), ("h", 3600), ("m", 60))
+_GAP = re.compile(r"\{([\w/]+)(?::(\w+))?\}")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d\Z")
+_PAIRS = ("changes", "differences")  # and those that are lists of a field and two values
 
 
 @cache
@@ -67,13 +77,46 @@ def severity(code: str) -> str:
     return str(row(code)["severity"])
 
 
-def text(code: str, language: str, params: Mapping[str, Any]) -> tuple[str, str]:
-    """(sentence, next step) in a language, with what was filled in cut to a readable length."""
-    shown = _Params({name: _shown(name, value, language) for name, value in params.items()})
+def who(code: str, side: str = "") -> str:
+    """Who must act; for some that follows from the side on which the value stands (behaviour 49)."""
+    found = str(row(code)["who"])
+    return found if found != "side" else "bookkeeper" if side == "accountview" else "planner"
+
+
+def text(
+    code: str, language: str, params: Mapping[str, Any], kind: str = "", side: str = "", number: int = 0
+) -> tuple[str, str]:
+    """(sentence, next step) in a language, with what was filled in cut to a readable length; of a problem also which
+    kind of record it is of, on which side, and its number."""
+    shown = _Params({name: _shown(name, value, language, kind) for name, value in params.items()})
     if "parent_name" in params:
         shown["parent_name"] = _behind(params["parent_name"], params.get("parent"))
-    sentence, step = row(code)["en" if language == "en" else "nl"]
+    if kind:
+        shown |= {"this": _this(kind, side, language), "id": number, "system": _SYSTEMS.get(side, "")}
+    shown |= {name[0].upper() + name[1:]: upper(str(shown[name])) for name in _MAY_BEGIN if name in shown}
+    found = row(code)
+    for name, variant in found.get("without", {}).items():
+        found = variant if params.get(name) in (None, "", "-") else found
+    sentence, step = found["en" if language == "en" else "nl"]
     return sentence.format_map(shown), step.format_map(shown)
+
+
+def upper(sentence: str) -> str:
+    """With a capital at its beginning."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _this(kind: str, side: str, language: str) -> str:
+    name = f"this_{kind}_{side}"
+    return word(name if known(name) else f"this_{kind}" if known(f"this_{kind}") else "this", language)
+
+
+def field_name(name: str, language: str, kind: str = "") -> str:
+    """A field as the screens call it, with its article."""
+    for found in (f"{kind}.{name}", name):
+        if known(found, "fields"):
+            return phrase("fields", found, language)
+    return name.replace("_", " ")
 
 
 def common(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -83,11 +126,51 @@ def common(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {name: value if all(one.get(name) == value for one in others) else "…" for name, value in first.items()}
 
 
-def _shown(name: str, value: object, language: str) -> str:
+def _shown(name: str, value: object, language: str, kind: str) -> str:
     """Kinds and fields by the words people use for them; lists of ours keep their lines."""
-    if name in ("field", "parent_kind") and isinstance(value, str):
+    if name == "field" and isinstance(value, str):
+        return field_name(value, language, kind)
+    if name in ("parent_kind", "part", "side") and isinstance(value, str):
         value = word(value, language)
+    if name == "found" and isinstance(value, str):
+        return _found(value, language)
+    if name == "message":
+        value = str(value or "").rstrip(". ")  # the sentence has one of its own
+    if name == "detail" and isinstance(value, str) and language != "en":
+        value = in_dutch(value)
+    if isinstance(value, str) and (name in _QUANTITIES or _DAY.match(value)):
+        return written(value, "number" if name in _QUANTITIES else "day", language)
+    if name in _PAIRS and isinstance(value, list):
+        return "; ".join(_pair(name, one, language) for one in value)
     return str(value) if name in _LISTS else _short("-" if value is None or value == "" else value)
+
+
+def _found(value: str, language: str) -> str:
+    """What stood there: its text, or in words what was wrong with it."""
+    value = value.replace("T00:00:00", "")
+    if value[:1] in "'\"" and len(value) > 1:
+        return f"“{_short(value[1:-1] if value[-1:] == value[:1] else value[1:])}”"
+    count, _, what = value.partition(" ")
+    if count.isdigit() and what == "characters":
+        return phrase("words", "found_characters", language, count=count)
+    name = f"found_{value.replace(' ', '_')}"
+    return word(name, language) if known(name) else f"“{_short(value)}”"
+
+
+def _pair(name: str, pair: object, language: str) -> str:
+    """A field with two values: what it was and is, or what it is on either side."""
+    field, one, two = pair if isinstance(pair, (list, tuple)) and len(pair) == 3 else (str(pair), None, None)
+    first, second = (_short("-" if value in (None, "") else value) for value in (one, two))
+    return phrase(
+        "words", f"pair_of_{name}", language, field=field_name(str(field), language), first=first, second=second
+    )
+
+
+def in_dutch(said: str) -> str:
+    """What a machine said in English, as far as it is known."""
+    for english in sorted(_read("details"), key=len, reverse=True):
+        said = re.sub(rf"(?<!\w){re.escape(english)}(?!\w)", _read("details")[english], said)
+    return said
 
 
 def _behind(name: object, key: object) -> str:
@@ -97,11 +180,95 @@ def _behind(name: object, key: object) -> str:
 
 def _short(value: object) -> str:
     """Data stays on its line and moves no cursor."""
-    shown = "".join(char if char.isprintable() else " " for char in str(value)[: _LONGEST + 1])
+    shown = str(value)[: _LONGEST + 1]
+    if not shown.isprintable():
+        shown = "".join(char if char.isprintable() else " " for char in shown)
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
 
 
-def about(language: str, kind: str, key: str, name: str) -> str:
-    """A record as a sentence starts with it: its kind, number and name."""
-    named = f" ({name})" if name and name != key else ""
-    return f"{word(kind, language).capitalize()} {key}{named}"
+# --- records
+
+
+def called(language: str, kind: str, key: str, name: str, facts: Mapping[str, str], short: bool = False) -> str:
+    """What people call a record, without its kind: `WB00023 (26900001), Ketel`; `short` where many stand together."""
+    if not known(kind, "records"):
+        return f"{key} ({name})" if key and name and name != key else key or name
+    said: list[str] = []
+    values = {**facts, "key": key, "name": name}
+    pieces = _read("records")[kind]["short" if short else "whole"][language == "en"]
+    return "".join(_piece(one, values, said, language) for one in pieces)
+
+
+def _piece(piece: str, values: Mapping[str, str], said: list[str], language: str) -> str:
+    """A piece with its gaps filled, empty when nothing fills them but what was said already."""
+    found: list[str] = []
+
+    def fill(gap: re.Match[str]) -> str:
+        value = next(filter(None, (values.get(name) for name in gap[1].split("/"))), "")
+        found.append(value)
+        return written(value, gap[2] or "", language)
+
+    shown = _GAP.sub(fill, piece)
+    if not any(value and value not in said for value in found):
+        return ""
+    said += found
+    return shown if len(said) > len(found) else shown.lstrip(", ")
+
+
+def written(value: str, how: str, language: str) -> str:
+    """A canonical value as people write it: a `day`, the same short as a `date`, a `number`, a `word` of the table."""
+    if how == "word":
+        return word(value, language)
+    if how == "number":
+        return value if language == "en" else value.replace(".", ",")
+    if how in ("day", "date") and _DAY.match(value):
+        year, month, day = (int(part) for part in value.split("-"))
+        name = word(f"month_{month}", language)
+        if how == "day":
+            return f"{day} {name} {year}"
+        return f"{day} {name[:3]} {year}" if language == "en" else f"{day}-{month}-{year}"
+    return _short(value)
+
+
+def several(language: str, kinds: Collection[tuple[str, str]], count: int) -> str:
+    """How many records, of these kinds and sides: by their name when it is one."""
+    names = {name if known(name) else f"several_{kind}" for kind, side in kinds for name in [f"several_{kind}_{side}"]}
+    name = names.pop() if len(names) == 1 else ""
+    return phrase("words", name if known(name) else "several", language, count=count)
+
+
+def stamp(utc: str) -> str:
+    """A UTC moment as a spreadsheet in the Netherlands takes it for one."""
+    return f"{datetime.fromisoformat(utc).astimezone(_here()):%d-%m-%Y %H:%M}"
+
+
+def moment(language: str, utc: str) -> str:
+    """A UTC moment as the clock in the Netherlands showed it."""
+    local = datetime.fromisoformat(utc).astimezone(_here())
+    return f"{written(local.date().isoformat(), 'day', language)} {local:%H:%M}"
+
+
+def age(language: str, utc: str, now: datetime) -> str:
+    """How long ago a UTC moment was, in the largest unit that fits."""
+    seconds = (now - datetime.fromisoformat(utc)).total_seconds()
+    for unit, length in _UNITS:
+        if seconds >= length:
+            count = int(seconds // length)
+            return phrase("words", f"age_{unit}" if count > 1 else f"age_1_{unit}", language, count=count)
+    return word("age_now", language)
+
+
+@cache
+def _here() -> ZoneInfo:
+    return ZoneInfo("Europe/Amsterdam")
+
+
+def about(language: str, kind: str, side: str, named: str) -> str:
+    """A record as a sentence starts with it: its kind, and what people call it."""
+    return upper(f"{kind_word(language, kind, side)} {named}".strip())
+
+
+def kind_word(language: str, kind: str, side: str) -> str:
+    """What a kind is called, which may depend on the side."""
+    name = f"{kind}_{side}"
+    return word(name if known(name) else kind, language)

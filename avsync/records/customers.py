@@ -7,7 +7,7 @@ postal address the visiting address is the main location. A location keeps the i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,10 +30,12 @@ from avsync.records.kind import (
     Value,
     Verdict,
     Versions,
+    by_number,
     fitted,
+    in_order,
     key_across,
 )
-from avsync.records.match import other_mail, other_person, other_phone, share_a_word
+from avsync.records.match import other_house_number, other_mail, other_person, other_phone, share_a_word
 from avsync.records.values import (
     ACCOUNTVIEW,
     AMSTERDAM,
@@ -130,24 +132,55 @@ def _hold(customer: Record, known: Known) -> None:
 
 
 def _match_customer(record: Record, look: Look, known: Known) -> Match:
-    """By number, else by name: then it must be the only one from either side (behaviour 6)."""
-    by_key = look("customer", other(record.side), "key", record.key) if record.key else []
-    if by_key:
-        return Match(tuple(by_key), "number")
+    """By number, else by name: the only one from either side, and nothing may contradict it (behaviour 6)."""
+    numbered = by_number(record, look)
+    if numbered:
+        return Match(numbered, "number", against=_other_name(*in_order(record, numbered[0])))
     found = _by_name(record, look)
     rivals = [one for one in _by_name(found[0], look) if one.id != record.id] if len(found) == 1 else []
-    return Match((*found, *rivals), "name")
+    against = _other_address(*in_order(record, found[0]), look) if found else None
+    return Match((*found, *rivals), "name", against=against)
 
 
 def _by_name(record: Record, look: Look) -> list[Record]:
-    """Same name and a postal code in common, where Crafter's has no number."""
+    """Same name and a postal code in common, where Crafter's has no number and AccountView's stands on no other."""
     found = []
     for one in look("customer", other(record.side), "alike", record.alike):
-        customer, address = (record, one) if record.side == ACCOUNTVIEW else (one, record)
+        customer, address = in_order(record, one)
         places = look("location", CRAFTER, "owner", address.id)
-        if not address.fields["number"] and _postal_codes(customer) & _codes_of(places):
+        free = not address.fields["number"] and not look("customer", CRAFTER, "key", customer.key)
+        if free and _postal_codes(customer) & _codes_of(places):
             found.append(one)
     return found
+
+
+def _other_name(customer: Record, klant: Record) -> Refuse | None:
+    """A number that was mistyped names somebody else."""
+    if share_a_word(customer.name, klant.name):
+        return None
+    return Refuse("same_customer_by_number", number=customer.key, accountview=customer.name, crafter=klant.name)
+
+
+def _other_address(customer: Record, klant: Record, look: Look) -> Refuse | None:
+    """Two of one name at one postal code may be neighbours, or father and son."""
+    differences = _other_house(customer, look("location", CRAFTER, "owner", klant.id))
+    mail, phone = ((customer.fields[name], klant.fields[name]) for name in ("email", "phone"))
+    if other_mail(*mail) and other_phone(*phone):
+        differences += [("email", *mail), ("phone", *phone)]
+    return Refuse("same_customer_by_name", number=customer.key, differences=differences) if differences else None
+
+
+def _other_house(customer: Record, places: Iterable[Record]) -> list[tuple[str, Canonical, Canonical]]:
+    """The streets, where no two addresses of one postal code can be the same house."""
+    addresses = [(customer.fields[one["street"]], customer.fields[one["postal_code"]]) for one in _ADDRESS.values()]
+    pairs = [
+        (street, place.fields["street"])
+        for street, code in addresses
+        for place in places
+        if code and squeeze(code) == squeeze(place.fields["postal_code"])
+    ]
+    others = [("house_number", *pair) for pair in pairs if other_house_number(*pair)]
+    return others[:1] if len(others) == len(pairs) else []
 
 
 def _new_customer(side: Side, record: Record, known: Known) -> dict[str, Value]:
@@ -252,7 +285,9 @@ CUSTOMER = Kind(
         Field("name", needed=(ACCOUNTVIEW, CRAFTER)),
         Field("phone", "bare"),
         Field("email", "bare"),
+        Field("street", crafter=None, merged=False),
         Field("postal_code", "code", crafter=None, merged=False),
+        Field("postal_street", crafter=None, merged=False),
         Field("postal_postal_code", "code", crafter=None, merged=False),
         Field("addressed", "flag", accountview=None, crafter=None, merged=False),
         Field("created_at", "moment", crafter=None, merged=False),
@@ -297,10 +332,16 @@ def _location_fate(record: Record, policy: Policy) -> Fate:
 def _location_asks(record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
     """Whether the customer of Crafter's location has an address in AccountView, or had one."""
     if record.side == CRAFTER and link is None:
-        number = known.ref("customer", CRAFTER, record.owner).accountview
+        number = _linked_number(record, known)
         if number:
             yield Ask("record", "customer", ACCOUNTVIEW, number)
             yield from (Ask("link", "location", ACCOUNTVIEW, f"{number}:{which}") for which in _ADDRESS)
+
+
+def _linked_number(place: Record, known: Known) -> str:
+    """The number of the customer whose location it is, empty while that is not linked."""
+    customer = known.ref("customer", CRAFTER, place.owner)
+    return customer.accountview if customer.state == "linked" else ""
 
 
 def _first_address(record: Record, known: Known) -> Record | None:
@@ -308,11 +349,11 @@ def _first_address(record: Record, known: Known) -> Record | None:
     7). One that was taken away there is not sent again."""
     if record.side == ACCOUNTVIEW or _vacant(record.fields):
         return None
-    customer = known.ref("customer", CRAFTER, record.owner)
-    there = known.of("record", "customer", ACCOUNTVIEW, customer.accountview).here
-    if customer.state != "linked" or there is None or there.fields.get("addressed") != "false":
+    number = _linked_number(record, known)
+    there = known.of("record", "customer", ACCOUNTVIEW, number).here
+    if there is None or there.fields.get("addressed") != "false":
         return None
-    ids = {which: f"{customer.accountview}:{which}" for which in _ADDRESS}
+    ids = {which: f"{number}:{which}" for which in _ADDRESS}
     marks = {which: crafter_reference(known.policy.company, "location", identity) for which, identity in ids.items()}
     if record.reference in marks.values() or any(
         known.of("link", "location", ACCOUNTVIEW, one).link for one in ids.values()
@@ -324,23 +365,37 @@ def _first_address(record: Record, known: Known) -> Record | None:
 
 
 def _match_location(record: Record, look: Look, known: Known) -> Match:
-    """The main location with the main location; another, or one not main there yet, by street and postal code."""
+    """By street and postal code; of those left over the main one with the main one (behaviour 6)."""
     if record.side == CRAFTER:
         return _match_main(record, look, known)
     free = _of_the_same_customer(record, look, known)
-    if record.fields["main"] == "true":
-        main = [one for one in free if one.fields["main"] == "true"]
-        if main:
-            return Match(tuple(main), "main")
-    there = [one for one in free if one.alike == record.alike and one.fields["main"] != "true"]
-    return Match(tuple(there[:1]), "place")
+    there = [one for one in free if _same_place(record, one)]
+    if there or record.fields["main"] != "true":
+        return Match(tuple(sorted(there, key=lambda one: one.fields["main"] != record.fields["main"])[:1]), "place")
+    others = look(record.kind, ACCOUNTVIEW, "owner", record.owner) if free else []
+    left = [one for one in free if not any(_same_place(other, one) for other in others)]
+    main = [one for one in left if one.fields["main"] == "true" and not _would_mix(record, one)]
+    return Match(tuple(main), "main")
+
+
+def _same_place(one: Record, two: Record) -> bool:
+    """Of two that have neither street nor postal code the city must do."""
+    nameless = one.alike == _NOWHERE and squeeze(one.fields["city"]) != squeeze(two.fields["city"])
+    return one.alike == two.alike and not nameless
+
+
+def _would_mix(one: Record, two: Record) -> bool:
+    """Whether the one would be completed with parts of another address: then it stays a location by itself."""
+    street, code = ((one.fields[name], two.fields[name]) for name in ("street", "postal_code"))
+    elsewhere = other_house_number(*street) or bool(all(code) and squeeze(code[0]) != squeeze(code[1]))
+    return elsewhere and any(two.fields[name] and not one.fields[name] for name in ("street", "postal_code", "city"))
 
 
 def _match_main(record: Record, look: Look, known: Known) -> Match:
     """Where nothing is made in Crafter, its main location meets the main address that says the same."""
     if known.policy.writes(FLOW, CRAFTER):
         return Match()
-    number = known.ref("customer", CRAFTER, record.owner).accountview
+    number = _linked_number(record, known)
     there = look("location", ACCOUNTVIEW, "owner", number) if number else []
     return Match(tuple(one for one in there if one.alike == record.alike and one.fields["main"] == "true"), "place")
 
@@ -368,6 +423,9 @@ def _new_location(side: Side, record: Record, known: Known) -> dict[str, Value]:
         "customer_id": key_across("customer", ACCOUNTVIEW, record.owner, known),
         "is_main": record.fields["main"] == "true",
     }
+
+
+_NOWHERE = "|"
 
 
 def _place(side: Side, fields: Mapping[str, Canonical]) -> str:
@@ -405,15 +463,45 @@ def _contact_fate(record: Record, policy: Policy) -> Fate:
 
 
 def _match_contact(record: Record, look: Look, known: Known) -> Match:
-    """By e-mail, of several that share one by the name as well; else by name."""
-    free = _of_the_same_customer(record, look, known)
-    email = squeeze(record.fields["email"])
-    by_mail = [one for one in free if email and squeeze(one.fields["email"]) == email]
-    named = [one for one in free if record.alike != "|" and one.alike == record.alike]
-    if by_mail:
-        both = [one for one in by_mail if one in named]
-        return Match(tuple(both if len(by_mail) > 1 and both else by_mail), "email")
-    return Match(tuple(named), "name")
+    """By name and e-mail, then by e-mail where the names do not contradict, then by name, each among those that are
+    left. Two of AccountView's who may both be meant are a question, as two of Crafter's are (behaviour 6)."""
+    there = _of_the_same_customer(record, look, known)
+    others = look(record.kind, ACCOUNTVIEW, "owner", record.owner) if there else []
+    here = [record, *(one for one in others if one.id != record.id)]
+    for by, is_same in _MEETINGS.items():
+        pairs = [(one, two) for one in here for two in there if is_same(one, two)]
+        mine = [two for one, two in pairs if one.id == record.id]
+        if mine:
+            rivals = [one for one, two in pairs if two in mine and not _is_twin(one, record)]
+            return Match((*mine, *rivals), by)
+        here = [one for one in here if all(one is not met for met, _ in pairs)]
+        there = [two for two in there if all(two is not met for _, met in pairs)]
+    return Match((), "name")
+
+
+def _is_twin(one: Record, two: Record) -> bool:
+    """The same person entered twice (or one and the same record): which of them is met makes no difference."""
+    return one.alike == two.alike and squeeze(one.fields["email"]) == squeeze(two.fields["email"])
+
+
+def _same_name(one: Record, two: Record) -> bool:
+    return bool(one.alike) and one.alike == two.alike
+
+
+def _same_mail(one: Record, two: Record) -> bool:
+    mail = squeeze(one.fields["email"])
+    return bool(mail) and mail == squeeze(two.fields["email"])
+
+
+def _names(one: Record) -> tuple[Canonical, Canonical]:
+    return one.fields["first_name"], one.fields["last_name"]
+
+
+_MEETINGS: Mapping[str, Callable[[Record, Record], bool]] = {
+    "name and email": lambda one, two: _same_name(one, two) and _same_mail(one, two),
+    "email": lambda one, two: _same_mail(one, two) and not other_person(_names(one), _names(two)),
+    "name": _same_name,
+}
 
 
 def _identity_of_contact(record: Record, link: Link) -> Verdict:
@@ -423,11 +511,8 @@ def _identity_of_contact(record: Record, link: Link) -> Verdict:
     if not told.get("customer") or told["customer"] == now["customer"]:
         return "same"
     mail = told.get("email") and now["email"] and not other_mail(told["email"], now["email"])
-    return "other" if not mail and other_person(_names(told), _names(now)) else "same"
-
-
-def _names(fields: Mapping[str, Canonical]) -> tuple[Canonical, Canonical]:
-    return fields.get("first_name"), fields.get("last_name")
+    before = told.get("first_name"), told.get("last_name")
+    return "other" if not mail and other_person(before, _names(record)) else "same"
 
 
 def _person(side: Side, fields: Mapping[str, Canonical]) -> str:
@@ -446,7 +531,7 @@ CONTACT = Kind(
         Field("phone", "bare"),
         Field("mobile", "bare"),
     ),
-    title=_person, alike=lambda side, fields: f"{squeeze(fields['first_name'])}|{squeeze(fields['last_name'])}",
+    title=_person, alike=lambda side, fields: squeeze(_person(side, fields)),
     fate=_contact_fate, match=_match_contact, identity=_identity_of_contact,
 )  # fmt: skip
 

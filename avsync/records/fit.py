@@ -14,6 +14,7 @@ from anyascii import anyascii
 
 from avsync.records.values import Canonical, decimal_text
 
+_FEW = 5
 _WHITE = re.compile(r"[\n\t]")
 
 
@@ -85,7 +86,8 @@ def _foreign(value: str) -> str:
     if value.isascii():
         return ""
     found = dict.fromkeys(char for char in value if not _encodable(char))
-    return "".join(char if unicodedata.category(char)[0] != "C" else f" U+{ord(char):04X}" for char in found).strip()
+    named = [char if unicodedata.category(char)[0] != "C" else f"U+{ord(char):04X}" for char in found]
+    return ", ".join(named[:_FEW] + ["…"] * (len(named) > _FEW))
 
 
 def _encodable(char: str) -> bool:

@@ -42,7 +42,7 @@ def _fate(record: Record, policy: Policy) -> Fate:
 def _employee(value: Canonical, record: Record, known: Known) -> Translated:
     """The user's Unieke code; a problem with it is the user's, not one of every line."""
     user = known.of("row", "user", CRAFTER, value)
-    about: dict[str, Any] = {"about_kind": "user", "about_id": value, "about_name": user.name or value}
+    about: dict[str, Any] = {"about_kind": "user", "about_id": value, "about_name": user.name}
     if not user.known:
         raise Refuse("user_missing", **about)
     if not user.accountview:
@@ -113,7 +113,8 @@ def _title(side: Side, fields: Mapping[str, Canonical]) -> str:
 
 _WORDS = tuple(DESCRIPTIONS)
 HOUR = Kind(
-    name="hour", flow=FLOW, id="id", known_by=("id",), told_on="hour", marked=False, recent=True,
+    name="hour", flow=FLOW, id="id", facts=("employee", "date", "quantity", "time_code", "project"), told_on="hour",
+    marked=False, recent=True,
     told_first=(("work_order", "work_order"), ("project", "project")),
     made=frozenset({ACCOUNTVIEW}), changed=frozenset({ACCOUNTVIEW}), lists=("employee", "time_code"),
     fields=(
@@ -122,7 +123,7 @@ HOUR = Kind(
         Field("employee", crafter="user_id", list="user", against="employee", needed=(CRAFTER,),
               to_accountview=_employee),
         Field("project", crafter="project_id", ref="project", over=("order", "work_order_id"), to_accountview=_project),
-        Field("description", "free", crafter="kind", needed=(CRAFTER,), to_accountview=_description),
+        Field("description", "free", crafter="kind", only=_WORDS, needed=(CRAFTER,), to_accountview=_description),
         Field("quantity", "quantity", crafter="hours", needed=(CRAFTER,)),
         Field("reference", crafter=None, merged=False),
         Field("work_order", accountview=None, crafter="work_order_id", merged=False),

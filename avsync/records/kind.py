@@ -8,7 +8,7 @@ references, rights and look-ups follow from it; no other module lists kinds or c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
@@ -83,7 +83,7 @@ class Ask(NamedTuple):
 class Answer:
     """What is known of a record: `linked`, `found` (by look-up only), `coming` (its flow will still bring it), `gone`
     (deleted in AccountView), `unclear` (a person must say whether its two halves are still one), `missing`, `several`,
-    `unasked` (this installation has no such list).
+    `unavailable` (AccountView answered with an error, `said`), `unasked` (this installation has no such list).
 
     `there` is the version that a look-up showed on the side across, `here` the one on the asker's side.
     """
@@ -98,6 +98,7 @@ class Answer:
     records: tuple[Record, ...] = ()
     rows: tuple[Row, ...] = ()
     fault: Malformed | None = None
+    said: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def known(self) -> bool:
@@ -117,6 +118,7 @@ class Known:
     answers: Mapping[Ask, Answer] = field(default_factory=dict)
     columns: Callable[[str, str], fit.Column] = field(default=lambda kind, column: fit.Column())
     absent: frozenset[tuple[str, str]] = frozenset()
+    refused: frozenset[Ask] = frozenset()  # what AccountView answered with an error
     now: str = ""
 
     def of(self, what: str, kind: str, side: Side, key: Canonical) -> Answer:
@@ -195,11 +197,15 @@ class Refuse(Exception):  # noqa: N818 - an outcome of planning, not a failure o
 
 
 class WaitFor(Exception):  # noqa: N818 - an outcome of planning, not a failure of the program
-    """What this record refers to is not there yet."""
+    """What this record refers to is not there yet: on `asker`'s side it is `identity`, and people know it by key or
+    name."""
 
-    def __init__(self, kind: str, key: str, name: str = "") -> None:
-        super().__init__(kind, key)
-        self.params = {"parent_kind": kind, "parent": key or name, "parent_name": name}
+    def __init__(self, kind: str, asker: Side, identity: str, key: str, name: str = "") -> None:
+        super().__init__(kind, identity)
+        self.params = {
+            "parent_kind": kind, "parent": key or name, "parent_name": name,
+            "parent_side": asker, "parent_id": identity, "parent_key": key or identity,
+        }  # fmt: skip
         self.side: Side | None = None
 
 
@@ -220,10 +226,19 @@ class Translated:
     leave: bool = False
 
 
+class Change(NamedTuple):
+    """What a first meeting does to a field of one side: it is filled where `old` is None, else replaced. Both values
+    as people read them."""
+
+    field: str
+    old: Canonical
+    new: Canonical
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """One request: `values` in the target's neutral names; `id` (in AccountView the row's key) None creates. `told`
-    holds once it is done.
+    holds once it is done, and only then `remarks` are true; `changes`: what of it comes of a first meeting.
 
     `lines`: what a look-up needs afterwards where the record's details are written, not the record itself. `day`: the
     one it stands under in the books, empty for a record without (behaviour 52).
@@ -238,6 +253,8 @@ class Write:
     counts: Mapping[str, int] = field(default_factory=dict)
     seen: Mapping[str, Canonical] = field(default_factory=dict)  # what an update would replace, as it was planned
     day: str = ""
+    changes: tuple[Change, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,11 +282,13 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a first meeting found, and by what. More than one, or a `question`, is for a person to decide."""
+    """What a first meeting found, and by what (`reference`, `number`, `name`, …). More than one, a `question`, or
+    something that speaks `against` it, is for a person to decide."""
 
     candidates: tuple[Record, ...] = ()
     by: str = ""
     question: str = ""
+    against: Refuse | None = None
 
 
 Versions = Mapping[Side, Record]  # both halves, as read or as last told
@@ -334,6 +353,7 @@ class Kind:
     within: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # one row of AccountView's holds several
     details_of: str = ""  # the kind whose detail rows they are in AccountView
     belongs_to: str = ""  # the field that names its owner
+    facts: tuple[str, ...] = ()  # the fields that tell people which it is, where key and name do not
     told_on: str = ""  # whose tijdlijn its problems belong in: its own, or its owner's
     told_first: tuple[tuple[str, str], ...] = ()  # (whose, field) where rather, if the record names one
     changed_at: bool = True  # AccountView tells when it was changed
@@ -381,6 +401,8 @@ class Kind:
     saved: Callable[[Write, Sequence[Row]], Stored] | None = None
     look_up: Callable[[Mapping[str, Any], Sequence[Row], Link | None], Stored] | None = None
     split: Callable[[Write], list[Write]] | None = None
+    part: Callable[[str], str] | None = None  # how people read one of the details
+    values: Callable[[str], dict[str, Canonical]] | None = None  # what is remembered of one, field by field
 
     @property
     def table(self) -> str:
@@ -400,6 +422,12 @@ class Kind:
     def field(self, name: str) -> Field:
         """The field of that name."""
         return next(one for one in self.fields if one.name == name)
+
+    def blank(self, record: Record) -> frozenset[str]:
+        """The fields of which the record has no value but a stand-in: a project's code where it has no name."""
+        stand_ins = {one.name: one.instead for one in self.fields if one.instead and record.side == ACCOUNTVIEW}
+        told = record.fields
+        return frozenset(name for name, instead in stand_ins.items() if told.get(name) == told.get(instead))
 
     def column(self, wanted: Field, identity: str) -> str | None:
         """The neutral AccountView column of a field; where a row holds several, that depends on which it is."""
@@ -487,11 +515,23 @@ def asks_of(kind: Kind, record: Record, link: Link | None, known: Known) -> Iter
             number = known.of("row", one.list, record.side, value).accountview if one.against else ""
             if number and record.side == CRAFTER:
                 yield Ask("row", one.against, ACCOUNTVIEW, number)
+    if link is not None and any(end.told is None for end in link.end.values()):
+        yield from _asks_of_first_meeting(kind, record)
     start = crafter_reference(known.policy.company, kind.name, "")
     if record.side == CRAFTER and link is None and record.reference.startswith(start):
         yield Ask("record", kind.name, ACCOUNTVIEW, record.reference.removeprefix(start))  # is it still there?
     if kind.asks is not None:
         yield from kind.asks(record, link, known)
+
+
+def _asks_of_first_meeting(kind: Kind, record: Record) -> Iterable[Ask]:
+    """By what name people know what it refers to, wherever the flow may write: it may be replaced, and that is told."""
+    for one in kind.fields:
+        value = record.fields.get(one.name)
+        if value and one.ref and not one.over[0]:
+            yield Ask("link", one.ref, record.side, value)
+        elif value and one.list and not one.over[0]:
+            yield Ask("row", one.list, record.side, value)
 
 
 def named_by_mark(kind: Kind, record: Record, known: Known) -> str:
@@ -508,11 +548,14 @@ def key_across(kind: str, side: Side, key: str, known: Known) -> str:
     found = known.ref(kind, side, key)
     if found.known:
         return found.crafter if side == ACCOUNTVIEW else found.accountview
+    number = found.accountview or (key if side == ACCOUNTVIEW else "")
     if found.state == "gone":
-        raise Refuse("parent_gone", parent_kind=kind, parent=found.accountview or key, parent_name=found.name)
+        raise Refuse(
+            "parent_gone", parent_kind=kind, parent=number or found.name, parent_name=found.name, parent_id=key
+        )
     if found.state == "off":
-        raise Refuse("customer_not_found", parent=found.accountview, parent_name=found.name)
-    raise WaitFor(kind, found.accountview or (key if side == ACCOUNTVIEW else ""), found.name)
+        raise Refuse("customer_not_found", parent=number or found.name, parent_name=found.name, parent_id=key)
+    raise WaitFor(kind, side, key, number, found.name)
 
 
 # --- translating
@@ -533,7 +576,7 @@ def translate(kind: Kind, record: Record, known: Known) -> dict[str, Translated 
                 raise Refuse(one.empty)
             elif one.ref:
                 made[one.name] = Translated(key_across(one.ref, record.side, value, known) if value else None)
-            elif to_crafter or ACCOUNTVIEW not in kind.changed:
+            elif to_crafter:
                 made[one.name] = Translated(value)  # Crafter's fields are wider than AccountView's
             else:
                 made[one.name] = fitted(kind.table, one, one.accountview, value, known)
@@ -571,6 +614,30 @@ def typed(wanted: Field, value: Canonical, side: Side) -> Value:
     return Decimal(value) if wanted.type == "quantity" else value
 
 
+# --- as people know it
+
+
+def spoken(wanted: Field, value: Canonical, side: Side, known: Known) -> str:
+    """A value of a side as people know it: what it refers to by number, code or name; empty when nobody can tell."""
+    if value and wanted.over[0] and value.startswith(f"{wanted.over[0]}:"):
+        behind = known.of("record", wanted.over[0], side, value.partition(":")[2]).here
+        value = behind.fields.get(wanted.name) if behind else None
+    if value and wanted.ref and side == CRAFTER:
+        found = known.ref(wanted.ref, side, value)
+        return found.accountview or found.name
+    if value and wanted.list and side == CRAFTER:
+        return known.of("row", wanted.list, side, value).name
+    return value or ""
+
+
+def known_as(kind: Kind, record: Record, known: Known) -> Record:
+    """With the facts that people know it by."""
+    if not kind.facts:
+        return record
+    told = {name: spoken(kind.field(name), record.fields.get(name), record.side, known) for name in kind.facts}
+    return replace(record, facts={**record.facts, **{name: value for name, value in told.items() if value}})
+
+
 # --- first meeting
 
 
@@ -600,4 +667,17 @@ def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
         return Match()  # it would bear our mark
     if kind.match is not None:
         return kind.match(record, look, known)
-    return Match(tuple(look(kind.name, across, "key", record.key)) if record.key else (), "number")
+    return Match(by_number(record, look), "number")
+
+
+def in_order(one: Record, two: Record) -> tuple[Record, Record]:
+    """Of two halves AccountView's, then Crafter's."""
+    return (one, two) if one.side == ACCOUNTVIEW else (two, one)
+
+
+def by_number(record: Record, look: Look) -> tuple[Record, ...]:
+    """Who bears the same number or code on the side across, and then on the record's own side: one that is not the only
+    one there either."""
+    across = look(record.kind, other(record.side), "key", record.key) if record.key else []
+    here = look(record.kind, record.side, "key", record.key) if across else []
+    return (*across, *(one for one in here if one.id != record.id))

@@ -80,6 +80,12 @@ def _line(identity: str, told: str | None) -> Line:
     return Line(identity, article, amount, description)
 
 
+def _fault(told: str) -> dict[str, str]:
+    """What cannot be read of a line."""
+    name, found, article = told.split("\t")
+    return {"field": name, "found": found, "article": article}
+
+
 # --- reading
 
 
@@ -92,14 +98,15 @@ def _of_the_row(found: list[Record], side: Side, row: Row) -> list[Record]:
     read = dict(_read_line(raw, position) for position, raw in enumerate(lines))
     hidden = ("number", "own_number", "description", "made_at")
     kept = {name: value for name, value in record.fields.items() if name not in hidden}
-    return [replace(record, fields={**read, **kept}, mark="", reference="")]
+    facts = {name: record.fields[name] or "" for name in ("number", "own_number")}
+    return [replace(record, fields={**read, **kept}, mark="", reference="", facts=facts)]
 
 
 def _read_line(raw: object, position: int) -> tuple[str, str]:
     """The line's id, and what it says: of one that is ticked and cannot be read the fault, of one not ticked
     nothing."""
     if not isinstance(raw, dict):
-        return f"#{position}", f"{_FAULT}?"
+        return f"#{position}", f"{_FAULT}lines\t?\t"
     name = str(raw.get("id") or f"#{position}")
     try:
         identity, amount = required(raw.get("id"), "id"), quantity(raw.get("quantity"), "quantity")
@@ -108,7 +115,10 @@ def _read_line(raw: object, position: int) -> tuple[str, str]:
         article = code(bare(raw.get("article_number"), "article_number"), "article_number") or ""
         description = text(raw.get("description"), "description") or ""
     except Malformed as fault:
-        return name, f"{_FAULT}{fault}" if raw.get("checked") is True else _UNTICKED
+        legible = raw.get("article_number")
+        article = legible if isinstance(legible, str) and legible.isprintable() else ""
+        told = "\t".join((fault.field, fault.found, article))
+        return name, f"{_FAULT}{told}" if raw.get("checked") is True else _UNTICKED
     ticked = raw.get("checked") is True
     return identity, f"{_TICKED}{article}\t{amount}\t{description}" if ticked else _UNTICKED
 
@@ -166,7 +176,7 @@ def _plan(record: Record, link: Link | None, known: Known) -> Planned:
     """
     order = known.of("link", "order", CRAFTER, record.id)
     if order.state == "unclear":
-        raise WaitFor("order", order.accountview, order.name)
+        raise WaitFor("order", CRAFTER, record.id, order.accountview, order.name)
     if not order.known and order.state != "gone":
         if record.day < known.policy.start_date:  # older: nothing travels
             return Planned()
@@ -262,7 +272,7 @@ class _Lines:
         there = {line.id: line for line in standing}
         free, work = self._free(standing), _Work()
         for name, fault in self._faulty().items():
-            work.remarks.append(Remark("line_unreadable", {"detail": fault, "slot": name}, again=True))
+            work.remarks.append(Remark("line_unreadable", {**_fault(fault), "slot": name}, again=True))
         for raw in self.ticked():
             line, rounded = self._fitted(raw)
             if line.id not in self.sent:
@@ -440,14 +450,29 @@ def _split(write: Write) -> list[Write]:
     return parts if len(parts) > 1 else []
 
 
+def _fields(told: str) -> dict[str, Canonical]:
+    line = _line("", told)
+    return {"article": line.article, "quantity": line.quantity}
+
+
 def _shown(record: Record, known: Known) -> Record:
     """Under the order's number, also when the work order was read before it had one: people know it by that."""
     order = known.of("link", "order", CRAFTER, record.id)
-    return replace(record, key=order.accountview) if order.accountview[:1].isalnum() else record
+    if not order.accountview[:1].isalnum():
+        return record
+    return replace(record, key=order.accountview, facts={**record.facts, "number": order.accountview})
+
+
+def _part(told: str) -> str:
+    """A ticked line, or one that was sent; nothing of one that is not ticked or cannot be read."""
+    if told.startswith((_UNTICKED, _FAULT)):
+        return ""
+    line = _line("", told.removeprefix(_TICKED))
+    return f"{line.quantity} × {line.article or '-'} {line.description}".rstrip()
 
 
 ORDER_LINE = Kind(
-    name="order_line", flow=FLOW, id="id", known_by=("number", "own_number", "id"), told_on="work_order",
+    name="order_line", flow=FLOW, id="id", known_by=("number", "own_number"), told_on="work_order",
     listed={CRAFTER: "order"}, marked=False, made=frozenset({ACCOUNTVIEW}), changed=frozenset({ACCOUNTVIEW}),
     fields=(
         Field(_STATUS, accountview=None, merged=False),
@@ -457,8 +482,8 @@ ORDER_LINE = Kind(
         Field("made_at", "moment", accountview=None, crafter="created_at", merged=False),
     ),
     title=lambda side, fields: fields["description"] or fields["own_number"] or "", day=MADE_ON, read=_of_the_row,
-    fate=_fate, asks=_asks, plan=_plan, saved=_saved, look_up=_look_up, split=_split, shown=_shown, details_of="order",
-    lists=("article",),
+    fate=_fate, asks=_asks, plan=_plan, saved=_saved, look_up=_look_up, split=_split, part=_part,
+    values=_fields, shown=_shown, details_of="order", lists=("article",),
 )  # fmt: skip
 
 ARTICLE = LookUp("article", ACCOUNTVIEW, key_in("number"), {ACCOUNTVIEW: key_in("number")}, whole=False)

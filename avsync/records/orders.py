@@ -114,7 +114,7 @@ def _project_to_crafter(value: Canonical, record: Record, known: Known) -> Trans
     if found.known:
         return Translated(found.crafter)
     if found.state in ("coming", "unclear"):
-        raise WaitFor("project", value, found.name)
+        raise WaitFor("project", ACCOUNTVIEW, value, value, found.name)
     return Translated(None, Remark("order_project_missing", {"project": value}, again=True))
 
 
@@ -190,8 +190,8 @@ def customers_apart(number: str, versions: Versions, known: Known) -> Refuse | N
     other_number = bool(versions[ACCOUNTVIEW].changed_at) and ours.known and bool(there) and ours.accountview != there
     if not other_link and not other_number:
         return None
-    named = f"{ours.accountview or here} {ours.name}".strip()
-    return Refuse("order_customers_differ", order=number, accountview=f"{there} {theirs.name}".strip(), crafter=named)
+    in_books, in_crafter = f"{there} {theirs.name}".strip(), f"{ours.accountview} {ours.name}".strip()
+    return Refuse("order_customers_differ", order=number, accountview=in_books, crafter=in_crafter)
 
 
 def _apart(versions: Versions, known: Known) -> Refuse | None:
@@ -225,7 +225,7 @@ def _same(record: Record, told: Mapping[str, Any], values: Mapping[str, Any], si
 
 
 ORDER = Kind(
-    name="order", flow=FLOW, known_by=("number", "own_number", "id"), told_on="work_order",
+    name="order", flow=FLOW, known_by=("number", "own_number"), facts=("own_number", "number"), told_on="work_order",
     fields=(
         Field("number", "code", crafter="order_number", owner=ACCOUNTVIEW),
         Field("customer", crafter="customer_id", ref="customer", needed=(CRAFTER,), fixed=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from avsync.records.kind import (
     Answer,
@@ -11,7 +12,9 @@ from avsync.records.kind import (
     Kind,
     Known,
     Link,
+    Look,
     LookUp,
+    Match,
     Policy,
     Refuse,
     Remark,
@@ -20,6 +23,8 @@ from avsync.records.kind import (
     Verdict,
     Versions,
     WaitFor,
+    by_number,
+    in_order,
     key_across,
     key_in,
 )
@@ -35,10 +40,12 @@ def project_code(crafter_id: str, known: Known) -> str:
     if found.known:
         return found.accountview
     if found.state in ("coming", "unclear"):
-        raise WaitFor("project", found.accountview, found.name)
+        raise WaitFor("project", CRAFTER, crafter_id, found.accountview, found.name)
+    named: dict[str, Any] = {"parent": found.accountview or found.name, "parent_name": found.name}
+    named["parent_id"] = crafter_id
     if found.state == "gone":
-        raise Refuse("parent_gone", parent_kind="project", parent=found.accountview, parent_name=found.name)
-    raise Refuse("project_unknown", parent=found.accountview or crafter_id, parent_name=found.name)
+        raise Refuse("parent_gone", parent_kind="project", **named)
+    raise Refuse("project_unknown", **named)
 
 
 # --- types
@@ -110,7 +117,7 @@ def _employee_to_accountview(value: Canonical, record: Record, known: Known) -> 
     found: Answer = known.of("row", "user", CRAFTER, value)
     if found.accountview:
         return Translated(found.accountview)
-    return Translated(None, Remark("employee_without_code", {"employee": found.name or value}, again=True))
+    return Translated(None, Remark("employee_without_code", {"employee": found.name, "employee_id": value}, again=True))
 
 
 _TELLING = ("name", "customer", "start_date")
@@ -159,6 +166,26 @@ def _moved(project: Record, link: Link, beside: Iterable[Record], known: Known) 
     return bool(same) and told.get("start_date") == project.fields["start_date"]
 
 
+def _match(record: Record, look: Look, known: Known) -> Match:
+    """By code; of another customer and under a wholly different name it is another project (behaviour 6)."""
+    found = by_number(record, look)
+    if not found or not _of_another(record, found[0], known) or share_a_word(*map(_own_name, (record, found[0]))):
+        return Match(found, "number")
+    there, here = in_order(record, found[0])
+    against = Refuse("same_project_by_code", project=record.key, accountview=there.name, crafter=here.name)
+    return Match(found, "number", against=against)
+
+
+def _of_another(record: Record, there: Record, known: Known) -> bool:
+    owner, across = known.ref("customer", record.side, record.fields["customer"]), there.fields["customer"]
+    mine = owner.crafter if there.side == CRAFTER else owner.accountview
+    return owner.known and across is not None and mine != across
+
+
+def _own_name(project: Record) -> Canonical:
+    return None if PROJECT.blank(project) else project.name
+
+
 def _new(side: Side, record: Record, known: Known) -> dict[str, Value]:
     status = known.policy.new_project_status
     return {"status": status} if status and side == ACCOUNTVIEW else {}
@@ -180,8 +207,8 @@ PROJECT = Kind(
         Field("status", "code", crafter=None, merged=False,
               used=lambda policy: bool(policy.open_statuses or policy.new_project_status)),
     ),
-    title=lambda side, fields: fields["name"], makeable=_makeable, identity=_identity, question=_question,
-    moved=_moved, asks=_asks, new=_new,
+    title=lambda side, fields: fields["name"], makeable=_makeable, match=_match, identity=_identity,
+    question=_question, moved=_moved, asks=_asks, new=_new,
     configured=lambda policy: [("status", "accountview.new_project_status", policy.new_project_status)],
 )  # fmt: skip
 

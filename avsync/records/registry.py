@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 
 from avsync.records import customers, hours, order_lines, orders, projects
-from avsync.records.kind import Kind, LookUp, Policy
+from avsync.records.kind import Kind, Link, LookUp, Policy
 from avsync.records.rows import Listing
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Side
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Side
 
 KINDS: dict[str, Kind] = {}
 LISTS: dict[str, LookUp] = {}
@@ -47,6 +47,40 @@ def referring(name: str) -> list[tuple[Kind, str]]:
 def children(name: str) -> list[Kind]:
     """Kinds whose records belong to one of this kind."""
     return [kind for kind in KINDS.values() if kind.belongs_to and kind.field(kind.belongs_to).ref == name]
+
+
+def family(name: str) -> list[str]:
+    """The kinds that stand for one thing to people: one, and what is written as details of it."""
+    whole = KINDS[name].details_of or name if name in KINDS else name
+    return [whole, *(kind.name for kind in KINDS.values() if kind.details_of == whole)]
+
+
+def title_of(link: Link) -> str:
+    """What people call a linked record, by what either side told of it."""
+    for side in (CRAFTER, ACCOUNTVIEW):
+        told = link.end[side].told
+        if told:
+            try:
+                return KINDS[link.kind].title(side, _Told(told)) or ""
+            except KeyError:
+                continue
+    return ""
+
+
+class _Told(dict[str, Canonical]):
+    def __missing__(self, name: str) -> None:
+        """A side may have told less than all."""
+        return
+
+
+def part_of(kind: Kind, told: Canonical) -> dict[str, Canonical]:
+    """A detail as it is remembered in a link, field by field; nothing of one that is not."""
+    return kind.values(told) if kind.values is not None and told else {}
+
+
+def with_details() -> set[str]:
+    """The kinds whose records have others as details in AccountView."""
+    return {kind.details_of for kind in KINDS.values()} - {""}
 
 
 def listings() -> Iterator[Listing]:

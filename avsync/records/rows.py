@@ -79,7 +79,7 @@ def _read(kind: Kind, side: Side, row: Row, policy: Policy, which: str, columns:
             raise Malformed(name or one.name, "-")
         fields[one.name] = value
     known_by = (identity if name == "id" else (fields[name] or "").upper() for name in kind.known_by)
-    key = own if side == ACCOUNTVIEW else next(filter(None, known_by), "")
+    key = (own if kind.id != "id" else "") if side == ACCOUNTVIEW else next(filter(None, known_by), "")
     owner, made = fields.get(kind.belongs_to) or "", fields.get(kind.day.get(side, "")) or ""
     return Record(
         kind.name, side, identity, key, kind.title(side, fields) or key, fields, bears or "", mark, owner,
@@ -192,7 +192,7 @@ class Reach:
         if not newest:
             return before_newest, before_since
         since = max(before_since, self._overlap(), _moved(newest, -_LONGEST))
-        return newest, min(since, newest)
+        return newest, min(filter(None, (since, newest, cap)))
 
     def _overlap(self) -> str:
         """The earliest moment whose rows all fit on three quarters of a page; the newest when that alone has more."""

@@ -10,7 +10,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Literal
@@ -45,7 +45,7 @@ class Record:
     `reference` the mark of ours that it bears, `mark` the one that its counterpart bears; `owner` the id of the record
     it belongs to; `alike` the text by which its counterpart is recognised when neither mark nor key tells; `day` what
     start_date is compared with; `absent`: it stands in a row, but is nothing; `fingerprint` that of its row, empty when
-    unknown.
+    unknown; `facts` what else people know it by, in their words.
     """
 
     kind: str
@@ -62,6 +62,7 @@ class Record:
     day: str = ""
     absent: bool = False
     fingerprint: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def text(value: object, name: str) -> Canonical:

@@ -37,6 +37,7 @@ logging.getLogger("urllib3").setLevel(logging.INFO)  # its DEBUG lines show the 
 TRIES = 3
 RESTS = (0.5, 2.0)  # seconds before the second and the third try
 LONGEST_RETRY_AFTER = 60.0
+_NO_TIME = (2000, 9000)  # years outside which a Date header means nothing
 _UNSURE = (408, 425)  # a relay gave up waiting, or took the request for a replay: it may be stored (behaviour 16)
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "avsync"}
 _JSON = {"Content-Type": "application/json; charset=UTF-8"}
@@ -58,11 +59,13 @@ class Flaw(Exception):
 class Page:
     """One answer of a listing: rows under neutral names with raw JSON values, and the server's clock (UTC) with it.
 
-    What came in place of a row is `{"_broken": its text}`.
+    What came in place of a row is `{"_broken": its text}`. `place`: by which this page can be asked for again, empty
+    for the first.
     """
 
     rows: list[dict[str, Any]]
     server_time: datetime | None
+    place: str = ""
 
 
 class Answer:
@@ -166,7 +169,8 @@ class Http:
     """The connections to one service and what it may cost: time-outs, deadlines, the run's budget. Thread-safe.
 
     `base_url`: https, or plain http on a loopback address, else ConfigError. `service` is its name in messages.
-    `connect` and `read` in seconds; `pause` and `time_left` (seconds the run still has) are handed in.
+    `connect` and `read` in seconds; `pause`, `time_left` (seconds the run still has) and `ticks` (seconds that only
+    ever grow) are handed in.
     """
 
     def __init__(
@@ -179,6 +183,7 @@ class Http:
         read: float = 90.0,
         pause: Callable[[float], None] = time.sleep,
         time_left: Callable[[], float] = lambda: math.inf,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         if problem_with_url(base_url):
             raise ConfigError("address_refused", service=service, url=base_url)
@@ -188,13 +193,18 @@ class Http:
         self._host = parts.hostname or ""
         self._base = quote(parts.path.rstrip("/"), safe="/%")
         self._timeouts = (connect, read)
-        self._pause, self._time_left = pause, time_left
+        self._pause, self._time_left, self._ticks = pause, time_left, ticks
+        self._ahead = -math.inf  # how far the service's clock is ahead of the ticks
         self.pace = Pace(concurrency, time_left)
         try:
             self._transport = Transport(base_url, parts.hostname, concurrency)
         except (OSError, ValueError):  # its text may hold a proxy's password
             raise ConfigError("environment_refused", service=service) from None
         self._counting = threading.Lock()
+
+    def time(self) -> datetime | None:
+        """What time (UTC) it is there by its own Date headers, None as long as it has not told."""
+        return datetime.fromtimestamp(self._ahead + self._ticks(), UTC) if self._ahead > -math.inf else None
 
     def get(
         self,
@@ -305,7 +315,16 @@ class Http:
         finally:
             if log.isEnabledFor(logging.DEBUG):
                 log.debug("%s %s: %s, %d ms", method, path, told, 1000 * (time.monotonic() - started))
-        return Answer(status, answered, content)
+        answer = Answer(status, answered, content)
+        self._hear(answer.server_time)
+        return answer
+
+    def _hear(self, told: datetime | None) -> None:
+        """A header knows whole seconds only, and the answer was on its way: the one that is furthest ahead is best."""
+        if told is None or not _NO_TIME[0] < told.year < _NO_TIME[1]:
+            return
+        with self._counting:
+            self._ahead = max(told.timestamp() - self._ticks(), self._ahead)
 
     def _flaw(self, error: HTTPError) -> Flaw:
         return named_fault(error, self._host, self._transport.proxy) or Flaw(detail=_why(error))

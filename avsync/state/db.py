@@ -34,7 +34,7 @@ migrations = Migrations("avsync")
 
 @migrations()
 def first_tables(db: Database) -> None:
-    """Links, the inbox of read versions, intents, problems, timeline entries, watermarks, runs and a small cache."""
+    """Links, the inbox of read versions, intents, problems, timeline entries, events, watermarks, runs, a cache."""
     for statement in _TABLES:
         db.execute(statement)
 
@@ -43,13 +43,14 @@ _TABLES = (
     """CREATE TABLE links (
         id INTEGER PRIMARY KEY, kind TEXT NOT NULL, origin TEXT NOT NULL, adopted INTEGER NOT NULL,
         gone INTEGER NOT NULL, accountview TEXT, accountview_told TEXT, accountview_print TEXT,
-        crafter TEXT, crafter_told TEXT, crafter_print TEXT)""",
+        crafter TEXT, crafter_told TEXT, crafter_print TEXT, lost INTEGER NOT NULL DEFAULT 0)""",
     "CREATE UNIQUE INDEX links_accountview ON links(kind, accountview)",
     "CREATE UNIQUE INDEX links_crafter ON links(kind, crafter)",
     "CREATE INDEX links_owner ON links(kind, json_extract(crafter_told, '$.customer'))"
     " WHERE json_extract(crafter_told, '$.customer') IS NOT NULL",
     "CREATE INDEX links_name ON links(kind, json_extract(accountview_told, '$.name'))"
     " WHERE json_extract(accountview_told, '$.name') IS NOT NULL",
+    "CREATE INDEX links_lost ON links(kind) WHERE lost = 1",
     """CREATE TABLE inbox (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, side TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
         key TEXT NOT NULL, alike TEXT NOT NULL, reference TEXT NOT NULL, mark TEXT NOT NULL, owner TEXT NOT NULL,
@@ -65,14 +66,15 @@ _TABLES = (
         id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, kind TEXT NOT NULL, side TEXT NOT NULL,
         verb TEXT NOT NULL, record_side TEXT NOT NULL, record TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL,
         reference TEXT NOT NULL, detail TEXT NOT NULL, link INTEGER, sent_at TEXT NOT NULL,
-        reason TEXT NOT NULL DEFAULT '')""",
+        counted_from TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', buried INTEGER NOT NULL DEFAULT 0)""",
     "CREATE INDEX intents_record ON intents(kind, record_side, record)",
     """CREATE TABLE problems (
         id INTEGER PRIMARY KEY AUTOINCREMENT, cause TEXT NOT NULL, number INTEGER NOT NULL, flow TEXT NOT NULL,
         kind TEXT NOT NULL, side TEXT NOT NULL, record TEXT NOT NULL, code TEXT NOT NULL, slot TEXT NOT NULL,
-        key TEXT NOT NULL, name TEXT NOT NULL, params TEXT NOT NULL, severity TEXT NOT NULL, entity TEXT NOT NULL,
-        entity_id TEXT NOT NULL, version TEXT NOT NULL, first_seen TEXT NOT NULL, last_seen TEXT NOT NULL,
-        attempts INTEGER NOT NULL, ignored INTEGER NOT NULL DEFAULT 0)""",
+        key TEXT NOT NULL, name TEXT NOT NULL, called TEXT NOT NULL, short TEXT NOT NULL, params TEXT NOT NULL,
+        severity TEXT NOT NULL, entity TEXT NOT NULL, entity_id TEXT NOT NULL, version TEXT NOT NULL,
+        first_seen TEXT NOT NULL, last_seen TEXT NOT NULL, attempts INTEGER NOT NULL,
+        ignored INTEGER NOT NULL DEFAULT 0, because TEXT NOT NULL DEFAULT '')""",
     "CREATE UNIQUE INDEX problems_record ON problems(flow, kind, side, record, code, slot)",
     "CREATE INDEX problems_of ON problems(kind, side, record)",
     "CREATE INDEX problems_cause ON problems(cause) WHERE cause != ''",
@@ -85,9 +87,21 @@ _TABLES = (
     """CREATE TABLE watermarks (
         source TEXT PRIMARY KEY, newest TEXT NOT NULL, since TEXT NOT NULL, full_at TEXT NOT NULL,
         signature TEXT NOT NULL)""",
+    "CREATE TABLE shown (source TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (source, id)) WITHOUT ROWID",
     """CREATE TABLE runs (
         id INTEGER PRIMARY KEY AUTOINCREMENT, command TEXT NOT NULL, started TEXT NOT NULL, finished TEXT,
         exit INTEGER, flows TEXT, requests TEXT)""",
+    """CREATE TABLE events (
+        id INTEGER PRIMARY KEY, run INTEGER NOT NULL, moment TEXT NOT NULL, flow TEXT NOT NULL, kind TEXT NOT NULL,
+        side TEXT NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL, accountview TEXT NOT NULL,
+        crafter TEXT NOT NULL, owner TEXT NOT NULL, detail TEXT NOT NULL)""",
+    """CREATE TABLE incidents (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, sort TEXT NOT NULL, service TEXT NOT NULL, code TEXT NOT NULL,
+        params TEXT NOT NULL, flows TEXT NOT NULL, since TEXT NOT NULL, ours TEXT NOT NULL, theirs TEXT NOT NULL,
+        ended REAL, until TEXT NOT NULL, flaps INTEGER NOT NULL)""",
+    """CREATE TABLE incidents_told (
+        incident INTEGER NOT NULL, channel TEXT NOT NULL, age REAL NOT NULL, over INTEGER NOT NULL,
+        PRIMARY KEY (incident, channel))""",
     "CREATE TABLE flow_state (flow TEXT PRIMARY KEY, last_ok TEXT NOT NULL)",
     "CREATE TABLE cache (key TEXT PRIMARY KEY, value TEXT NOT NULL, fetched_at TEXT NOT NULL)",
 )

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from avsync.records.values import Record, Side, of_other_company
+from avsync.records.values import Record, Side, of_other_company, other
 from avsync.state.db import ONE_STATEMENT
 
 _NAMES = tuple(one.name for one in fields(Record))
@@ -89,9 +89,10 @@ class Inbox:
     def free(
         self, taken: Collection[tuple[Side, str]], company: str, kind: str, side: Side, column: str, value: str
     ) -> list[Record]:
-        """Those of them that no link points at, that are not taken by now, and that bear no other company's mark."""
+        """Those of them that no link joins to another, that are not taken by now, and that bear no other company's
+        mark. One that is to be made again on the side across is free as well."""
         found = [entry.record for entry in self._where(column, kind, side, [value])] if value else []
-        sql = f"SELECT 1 FROM links WHERE kind = ? AND {side} = ?"
+        sql = f"SELECT 1 FROM links WHERE kind = ? AND {side} = ? AND (gone = 1 OR {other(side)} IS NOT NULL)"
         mine = [one for one in found if (side, one.id) not in taken and not of_other_company(one.reference, company)]
         return [one for one in mine if not self.db.execute(sql, [kind, one.id]).fetchone()]
 
@@ -119,6 +120,15 @@ class Inbox:
         """Plan a kept version, or keep a planned one."""
         self.db.execute("UPDATE inbox SET fate = ? WHERE seq = ?", [fate, seq])
 
+    def knows(self, kind: str, known_by: Sequence[str], value: str) -> bool:
+        """Whether a version of this kind is known to people by that value, in upper case: key, id, name, fact or one of
+        these fields."""
+        told = ["key", "id", "json_extract(record, '$.name')", "json_extract(record, '$.facts.own_number')"]
+        told += [f"json_extract(record, '$.fields.{name}')" for name in known_by]
+        condition = " OR ".join(f"upper({one}) = ?" for one in told)
+        sql = f"SELECT 1 FROM inbox WHERE kind = ? AND ({condition}) LIMIT 1"
+        return self.db.execute(sql, [kind, *([value] * len(told))]).fetchone() is not None
+
     def waiting(self, kind: str, side: Side) -> int:
         """How many versions of a kind wait to be planned."""
         sql = "SELECT count(*) FROM inbox WHERE kind = ? AND side = ? AND fate = 'plan'"
@@ -137,10 +147,19 @@ class Inbox:
         knows it: no link, no intent."""
         return self.db.execute(_STRAY, [company, company]).fetchone() is not None
 
-    def drop_unseen(self, kind: str, side: Side) -> None:
-        """After a full listing: versions of records that it did not show are of records that are gone."""
-        sql = "DELETE FROM inbox WHERE kind = ? AND side = ? AND id NOT IN (SELECT id FROM temp.seen)"
-        self.db.execute(sql, [kind, side])
+    def drop_unseen(self, kind: str, side: Side, within: bool, until: int, years: Collection[str] | None) -> None:
+        """After a full listing: versions of records that it did not show are of records that are gone, but for those
+        of which a write is open (behaviour 44), and for those that came later than the version numbered `until`.
+
+        `within`: their rows go by what stands before the colon. `years`: of those dated in others it tells nothing.
+        """
+        row = "substr(id, 1, instr(id, ':') - 1)" if within else "id"
+        sql = (
+            f"DELETE FROM inbox WHERE kind = ? AND side = ? AND seq <= ? AND {row} NOT IN (SELECT id FROM temp.seen)"
+            " AND (? OR substr(json_extract(record, '$.day'), 1, 4) IN (SELECT value FROM json_each(?))) AND NOT EXISTS"
+            " (SELECT 1 FROM intents WHERE intents.kind = inbox.kind AND record_side = side AND record = inbox.id)"
+        )
+        self.db.execute(sql, [kind, side, until, years is None, json.dumps(sorted(years or ()))])
 
 
 def _entry(row: Sequence[Any]) -> Entry:

@@ -11,12 +11,19 @@ from sqlite_utils import Database
 
 from avsync.records.values import Side
 
-_COLUMNS = "kind, side, verb, record_side, record, key, name, reference, detail, link, sent_at, reason, id"
+_COLUMNS = (
+    "kind, side, verb, record_side, record, key, name, reference, detail, link, sent_at, counted_from, reason, buried,"
+    " id"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A write that was announced before it was sent. `record_side` and `record` name the version it was made from."""
+    """A write that was announced before it was sent. `record_side` and `record` name the version it was made from.
+
+    `sent_at` by the clock of its service; its grace time goes from `counted_from`, which may be later. `buried`: the
+    record was deleted since.
+    """
 
     kind: str
     side: Side
@@ -29,7 +36,9 @@ class Intent:
     detail: Mapping[str, Any] = field(default_factory=dict)
     link: int | None = None
     sent_at: str = ""
+    counted_from: str = ""
     reason: str = ""
+    buried: bool = False
     id: int = 0
 
 
@@ -47,10 +56,10 @@ class Intents:
 
     def _announce(self, intent: Intent, run: int) -> int:
         cursor = self.db.execute(
-            f"INSERT INTO intents (run, {_COLUMNS}) VALUES (?{', ?' * 12}, NULL)",
+            f"INSERT INTO intents (run, {_COLUMNS}) VALUES (?{', ?' * 14}, NULL)",
             [run, intent.kind, intent.side, intent.verb, intent.record_side, intent.record, intent.key, intent.name,
              intent.reference, json.dumps(dict(intent.detail), ensure_ascii=False), intent.link, intent.sent_at,
-             intent.reason],
+             intent.counted_from or intent.sent_at, intent.reason, int(intent.buried)],
         )  # fmt: skip
         return int(cursor.lastrowid or 0)
 
@@ -60,12 +69,12 @@ class Intents:
 
     def doubt(self, identity: int, reason: str, gave_up: str = "") -> None:
         """The outcome of this write is unknown until a look-up settles it; its grace time begins at `gave_up`."""
-        sql = "UPDATE intents SET reason = ?, sent_at = max(sent_at, ?) WHERE id = ?"
+        sql = "UPDATE intents SET reason = ?, counted_from = max(counted_from, ?) WHERE id = ?"
         self.db.execute(sql, [reason, gave_up, identity])
 
-    def still_under_way(self, ids: Iterable[int], now: str) -> None:
-        """These writes were announced a while ago and may be sent only now: that counts for their grace time."""
-        self.db.conn.executemany("UPDATE intents SET sent_at = ? WHERE id = ?", [(now, one) for one in ids])
+    def count_from(self, ids: Iterable[int], now: str) -> None:
+        """The grace time of these writes begins now: they may be sent only now, or nobody knows how long ago it was."""
+        self.db.conn.executemany("UPDATE intents SET counted_from = ? WHERE id = ?", [(now, one) for one in ids])
 
     def found(self, identity: int) -> None:
         """A look-up found what this write left, so its outcome is known."""
@@ -75,6 +84,36 @@ class Intents:
         """The write that made this record's counterpart, where a look-up found it."""
         return next(iter(self._select("verb = 'found' AND kind = ? AND record_side = ? AND record = ?",
                                       [kind, side, record])), None)  # fmt: skip
+
+    def announced(self, kind: str, side: Side) -> set[str]:
+        """Records of which a write is open, or was found and not linked yet: they are not dropped for what happens to
+        them meanwhile (behaviour 44)."""
+        sql = "SELECT record FROM intents WHERE kind = ? AND record_side = ?"
+        return {str(row[0]) for row in self.db.execute(sql, [kind, side])}
+
+    def bury(self, kind: str, side: Side, record: str) -> bool:
+        """The record was deleted while a write of it is open; False when there is none."""
+        sql = "UPDATE intents SET buried = 1 WHERE kind = ? AND record_side = ? AND record = ? AND verb != 'update'"
+        return bool(self.db.execute(sql, [kind, side, record]).rowcount)
+
+    def bury_unseen(self, kind: str, side: Side, within: bool) -> None:
+        """The same of all that the last full listing (temp table `seen`) did not show; `within` as in the inbox."""
+        row = "substr(record, 1, instr(record, ':') - 1)" if within else "record"
+        sql = (
+            "UPDATE intents SET buried = 1 WHERE kind = ? AND record_side = ? AND verb != 'update'"
+            f" AND {row} NOT IN (SELECT id FROM temp.seen)"
+        )
+        self.db.execute(sql, [kind, side])
+
+    def unbury(self, kind: str, side: Side, records: Iterable[str]) -> None:
+        """They are there after all."""
+        sql = "UPDATE intents SET buried = 0 WHERE kind = ? AND record_side = ? AND record = ? AND buried = 1"
+        self.db.conn.executemany(sql, [(kind, side, one) for one in records])
+
+    def buried(self, kind: str, side: Side, record: str) -> bool:
+        """Whether it was deleted while a write of it was open."""
+        sql = "SELECT 1 FROM intents WHERE kind = ? AND record_side = ? AND record = ? AND buried = 1"
+        return self.db.execute(sql, [kind, side, record]).fetchone() is not None
 
     def forget_found(self) -> None:
         """Writes that were found have served once their record is linked, or is no longer there."""
@@ -107,4 +146,4 @@ class Intents:
 
 def _intent(row: Sequence[Any]) -> Intent:
     named = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    return Intent(**{**named, "detail": json.loads(named["detail"])})
+    return Intent(**{**named, "detail": json.loads(named["detail"]), "buried": bool(named["buried"])})

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 from sqlite_utils import Database
 
 from avsync.records.kind import BOTH, RETIRED, End, Link
+from avsync.records.registry import KINDS, part_of, title_of
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Side
 from avsync.state.db import ONE_STATEMENT
+from avsync.state.events import Change, Event, Events, Ids
 
 _COLUMNS = (
     "id, kind, origin, adopted, gone, accountview, accountview_told, accountview_print, crafter, crafter_told,"
@@ -19,10 +21,14 @@ _COLUMNS = (
 
 
 class Links:
-    """Reads and writes the table `links`: of each side its id, what it told and the fingerprint of its row."""
+    """Reads and writes the table `links`: of each side its id, what it told and the fingerprint of its row.
 
-    def __init__(self, db: Database) -> None:
+    Whatever becomes of a record becomes of its link, so this is where its trail is written.
+    """
+
+    def __init__(self, db: Database, events: Events) -> None:
         self.db = db
+        self._events = events
 
     def by_side(self, kind: str, side: Side, ids: Iterable[str]) -> dict[str, Link]:
         """Links of these ids on one side, by that id."""
@@ -57,6 +63,18 @@ class Links:
             found.update(self.db.execute(sql, [kind, *part]).fetchall())
         return found
 
+    def called(self, key: str) -> set[Ids]:
+        """The linked records that people know by this number or code in Crafter, in any case."""
+        found: set[Ids] = set()
+        for kind in KINDS.values() if key else ():
+            for name in kind.known_by:
+                sql = (
+                    "SELECT kind, coalesce(accountview, ''), coalesce(crafter, '') FROM links"
+                    f" WHERE kind = ? AND json_extract(crafter_told, '$.{name}') = ? COLLATE NOCASE"
+                )
+                found |= {(row[0], row[1], row[2]) for row in self.db.execute(sql, [kind.name, key])}
+        return found
+
     def _select(self, condition: str, first: tuple[Any, ...], ids: list[str]) -> list[Link]:
         found: list[Link] = []
         for start in range(0, len(ids), ONE_STATEMENT):
@@ -65,31 +83,62 @@ class Links:
             found += [_link(row) for row in self.db.execute(sql, [*first, *part])]
         return found
 
-    def add(self, link: Link) -> int:
-        """Add a link; sqlite3.IntegrityError when either id is linked already: a link never points at two records."""
+    def add(self, link: Link, made: Side | None = None) -> int:
+        """Add a link; sqlite3.IntegrityError when either id is linked already: a link never points at two records.
+
+        `made`: the side on which its record was made just now; else the two were there and are adopted.
+        """
         ends = [part for side in BOTH for part in _row(link.end[side])]
         sql = f"INSERT INTO links ({_COLUMNS}) VALUES (NULL{', ?' * 10})"
         cursor = self.db.execute(sql, [link.kind, link.origin, int(link.adopted), int(link.gone), *ends])
+        if made is not None:
+            self._record("create", made, link, _changes(link, made, {}))
+        elif link.accountview and link.crafter and not link.gone:
+            self._record("adopt", "", link)
         return int(cursor.lastrowid or 0)
 
-    def tell(self, identity: int, told: Mapping[Side, Mapping[str, Canonical]], freed: Collection[str] = ()) -> None:
-        """Remember what either side tells now, for these fields, and forget the `freed` ones."""
-        link = self.by_id(identity) if any(told.values()) else None
-        for side, values in told.items() if link else ():
-            if values:
-                before = {name: value for name, value in link.told(side).items() if name not in freed} if link else {}
+    def tell(
+        self, identity: int, told: Mapping[Side, Mapping[str, Canonical]], wrote: Side | None = None,
+        marked: bool = False, freed: Collection[str] = (),
+    ) -> None:  # fmt: skip
+        """Remember what either side tells now, for these fields, and forget the `freed` ones. `wrote`: the side to
+        which we wrote them; `marked`: and our mark with them."""
+        link = self.by_id(identity) if any(told.values()) or marked else None
+        if link is None:
+            return
+        ends = {side: _told_more(link.end[side], told.get(side, {}), freed) for side in BOTH}
+        for side in told:
+            if told[side]:
                 sql = f"UPDATE links SET {side}_told = ? WHERE id = ?"
-                self.db.execute(sql, [_dump({**before, **values}), identity])
+                self.db.execute(sql, [_dump(ends[side].told), identity])
+        now = Link(link.kind, ends, link.origin, link.id)
+        changes = _changes(now, wrote, {side: link.told(side) for side in BOTH}) if wrote else {}
+        if wrote and (changes or marked):
+            self._record("update", wrote, now, changes)
+        for details in _details(link, now, bool(wrote), freed):
+            self._record(*details)
 
     def point(self, identity: int, side: Side, end: End) -> None:
-        """Point one end at another record, or at none while it is made again."""
-        sql = f"UPDATE links SET {side} = ?, {side}_told = ?, {side}_print = ? WHERE id = ?"
+        """Point one end at another record that was made there, or at none until one is."""
+        before = self.by_id(identity)
+        found = ", lost = 0" if side == CRAFTER else ""
+        sql = f"UPDATE links SET {side} = ?, {side}_told = ?, {side}_print = ?{found} WHERE id = ?"
         self.db.execute(sql, [*_row(end), identity])
+        if before is not None and end.id:
+            now = Link(before.kind, {**before.end, side: end}, before.origin, identity)
+            self._record("create", side, now, _changes(now, side, {}))
+        elif before is not None and before.end[side].id:
+            self._record("gone", side, before)
 
     def rename(self, identity: int, accountview: str) -> None:
         """The record got another key in AccountView, and so it is not gone; everything else stays."""
+        before = self.by_id(identity)
         sql = "UPDATE links SET accountview = ?, accountview_print = NULL, gone = 0 WHERE id = ?"
         self.db.execute(sql, [accountview, identity])
+        if before is not None:
+            end = End(accountview, before.end[ACCOUNTVIEW].told)
+            now = Link(before.kind, {**before.end, ACCOUNTVIEW: end}, before.origin, identity)
+            self._record("renumber", ACCOUNTVIEW, now, {"number": (before.accountview, accountview)})
 
     def namesakes(self, kind: str, after: int) -> list[tuple[str, Link]]:
         """AccountView's records of a kind without a link, each with a linked one of the same name.
@@ -132,7 +181,24 @@ class Links:
 
     def set_gone(self, identity: int, gone: bool) -> None:
         """Deleted in AccountView: nothing is sent for it again, until it turns up there once more."""
+        before = self.by_id(identity)
         self.db.execute("UPDATE links SET gone = ?, accountview_print = NULL WHERE id = ?", [int(gone), identity])
+        if before is not None and before.gone != gone:
+            self._record("gone" if gone else "back", ACCOUNTVIEW, before)
+
+    def lose(self, identity: int) -> None:
+        """Its Crafter half was deleted; what is to become of it is decided next (behaviour 11)."""
+        self.db.execute("UPDATE links SET lost = 1 WHERE id = ?", [identity])
+
+    def find_again(self, kind: str, ids: Iterable[str]) -> None:
+        """These Crafter records are there after all."""
+        sql = "UPDATE links SET lost = 0 WHERE kind = ? AND crafter = ? AND lost = 1"
+        self.db.conn.executemany(sql, [(kind, one) for one in ids])
+
+    def lost(self, kind: str) -> list[Link]:
+        """Those whose Crafter half was deleted."""
+        sql = f"SELECT {_COLUMNS} FROM links WHERE kind = ? AND lost = 1 ORDER BY id"
+        return [_link(row) for row in self.db.execute(sql, [kind])]
 
     def adopt(self, kind: str, identity: int | None = None) -> None:
         """Nobody knows any more what was sent under this link, or under any of a kind: what is equal counts as sent
@@ -140,9 +206,40 @@ class Links:
         sql = "UPDATE links SET adopted = 1 WHERE kind = ? AND (id = ? OR ? IS NULL)"
         self.db.execute(sql, [kind, identity, identity])
 
-    def remove(self, identity: int) -> None:
-        """Forget a link: the record is gone on both sides."""
+    def remove_halves(self, link: Link) -> None:
+        """What is to be made again on the side across has been met there instead."""
+        sql = (
+            "DELETE FROM links WHERE kind = ? AND gone = 0"
+            " AND (accountview = ? AND crafter IS NULL OR crafter = ? AND accountview IS NULL)"
+        )
+        self.db.execute(sql, [link.kind, link.accountview, link.crafter])
+
+    def doubt(self, kinds: Iterable[str]) -> None:
+        """The same of all of these kinds, until AccountView shows which were not changed since."""
+        self.db.conn.executemany(
+            "UPDATE links SET adopted = 2 WHERE kind = ? AND adopted = 0", [(one,) for one in kinds]
+        )
+
+    def doubt_no_more(self, kind: str, keys: Iterable[tuple[str, bool]]) -> None:
+        """(key in AccountView, whether it was changed since)"""
+        sql = "UPDATE links SET adopted = ? WHERE kind = ? AND accountview = ? AND adopted = 2"
+        self.db.conn.executemany(sql, [(int(changed), kind, key) for key, changed in keys])
+
+    def remove(self, identity: int, why: Literal["forget", "replaced"] = "forget") -> None:
+        """Forget a link: its record is gone for good, or another takes its place."""
+        before = self.by_id(identity) if why == "forget" else None
         self.db.execute("DELETE FROM links WHERE id = ?", [identity])
+        if before is not None:
+            self._record("forget", "", before)
+
+    def knows(self, kind: str, known_by: Sequence[str], value: str) -> bool:
+        """Whether a record of this kind is linked that people know by that value, in upper case: an id of either side,
+        its name or one of these fields."""
+        told = ["accountview", "crafter", "json_extract(accountview_told, '$.name')"]
+        told += [f"json_extract(crafter_told, '$.{name}')" for name in ("name", *known_by)]
+        condition = " OR ".join(f"upper({one}) = ?" for one in told)
+        sql = f"SELECT 1 FROM links WHERE kind = ? AND ({condition}) LIMIT 1"
+        return self.db.execute(sql, [kind, *([value] * len(told))]).fetchone() is not None
 
     def count(self, kind: str, parts: bool = False) -> int:
         """How many records of a kind are linked on both sides, or how many parts those have."""
@@ -155,6 +252,11 @@ class Links:
         sql = "SELECT 1 FROM links WHERE kind = ? AND gone = 0 AND crafter IS NOT NULL LIMIT 1"
         return self.db.execute(sql, [kind]).fetchone() is not None
 
+    def living(self, kind: str, side: Side) -> Iterator[Link]:
+        """Those that have a record there."""
+        sql = f"SELECT {_COLUMNS} FROM links WHERE kind = ? AND gone = 0 AND {side} IS NOT NULL"
+        return (_link(row) for row in self.db.execute(sql, [kind]))
+
     def unseen(self, kind: str, side: Side) -> list[Link]:
         """Live links of a kind that the last full listing (temp table `seen`) did not show."""
         sql = (
@@ -162,6 +264,47 @@ class Links:
             f" AND {side} NOT IN (SELECT id FROM temp.seen)"
         )
         return [_link(row) for row in self.db.execute(sql, [kind])]
+
+    def _record(self, action: str, side: str, link: Link, values: Mapping[str, Change] | None = None) -> None:
+        """Details are told one by one, and by `tell` alone: their link is that of all of them."""
+        kind = KINDS[link.kind]
+        if kind.plan is not None and not values:
+            return
+        key = link.accountview if kind.known_by not in ((), ("id",)) else ""
+        owner = (link.told(CRAFTER).get(kind.belongs_to) if kind.belongs_to else "") or ""
+        name, ids = title_of(link), (link.accountview, link.crafter)
+        self._events.record(Event(kind.flow, link.kind, side, action, key, name, *ids, owner, values or {}))
+
+
+def _told_more(end: End, values: Mapping[str, Canonical], freed: Collection[str]) -> End:
+    kept = {name: value for name, value in (end.told or {}).items() if name not in freed}
+    return End(end.id, {**kept, **values}, end.fingerprint) if values else end
+
+
+def _changes(now: Link, side: Side, before: Mapping[Side, Mapping[str, Canonical]]) -> dict[str, Change]:
+    """What was written there, field by field; what refers to something in AccountView's words, which people know."""
+    kind = KINDS[now.kind]
+    found: dict[str, Change] = {}
+    for one in kind.fields if kind.plan is None else ():
+        shown: Side = ACCOUNTVIEW if one.accountview is not None and (one.ref or one.list) else side
+        pair = (before.get(shown, {}).get(one.name), now.told(shown).get(one.name))
+        if one.merged and pair[0] != pair[1]:
+            found[one.name] = pair
+    return found
+
+
+def _details(
+    before: Link, now: Link, wrote: bool, freed: Collection[str]
+) -> Iterator[tuple[str, Side, Link, dict[str, Change]]]:
+    """Of a kind that is written as details of another: each that we added or changed, or found standing there."""
+    kind = KINDS[now.kind]
+    moved = {before.told(CRAFTER).get(name) for name in freed}  # the same one, under another id
+    for name, told in now.told(CRAFTER).items() if kind.values is not None else ():
+        old = before.told(CRAFTER).get(name)
+        if told != old and not (old is None and told in moved):
+            was, says = part_of(kind, old), part_of(kind, told)
+            values = {field: (was.get(field), value) for field, value in says.items() if was.get(field) != value}
+            yield ("update" if old else "create") if wrote else "adopt", ACCOUNTVIEW, now, values
 
 
 def _dump(values: Mapping[str, Canonical] | None) -> str | None:

@@ -6,11 +6,13 @@ import errno
 import fcntl
 import json
 import os
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from avsync.errors import PersonMustLook
+from avsync.records.values import format_utc
+from avsync.state.machine import uptime
 
 FILE_NAME = "lock"
 
@@ -36,7 +38,8 @@ def _unwritable(path: Path, error: OSError) -> PersonMustLook:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """What the lock file says: the process, when it started (UTC), which state.db it used and the last run's number.
+    """What the lock file says: the process, when it started (UTC, and by the machine's uptime), which state.db it used
+    and the last run's number.
 
     The last two outlive the run: a state.db that is older than they say was put back from a backup.
     """
@@ -45,6 +48,21 @@ class Holder:
     started: str = ""
     identity: str = ""
     run: int = 0
+    boot: str = ""
+    uptime: float = 0.0
+
+    def age(self) -> float:
+        """Seconds since it started: by our clock only where the machine's uptime does not tell (behaviour 51)."""
+        boot, now = uptime()
+        if boot and boot == self.boot:
+            return max(0.0, now - self.uptime)
+        return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(self.started)).total_seconds())
+
+
+def holder_now(before: Holder, pid: int) -> Holder:
+    """This process as the holder; what the last one knew of state.db stays."""
+    boot, now = uptime()
+    return replace(before, pid=pid, started=format_utc(datetime.now(UTC)), boot=boot, uptime=now)
 
 
 class RunLock:
@@ -78,8 +96,9 @@ class RunLock:
             started = datetime.fromisoformat(found.started)
         except (OSError, ValueError, TypeError, RecursionError):
             return Holder()
-        numbers = isinstance(found.pid, int) and isinstance(found.run, int)
-        return found if numbers and isinstance(found.identity, str) and started.tzinfo else Holder()
+        numbers = all(isinstance(one, (int, float)) for one in (found.pid, found.run, found.uptime))
+        texts = isinstance(found.identity, str) and isinstance(found.boot, str)
+        return found if numbers and texts and started.tzinfo else Holder()
 
     def write(self, holder: Holder) -> None:
         """Say who holds it."""

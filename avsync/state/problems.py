@@ -13,8 +13,11 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.state.db import ONE_STATEMENT
+from avsync.state.events import Event, Events
 
+BY_A_PERSON, WITH_ITS_PARENT = 1, 2  # how a problem may be ignored
 TOLD_ONCE = (
     "conflict",
     "cut_text_edited",
@@ -23,8 +26,8 @@ TOLD_ONCE = (
     "card_left_behind",
 )  # codes that no later planning takes back
 _COLUMNS = (
-    "id, number, cause, flow, kind, side, record, code, slot, key, name, params, severity, entity, entity_id, version,"
-    " first_seen, last_seen, attempts, ignored"
+    "id, number, cause, flow, kind, side, record, code, slot, key, name, called, short, params, severity, entity,"
+    " entity_id, version, first_seen, last_seen, attempts, ignored, because"
 )
 _NUMBER = (  # of the problem that it shares, else its own id
     "coalesce((SELECT number FROM problems WHERE cause = ? AND cause != '' LIMIT 1),"
@@ -34,7 +37,9 @@ _NUMBER = (  # of the problem that it shares, else its own id
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The record a problem is about. `entity` and `entity_id` name its timeline in Crafter, empty where it has none."""
+    """The record a problem is about. `key` is what people know it by, empty where there is no such thing; `called` all
+    that they call it, `short` the same where many stand together. `entity` and `entity_id` name its timeline in
+    Crafter, empty where it has none. `version` is another one as soon as the record says something else."""
 
     flow: str
     kind: str
@@ -45,6 +50,13 @@ class About:
     entity: str = ""
     entity_id: str = ""
     version: str = ""
+    called: str = ""
+    short: str = ""
+
+    @property
+    def home(self) -> str:
+        """The side where people know it: Crafter, where it has an item there, else its own."""
+        return "crafter" if self.entity_id else self.side
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,8 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A row of the table. `number` is what people know the problem by."""
+    """A row of the table. `number` is what people know the problem by; `ignored` says by what: 1 by a person, who may
+    have said because of what, 2 because what it waits for is."""
 
     id: int
     number: int
@@ -72,7 +85,8 @@ class Problem:
     first_seen: str
     last_seen: str
     attempts: int
-    ignored: bool
+    ignored: int
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +107,11 @@ class TimelineEntry:
 
 
 class Problems:
-    """Reads and writes the tables `problems` and `timeline`."""
+    """Reads and writes the tables `problems` and `timeline`. That one came or went is an event."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, events: Events) -> None:
         self.db = db
+        self._events = events
 
     def replace(self, about: About, causes: Sequence[Cause], now: str) -> None:
         """The record now has exactly these problems (what is told once stays).
@@ -120,21 +135,33 @@ class Problems:
                 before = None
             params = json.dumps(dict(cause.params), ensure_ascii=False, default=str)
             if before is None:
-                self.db.execute(
-                    f"INSERT INTO problems ({_COLUMNS}) VALUES (NULL, {_NUMBER}{', ?' * 16}, 1, 0)",
+                row = self.db.execute(
+                    f"INSERT INTO problems ({_COLUMNS}) VALUES (NULL, {_NUMBER}{', ?' * 18}, 1, 0, '')",
                     [cause.shared, cause.shared, about.flow, about.kind, about.side, about.record, cause.code,
-                     cause.slot, about.key, about.name, params, cause.severity, about.entity, about.entity_id,
-                     about.version, now, now],
+                     cause.slot, about.key, about.name, about.called, about.short, params, cause.severity,
+                     about.entity, about.entity_id, about.version, now, now],
                 )  # fmt: skip
+                for new in self._select("id = ?", [row.lastrowid]):
+                    self._events.record(_told("problem", new))
                 continue
-            ignored = before.ignored and before.about.version == about.version
+            same = before.about.version == about.version
+            ignored = before.ignored if same or before.ignored == WITH_ITS_PARENT else 0
             self.db.execute(
-                "UPDATE problems SET params = ?, severity = ?, key = ?, name = ?, entity = ?, entity_id = ?,"
-                " version = ?, last_seen = ?, attempts = attempts + 1, ignored = ? WHERE id = ?",
-                [params, cause.severity, about.key, about.name, about.entity, about.entity_id, about.version, now,
-                 int(ignored), before.id],
+                "UPDATE problems SET params = ?, severity = ?, key = ?, name = ?, called = ?, short = ?, entity = ?,"
+                " entity_id = ?, version = ?, last_seen = ?, attempts = attempts + 1, ignored = ?,"
+                " because = CASE WHEN ? THEN because ELSE '' END WHERE id = ?",
+                [params, cause.severity, about.key, about.name, about.called, about.short, about.entity,
+                 about.entity_id, about.version, now, ignored, ignored, before.id],
             )  # fmt: skip
         return list(known.values())
+
+    def name(self, about: About) -> None:
+        """What people call the record was found out."""
+        self.db.execute(
+            "UPDATE problems SET key = ?, name = ?, called = ?, short = ? WHERE flow = ? AND kind = ? AND side = ?"
+            " AND record = ?",
+            [about.key, about.name, about.called, about.short, about.flow, about.kind, about.side, about.record],
+        )
 
     def of(self, about: About) -> list[Problem]:
         """The problems of one record in one flow."""
@@ -154,35 +181,70 @@ class Problems:
 
     def all(self, flow: str | None = None, ignored: bool = False) -> list[Problem]:
         """Open problems, oldest first, those of one number together."""
-        return self._select("ignored = ? AND (flow = ? OR ? IS NULL)", [int(ignored), flow, flow])
+        return self._select("(ignored != 0) = ? AND (flow = ? OR ? IS NULL)", [int(ignored), flow, flow])
 
     def _select(self, condition: str, values: Sequence[Any]) -> list[Problem]:
         sql = f"SELECT {_COLUMNS} FROM problems WHERE {condition} ORDER BY number, id"
         return [_problem(row) for row in self.db.execute(sql, list(values))]
 
-    def remove(self, ids: Sequence[int]) -> None:
-        """These problems are over."""
+    def remove(self, ids: Sequence[int], why: str = "solved") -> None:
+        """These problems are over: solved, or `off` (their flow is) or `expired` (told long enough)."""
+        for start in range(0, len(ids), ONE_STATEMENT):
+            part = ids[start : start + ONE_STATEMENT]
+            for one in self._select(f"id IN ({','.join('?' * len(part))})", part):
+                self._events.record(_told(why, one))
         self.db.conn.executemany("DELETE FROM problems WHERE id = ?", [(one,) for one in ids])
 
     def planned(self, about: About) -> None:
         """A record was planned together with its other half, which tells from here on; what reading it found stays."""
         self.remove([one.id for one in self.of(about) if one.cause.code not in (*TOLD_ONCE, "unreadable")])
 
-    def ignore(self, number: int) -> bool:
-        """Take a problem out of the list, until a record of it changes; False when there is none with this number."""
-        return bool(self.db.execute("UPDATE problems SET ignored = 1 WHERE number = ?", [number]).rowcount)
+    def ignore(self, numbers: Sequence[int], because: str) -> None:
+        """Take problems out of the list, until a record of theirs changes."""
+        for number in numbers:
+            for one in self._select("number = ? AND ignored = 0", [number]):
+                self._events.record(_told("ignored", one))
+        sql = "UPDATE problems SET ignored = ?, because = ? WHERE number = ?"
+        self.db.conn.executemany(sql, [(BY_A_PERSON, because, one) for one in numbers])
+
+    def unignore(self, numbers: Sequence[int]) -> None:
+        """Put problems back into the list."""
+        sql = "UPDATE problems SET ignored = 0, because = '' WHERE number = ?"
+        self.db.conn.executemany(sql, [(one,) for one in numbers])
+
+    def follow_parents(self) -> None:
+        """What waits for an ignored record is ignored with it, and comes back with it (behaviour 29)."""
+        self.db.execute("UPDATE problems SET ignored = 0 WHERE ignored = ?", [WITH_ITS_PARENT])
+        parent = (
+            "SELECT 1 FROM problems AS parent WHERE parent.kind = json_extract(problems.params, '$.parent_kind')"
+            " AND parent.side = json_extract(problems.params, '$.parent_side')"
+            " AND parent.record = json_extract(problems.params, '$.parent_id')"
+        )
+        sql = (
+            f"UPDATE problems SET ignored = ? WHERE severity = 'waiting' AND ignored = 0"
+            f" AND EXISTS ({parent} AND parent.ignored != 0)"
+            f" AND NOT EXISTS ({parent} AND parent.ignored = 0 AND parent.severity != 'warning')"
+        )
+        if self.db.execute("SELECT 1 FROM problems WHERE ignored != 0 LIMIT 1").fetchone():
+            while self.db.execute(sql, [WITH_ITS_PARENT]).rowcount > 0:
+                pass
+
+    def seen_by(self, now: str) -> None:
+        """Nothing was seen later than now: what says so counts from now (behaviour 51)."""
+        self.db.execute("UPDATE problems SET last_seen = ? WHERE last_seen > ?", [now, now])
 
     def expire(self, code: str, before: str) -> None:
         """Problems of a code that were last seen before a moment are over (a conflict's warning, behaviour 27)."""
-        self.db.execute("DELETE FROM problems WHERE code = ? AND last_seen < ?", [code, before])
+        self.remove([one.id for one in self._select("code = ? AND last_seen < ?", [code, before])], "expired")
 
     def forget_unseen(self, kind: str, side: str) -> None:
         """Unreadable rows that a full listing (temp table `seen`) no longer showed are nobody's problem any more."""
-        sql = (
-            "DELETE FROM problems WHERE kind = ? AND side = ? AND code IN ('unreadable', 'unexpected')"
-            " AND record NOT IN (SELECT id FROM temp.seen)"
+        unseen = self._select(
+            "kind = ? AND side = ? AND code IN ('unreadable', 'unexpected')"
+            " AND record NOT IN (SELECT id FROM temp.seen)",
+            [kind, side],
         )
-        self.db.execute(sql, [kind, side])
+        self.remove([one.id for one in unseen])
 
     def counts(self) -> dict[str, int]:
         """How many are open per severity, and how many are ignored."""
@@ -207,14 +269,6 @@ class Problems:
             " AND severity = 'error' AND kind != 'flow' AND flow = ? AND last_seen >= ?"
         )
         return int(self.db.execute(sql, [flow, since]).fetchone()[0])
-
-    def new_since(self, moment: str) -> int:
-        """How many came up since a moment; what was known before is no news."""
-        sql = (
-            "SELECT count(*) FROM (SELECT number FROM problems WHERE ignored = 0 GROUP BY number"
-            " HAVING min(first_seen) >= ?)"
-        )
-        return int(self.db.execute(sql, [moment]).fetchone()[0])
 
     def needing_attention(self, flows: Sequence[str]) -> bool:
         """Whether a person must act, or something waits, in one of these flows (exit 1)."""
@@ -267,10 +321,20 @@ class Problems:
         self.db.execute("UPDATE timeline SET posted = '?' WHERE dedupe_key = ?", [entry.dedupe_key])
 
 
+def _told(action: str, one: Problem) -> Event:
+    """That a problem came or went; where in our own code it arose is told by the problem alone."""
+    about, cause = one.about, one.cause
+    params = {name: value for name, value in cause.params.items() if name != "trace"}
+    detail = {"problem": one.number, "row": one.id, "code": cause.code, "severity": cause.severity, "params": params}
+    av, cr = (about.record if about.side == side else "" for side in (ACCOUNTVIEW, CRAFTER))
+    owner = about.entity_id if about.entity_id != about.record else ""
+    return Event(about.flow, about.kind, about.side, action, about.key, about.name, av, cr, owner, detail=detail)
+
+
 def _problem(row: Sequence[Any]) -> Problem:
-    identity, number, shared, flow, kind, side, record, code, slot, key, name, params, severity = row[:13]
-    entity, entity_id, version, first, last, attempts, ignored = row[13:]
+    identity, number, shared, flow, kind, side, record, code, slot, key, name, called, short, params = row[:14]
+    severity, entity, entity_id, version, first, last, attempts, ignored, because = row[14:]
     return Problem(
-        identity, number, About(flow, kind, side, record, key, name, entity, entity_id, version),
-        Cause(code, severity, json.loads(params), slot, shared), first, last, attempts, bool(ignored),
+        identity, number, About(flow, kind, side, record, key, name, entity, entity_id, version, called, short),
+        Cause(code, severity, json.loads(params), slot, shared), first, last, attempts, ignored, because,
     )  # fmt: skip

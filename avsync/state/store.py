@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +11,17 @@ from typing import Any
 from sqlite_utils import Database
 
 from avsync.state.db import FILE_NAME, ONE_STATEMENT, file_in_words
+from avsync.state.events import Events
 from avsync.state.inbox import Inbox
+from avsync.state.incidents import Incidents
 from avsync.state.intents import Intents
 from avsync.state.links import Links
 from avsync.state.problems import Problems
+
+_EVER = "\U0010ffff"
+_PLACE = "place:"
+PROBE = "probe"  # what `check --probe` has seen of this installation
+PUT_BACK = "put back"  # in place of a config's mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +39,26 @@ class Store:
 
     def __init__(self, db: Database) -> None:
         self.db = db
-        self.links = Links(db)
+        self.events = Events(db)
+        self.links = Links(db, self.events)
         self.inbox = Inbox(db)
         self.intents = Intents(db)
-        self.problems = Problems(db)
+        self.problems = Problems(db, self.events)
+        self.incidents = Incidents(db)
         self.path = str(db.conn.execute("PRAGMA database_list").fetchone()[2]) or FILE_NAME
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, also inside another one. Never with a network call inside. A disk that fails is exit 5."""
-        with file_in_words(self.path), self.db.atomic():
-            yield
+        mark = self.events.mark()
+        try:
+            with file_in_words(self.path), self.db.atomic():
+                yield
+        except BaseException:
+            self.events.take_back(mark)
+            raise
+        if not self.db.conn.in_transaction:
+            self.events.committed()
 
     def close(self) -> None:
         """Close the file."""
@@ -66,6 +82,14 @@ class Store:
         rows = self.db.execute("SELECT source, newest, since, full_at, signature FROM watermarks")
         return {row[0]: Watermark(*row[1:]) for row in rows}
 
+    def read_anew(self, with_details: Iterable[str]) -> None:
+        """This state may be older than what was done with it: every listing is read from the beginning when its turn
+        comes, whatever was known of its rows (behaviour 41). Each keeps the newest moment it had seen, and what was
+        sent under a record of the kinds `with_details` is in doubt until AccountView's listing has shown it."""
+        self.db.execute("UPDATE watermarks SET signature = ?", [PUT_BACK])
+        self.links.doubt(with_details)
+        self.forget_absences(_EVER, _EVER)
+
     def start_seen(self) -> None:
         """Begin a full listing: an empty temporary table of the ids it shows."""
         self.db.execute("CREATE TEMP TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
@@ -75,9 +99,38 @@ class Store:
         """Ids on a page of a full listing."""
         self.db.conn.executemany("INSERT OR IGNORE INTO temp.seen (id) VALUES (?)", [(one,) for one in ids])
 
+    def seen(self, ids: Sequence[str]) -> set[str]:
+        """Which of these it has shown already."""
+        sql = "SELECT id FROM temp.seen WHERE id IN (SELECT value FROM json_each(?))"
+        return {str(row[0]) for row in self.db.execute(sql, [json.dumps(list(ids))])}
+
     def seen_count(self) -> int:
         """How many the full listing showed."""
         return int(self.db.execute("SELECT count(*) FROM temp.seen").fetchone()[0])
+
+    def stop_at(self, source: str, place: Mapping[str, Any], now: str) -> None:
+        """A listing broke off at this place."""
+        self.db.execute("DELETE FROM shown WHERE source = ?", [source])
+        self.cache(_PLACE + source, dict(place), now)
+
+    def keep_seen(self, source: str) -> None:
+        """What it has shown until then."""
+        self.db.execute("INSERT INTO shown (source, id) SELECT ?, id FROM temp.seen", [source])
+
+    def stopped_at(self, source: str) -> dict[str, Any] | None:
+        """The place where a listing broke off, None when it went through since."""
+        found = self.cached(_PLACE + source)
+        return found if isinstance(found, dict) else None
+
+    def go_on(self, source: str) -> None:
+        """Begin where a listing broke off: it has shown what it had shown then."""
+        self.start_seen()
+        self.db.execute("INSERT OR IGNORE INTO temp.seen (id) SELECT id FROM shown WHERE source = ?", [source])
+
+    def went_through(self, source: str) -> None:
+        """A listing is complete."""
+        self.uncache(_PLACE + source)
+        self.db.execute("DELETE FROM shown WHERE source = ?", [source])
 
     # runs
 
@@ -87,23 +140,32 @@ class Store:
         self.db.execute("DELETE FROM runs WHERE id <= ?", [int(cursor.lastrowid or 0) - 5000])
         return int(cursor.lastrowid or 0)
 
-    def finish_run(self, run: int, now: str, code: int, flows: Mapping[str, Any], requests: Mapping[str, int]) -> None:
-        """Its result."""
+    def finish_run(
+        self, run: int, started: str, now: str, code: int, flows: Mapping[str, Any], requests: Mapping[str, int]
+    ) -> None:
+        """Its result; when it started is known better by now."""
         self.db.execute(
-            "UPDATE runs SET finished = ?, exit = ?, flows = ?, requests = ? WHERE id = ?",
-            [now, code, json.dumps(flows), json.dumps(requests), run],
+            "UPDATE runs SET started = ?, finished = ?, exit = ?, flows = ?, requests = ? WHERE id = ?",
+            [started, now, code, json.dumps(flows), json.dumps(requests), run],
         )
 
     def last_run(self) -> dict[str, Any] | None:
         """The newest run, in the shape of `run-all --json` plus its times."""
-        row = self.db.execute(
-            "SELECT id, command, started, finished, exit, flows, requests FROM runs ORDER BY id DESC LIMIT 1"
-        ).fetchone()
-        if row is None:
-            return None
-        flows, requests = json.loads(row[5] or "{}"), json.loads(row[6] or "{}")
-        return {"run": row[0], "exit": row[4], "flows": flows, "requests": requests, "command": row[1],
-                "started": row[2], "finished": row[3]}  # fmt: skip
+        return next(iter(self.last_runs(1)), None)
+
+    def last_runs(self, count: int) -> list[dict[str, Any]]:
+        """The newest runs, newest first: so many, and more until one of them is finished."""
+        sql = (
+            "SELECT id, command, started, finished, exit, flows, requests FROM runs WHERE id >="
+            " min((SELECT min(id) FROM (SELECT id FROM runs ORDER BY id DESC LIMIT ?)),"
+            " coalesce((SELECT max(id) FROM runs WHERE finished IS NOT NULL), 0)) ORDER BY id DESC"
+        )
+        return [_run(row) for row in self.db.execute(sql, [count])]
+
+    def has_reached(self, side: str) -> bool:
+        """Whether the last finished run that asked something of a service got an answer as far as is known: any did."""
+        sql = f"SELECT 1 FROM runs WHERE finished IS NOT NULL AND json_extract(requests, '$.{side}') > 0 LIMIT 1"
+        return self.db.execute(sql).fetchone() is not None
 
     def last_run_number(self) -> int:
         """The highest run number ever given, 0 before the first."""
@@ -124,9 +186,10 @@ class Store:
 
     # cache
 
-    def cached(self, key: str, not_before: str) -> Any | None:
-        """A value fetched at or after a moment, else None."""
-        row = self.db.execute("SELECT value FROM cache WHERE key = ? AND fetched_at >= ?", [key, not_before]).fetchone()
+    def cached(self, key: str, since: str = "", until: str = _EVER) -> Any | None:
+        """A value fetched between two moments (whenever it was, where they are not given), else None."""
+        sql = "SELECT value FROM cache WHERE key = ? AND fetched_at BETWEEN ? AND ?"
+        row = self.db.execute(sql, [key, since, until]).fetchone()
         return json.loads(row[0]) if row else None
 
     def cache(self, key: str, value: Any, now: str) -> None:
@@ -140,14 +203,14 @@ class Store:
         for key in keys:
             self.cache(_absent(kind, side, key), True, now)
 
-    def absent(self, kind: str, side: str, keys: Iterable[str], since: str) -> set[str]:
-        """Which of these records are known not to be there, as looked up at or after a moment."""
+    def absent(self, kind: str, side: str, keys: Iterable[str], since: str, until: str = _EVER) -> set[str]:
+        """Which of these records are known not to be there, as looked up between two moments."""
         names = {_absent(kind, side, key): key for key in keys}
         found: set[str] = set()
         for start in range(0, len(names), ONE_STATEMENT):
             part = list(names)[start : start + ONE_STATEMENT]
-            sql = f"SELECT key FROM cache WHERE key IN ({','.join('?' * len(part))}) AND fetched_at >= ?"
-            found |= {names[row[0]] for row in self.db.execute(sql, [*part, since])}
+            sql = f"SELECT key FROM cache WHERE key IN ({','.join('?' * len(part))}) AND fetched_at BETWEEN ? AND ?"
+            found |= {names[row[0]] for row in self.db.execute(sql, [*part, since, until])}
         return found
 
     def some_absent(self, kind: str, side: str) -> bool:
@@ -160,14 +223,20 @@ class Store:
         """These records are there: a listing shows them, or we made them."""
         self.db.conn.executemany("DELETE FROM cache WHERE key = ?", [(_absent(kind, side, key),) for key in keys])
 
-    def forget_absences(self, before: str) -> None:
-        """What was not asked again is no longer asked for."""
-        sql = "DELETE FROM cache WHERE key >= ? AND key < ? AND fetched_at < ?"
-        self.db.execute(sql, [_ABSENT, _ABSENT + "\U0010ffff", before])
+    def forget_absences(self, since: str, until: str) -> None:
+        """What was not asked between two moments is no longer asked for."""
+        sql = "DELETE FROM cache WHERE key >= ? AND key < ? AND fetched_at NOT BETWEEN ? AND ?"
+        self.db.execute(sql, [_ABSENT, _ABSENT + "\U0010ffff", since, until])
 
     def uncache(self, key: str) -> None:
         """Forget a value."""
         self.db.execute("DELETE FROM cache WHERE key = ?", [key])
+
+
+def _run(row: Sequence[Any]) -> dict[str, Any]:
+    flows, requests = json.loads(row[5] or "{}"), json.loads(row[6] or "{}")
+    return {"run": row[0], "exit": row[4], "flows": flows, "requests": requests, "command": row[1],
+            "started": row[2], "finished": row[3]}  # fmt: skip
 
 
 _ABSENT = "absent:"

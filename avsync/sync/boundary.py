@@ -19,6 +19,7 @@ from avsync.sync.causes import cause
 
 log = logging.getLogger(__name__)
 ROW = "row"  # slot of a fault in reading a row: it lasts until the row is read again
+_LONGEST_TRACE = 4000  # characters
 _PACKAGE = Path(__file__).parents[1]
 
 T = TypeVar("T")
@@ -47,8 +48,9 @@ def cause_of(error: Exception, what: str) -> Cause:
     """What the list of problems says of it; `what` names the record in the log."""
     if isinstance(error, Malformed):
         return cause("unreadable", field=error.field, found=error.found)
-    log.error("unexpected %s in %s\n%s", type(error).__name__, what, _trace(error))
-    return cause("unexpected", error=type(error).__name__, where=_where(error))
+    trace = _trace(error)
+    log.error("unexpected %s in %s\n%s", type(error).__name__, what, trace)
+    return cause("unexpected", error=type(error).__name__, where=_where(error), trace=trace[-_LONGEST_TRACE:])
 
 
 def _trace(error: BaseException | None) -> str:

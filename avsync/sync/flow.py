@@ -36,7 +36,8 @@ def sync_kind(session: Session, kind: Kind) -> None:
                 for jobs in one.pages(writer.begin):
                     writer.send_all(jobs)
         planned_until = until
-        recover(session, writer.look_after())
+        writer.look_after()
+        recover(session, kind)
         _find_unnamed(session, kind, writer)
 
 
@@ -218,6 +219,11 @@ class _Page:
         link = self.links.get(entry.record.id)
         half = self.partners.get(link.end[other(self.side)].id) if link else None
         meeting = Meeting() if self._is_whole(link) else self._meeting(entry.record)
+        unread = self.session.refused.get((self.kind.name, entry.record.id)) if self.side == ACCOUNTVIEW else None
+        if unread is not None:
+            return Job(
+                Action(Verb.REJECT, self.kind, entry.record, "record_unavailable", link, params=unread), (entry,)
+            )
         action = plan(self.kind, entry.record, link, half.record if half else None, self.known, meeting)
         if action.verb == Verb.ADOPT and action.partner is not None:
             self.of.taken |= {(entry.record.side, entry.record.id), (action.partner.side, action.partner.id)}

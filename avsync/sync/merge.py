@@ -6,7 +6,7 @@ that the other side holds cut or in upper case is that side's base, and never lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Side
@@ -33,16 +33,27 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """The values of one side: `now` as it tells them, `base` as it told them when last in step (None: never met)."""
+    """The values of one side: `now` as it tells them, `base` as it told them when last in step (None: never met).
+
+    `blank`: fields whose value only stands in for one that is missing; `anew`: those that it hands on each time.
+    """
 
     now: Mapping[str, Canonical]
     base: Mapping[str, Canonical] | None
+    blank: Collection[str] = ()
+    anew: Collection[str] = ()
+
+    def met(self, name: str) -> bool:
+        """Whether this side ever told the field."""
+        return self.base is not None and name in self.base
+
+    def holds(self, name: str) -> bool:
+        """Whether it has a value there."""
+        return self.now.get(name) is not None and name not in self.blank
 
     def edited(self, name: str) -> bool:
         """Whether this side changed the field since the two were in step."""
-        if self.base is None or name not in self.base:
-            return True
-        return self.now.get(name) != self.base[name]
+        return self.base is None or name not in self.base or name in self.anew or self.now.get(name) != self.base[name]
 
 
 Same = Callable[[str], bool]
@@ -57,7 +68,7 @@ def merge(
     """
     result = Merged()
     for name in names:
-        av_edited, cr_edited = accountview.edited(name), crafter.edited(name)
+        av_edited, cr_edited = _edited(name, accountview, crafter)
         if not av_edited and not cr_edited:
             continue
         if same(name):
@@ -67,13 +78,22 @@ def merge(
         winner = _winner(av_edited, cr_edited, to_accountview, to_crafter)
         if winner == ACCOUNTVIEW:
             result.to_crafter.append(name)
-            if cr_edited and crafter.base is not None and name in crafter.base:
+            if cr_edited and accountview.met(name) and crafter.met(name):
                 result.conflicts.append(Conflict(name, accountview.now.get(name), crafter.now.get(name)))
         elif winner == CRAFTER:
             result.to_accountview.append(name)
         else:
             result.settled.append(name)
     return result
+
+
+def _edited(name: str, accountview: Versions, crafter: Versions) -> tuple[bool, bool]:
+    """Which sides have something new to tell. A field that the two never had in common and that only one of them holds
+    is that one's to tell: where they meet for the first time empty never replaces filled (behaviour 6)."""
+    av_holds, cr_holds = accountview.holds(name), crafter.holds(name)
+    if av_holds != cr_holds and not (accountview.met(name) and crafter.met(name)):
+        return av_holds, cr_holds
+    return accountview.edited(name), crafter.edited(name)
 
 
 def _winner(av_edited: bool, cr_edited: bool, to_accountview: bool, to_crafter: bool) -> Side | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from avsync.records.kind import (
     MISSING,
     RETIRED,
+    Change,
     End,
     Field,
     Hold,
@@ -24,7 +26,11 @@ from avsync.records.kind import (
     Translated,
     Value,
     WaitFor,
+    What,
     Write,
+    asks_of,
+    known_as,
+    spoken,
     translate,
     typed,
 )
@@ -38,7 +44,7 @@ from avsync.records.values import (
     of_other_company,
     other,
 )
-from avsync.sync.merge import Merged, Versions, merge
+from avsync.sync.merge import Conflict, Merged, Versions, merge
 
 Told = Mapping[Side, Mapping[str, Canonical]]
 HELD = "held"  # goes later, by itself
@@ -63,7 +69,9 @@ class Action:
 
     `link`: the one it goes under; with id 0 it is still to be written down, in place of `replaces`. `told` holds at
     once, what the writes tell holds once they are done; nothing is told any more under `freed`. `pairs`: records it
-    refers to that were found on both sides, and are linked with it. `lost`: a link that turned out to be gone.
+    refers to that were found on both sides, and are linked with it. `lost`: a link that turned out to be gone. `match`:
+    of a first meeting, or a question about one, with whom and by what; what it fills and replaces on either side stands
+    with the writes.
     """
 
     verb: Verb
@@ -80,6 +88,7 @@ class Action:
     lost: Link | None = None
     pairs: tuple[tuple[Record, Record], ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    match: Match | None = None
     freed: tuple[str, ...] = ()
 
     @property
@@ -110,13 +119,39 @@ def plan(
     kind: Kind, record: Record, link: Link | None, partner: Record | None, known: Known, meeting: Meeting
 ) -> Action:
     """Decide one version. Refusals and waits are actions too; nothing else is raised for what data does."""
+    action = _plan(kind, record, link, partner, known, meeting)
+    if not kind.facts:
+        return action
+    return replace(action, record=_with_facts(kind, action, link, known))
+
+
+def _with_facts(kind: Kind, action: Action, link: Link | None, known: Known) -> Record:
+    """The record as people know it; what only its Crafter half tells as well."""
+    record, half = action.record, action.partner
+    told = half.fields if half else link.told(CRAFTER) if link else {}
+    if record.side == ACCOUNTVIEW and told:
+        there = {one.name: told.get(one.name) for one in kind.fields}
+        only = {name: there[name] or "" for name in kind.facts if kind.field(name).accountview is None}
+        name = (half.name if half else kind.title(CRAFTER, there)) or record.name
+        record = replace(record, name=name, facts={**record.facts, **only})
+    return known_as(kind, record, known)
+
+
+def _plan(
+    kind: Kind, record: Record, link: Link | None, partner: Record | None, known: Known, meeting: Meeting
+) -> Action:
     record = kind.shown(record, known) if kind.shown else record
     try:
+        for version in filter(None, (record, partner) if known.refused else ()):
+            _see_all(kind, version, link, known)
         action = _decide(kind, record, link, partner, known, meeting)
     except Refuse as no:
+        match = meeting.match if meeting.match.candidates or meeting.match.question else None
         met = next(iter(meeting.match.candidates), None) if no.side else None
         record, partner = _where(no.side, record, partner or met)
-        return Action(Verb.REJECT, kind, record, no.code, link, params=no.params, partner=partner, lost=no.lost)
+        return Action(
+            Verb.REJECT, kind, record, no.code, link, params=no.params, partner=partner, lost=no.lost, match=match
+        )
     except WaitFor as wait:
         record, partner = _where(wait.side, record, partner)
         return Action(Verb.WAIT, kind, record, "waiting_for_parent", link, params=wait.params, partner=partner)
@@ -125,6 +160,13 @@ def plan(
     except Part:
         return Action(Verb.SKIP, kind, record, PARTED, link, partner=partner)
     return replace(action, pairs=_pairs(kind, record, known)) if action.writes else action
+
+
+def _see_all(kind: Kind, record: Record, link: Link | None, known: Known) -> None:
+    """Nothing is decided on what could not be looked at (behaviour 8)."""
+    for ask in asks_of(kind, record, link, known):
+        if ask in known.refused:
+            raise Refuse("record_unavailable", **known.answers[ask].said)
 
 
 def _where(side: Side | None, record: Record, half: Record | None) -> tuple[Record, Record | None]:
@@ -155,8 +197,8 @@ def _decide(
     if kind.plan is None and link is not None and link.crafter and link.accountview:
         return replace(_linked(kind, link, record, partner, known), partner=partner)
     written = kind.plan is not None and link is not None  # details went: what became of the record since is looked at
-    fate = (kind.fate or kind.usual_fate)(record, known.policy)
-    if fate != "plan" and not written:
+    fate = "drop" if record.absent else (kind.fate or kind.usual_fate)(record, known.policy)
+    if not written and meeting.made is None and fate != "plan":
         reason = KEPT if fate == "keep" else "not_wanted"
         return Action(Verb.SKIP, kind, record, reason, replaces=link.id if link and kind.plan is None else 0)
     if kind.plan is not None:
@@ -165,19 +207,18 @@ def _decide(
         return Action(Verb.SKIP, kind, record, "gone", link)
     if meeting.match.by != "reference" and kind.makeable is not None and not kind.makeable(record, known.policy):
         return Action(Verb.SKIP, kind, record, "not_wanted", replaces=link.id if link else 0)
-    candidates = meeting.match.candidates
-    if len(candidates) == 1 and not meeting.match.question:
-        return _adopt(kind, record, candidates[0], link, known, meeting.made)
-    if candidates or meeting.match.question:
-        shown = meeting.match.question or ", ".join(one.key or f"{one.name} ({one.id})" for one in candidates)
-        raise Refuse("several_candidates", candidates=shown)
+    match, made = meeting.match, meeting.made
+    if len(match.candidates) == 1 and not match.question and (match.against is None or made):
+        return _adopt(kind, record, match, link, known, made)
+    if match.candidates or match.question:
+        raise _question(match)
     if meeting.deleted:
         gone = Link(kind.name, {ACCOUNTVIEW: End(meeting.deleted), CRAFTER: End(record.id, record.fields)}, ACCOUNTVIEW,
                     adopted=True, gone=True)  # fmt: skip
         return Action(Verb.SKIP, kind, record, "gone", gone)
     named = kind.named(record, known) if kind.named else None
     if named is not None:
-        return _adopt(kind, record, named, link, known, meeting.made)
+        return _adopt(kind, record, Match((named,), "number"), link, known, made)
     return _create(kind, record, known, link)
 
 
@@ -185,8 +226,22 @@ def _wait_for_its_owner(kind: Kind, record: Record | None, known: Known) -> None
     """Nothing is written for what belongs to a record while it is unclear which that is (behaviour 36)."""
     of = kind.field(kind.belongs_to).ref
     owner = known.ref(of, record.side, record.owner) if record else MISSING
-    if owner.state == "unclear":
-        raise WaitFor(of, owner.accountview, owner.name)
+    if record is not None and owner.state == "unclear":
+        raise WaitFor(of, record.side, record.owner, owner.accountview, owner.name)
+
+
+def _all_of(names: Iterable[str]) -> str:
+    """Each name once, with how many bear it."""
+    return ", ".join(f"{name} ({count}×)" if count > 1 else name for name, count in Counter(names).items())
+
+
+def _question(match: Match) -> Refuse:
+    """What only a person can decide (behaviour 6); what speaks against a match is told where people work with it."""
+    if match.against is not None and len(match.candidates) == 1 and not match.question:
+        match.against.side = CRAFTER
+        return match.against
+    named = (f"{one.key} {one.name}".strip() for one in match.candidates)
+    return Refuse("several_candidates", candidates=match.question or _all_of(named))
 
 
 def _own(kind: Kind, record: Record, link: Link | None, planned: Planned) -> Action:
@@ -242,15 +297,19 @@ def _until(kind: Kind, record: Record, known: Known) -> str:
     return KEPT if owner is None or owner.link is not None else LATER
 
 
-def _adopt(kind: Kind, record: Record, there: Record, old: Link | None, known: Known, made: Made | None) -> Action:
-    """Link the two. The leading side then counts as edited in every field, so its values win (behaviour 6); unless a
-    write of ours made one of them, and only its answer was lost: then they do not meet for the first time."""
-    leads: Side = CRAFTER if known.policy.flows[kind.flow] == "export" or there.absent else ACCOUNTVIEW
+def _adopt(kind: Kind, record: Record, match: Match, old: Link | None, known: Known, made: Made | None) -> Action:
+    """Link the two. The leading side never told any of its fields, so its values win where it has any (behaviour 6);
+    unless a write of ours made one of them, and only its answer was lost: then they do not meet for the first time."""
+    (there,) = match.candidates
     if there.absent:
         _fits_whole(kind, record, known)
+    leads: Side = CRAFTER if known.policy.flows[kind.flow] == "export" else ACCOUNTVIEW
     av, cr = (record, there) if record.side == ACCOUNTVIEW else (there, record)
-    told: dict[Side, Mapping[str, Canonical] | None] = {ACCOUNTVIEW: None, CRAFTER: None}
-    told[other(leads)] = (cr if leads == ACCOUNTVIEW else av).fields
+    first, second = (av, cr) if leads == ACCOUNTVIEW else (cr, av)
+    missing = {*kind.blank(first), *(name for name in kind.names if first.fields.get(name) is None)}
+    alone = {name for name in missing if second.fields.get(name) is not None}  # it still has to go across, or stay
+    told: dict[Side, Mapping[str, Canonical] | None] = {leads: None}
+    told[second.side] = {name: value for name, value in second.fields.items() if name not in alone}
     adopted = True
     if made is not None:
         told, adopted, leads = dict(made.told), bool(old and old.adopted), made.record_side
@@ -258,9 +317,15 @@ def _adopt(kind: Kind, record: Record, there: Record, old: Link | None, known: K
     prints = {ACCOUNTVIEW: av.fingerprint, CRAFTER: cr.fingerprint if marked else ""}
     ends = {one.side: End(one.id, told[one.side], prints[one.side]) for one in (av, cr)}
     link = Link(kind.name, ends, old.origin if old and made else leads, adopted=adopted)
-    action = _pair(kind, link, av, cr, known)
-    action = replace(action, record=record) if there.absent else action
-    return replace(action, verb=Verb.ADOPT, reason="first_meeting", partner=there, replaces=old.id if old else 0)
+    silent = kind.silent(cr, link) if kind.silent else None
+    if silent or record.absent:  # what happened to it while nobody knew that its write had gone (behaviour 44)
+        link, remarks = replace(link, gone=record.absent), (silent,) if silent else ()
+        action = Action(Verb.ADOPT, kind, record, "first_meeting", link, remarks=remarks)
+    else:
+        action = _pair(kind, link, av, cr, known)
+        action = replace(action, record=record) if there.absent else action
+    replaces = old.id if old else 0
+    return replace(action, verb=Verb.ADOPT, reason="first_meeting", partner=there, replaces=replaces, match=match)
 
 
 def _fits_whole(kind: Kind, record: Record, known: Known) -> None:
@@ -380,8 +445,8 @@ class _Pair:
         kind, link = self.kind, self.link
         merged = merge(
             kind.names,
-            Versions(self.now[ACCOUNTVIEW].fields, self._base_of_accountview()),
-            Versions(self.now[CRAFTER].fields, link.end[CRAFTER].told),
+            self._versions(ACCOUNTVIEW),
+            self._versions(CRAFTER),
             self._same().__contains__,
             self.may.__getitem__,
         )
@@ -409,15 +474,16 @@ class _Pair:
         reason = "first_meeting" if first else _reason(writes)
         return Action(verb, kind, record, reason, link, writes, told, remarks)
 
-    def _base_of_accountview(self) -> Mapping[str, Canonical] | None:
-        """What AccountView owns counts as told anew each time, so that it is put back when Crafter changed it."""
-        base = self.link.end[ACCOUNTVIEW].told
-        owned = {one.name for one in self.kind.fields if one.owner == ACCOUNTVIEW}
-        return None if base is None else {name: value for name, value in base.items() if name not in owned}
+    def _versions(self, side: Side) -> Versions:
+        """What AccountView owns is told anew each time, so that it is put back when Crafter changed it."""
+        owned = [one.name for one in self.kind.fields if one.owner == side == ACCOUNTVIEW]
+        now = self.now[side]
+        return Versions(now.fields, self.link.end[side].told, self.kind.blank(now), owned)
 
     def _to_crafter(self, merged: Merged) -> Write | None:
         values: dict[str, Value] = {}
         told: dict[Side, dict[str, Canonical]] = {ACCOUNTVIEW: {}, CRAFTER: {}}
+        sent: dict[str, Canonical] = {}
         for name in merged.to_crafter:
             made, wanted = self.translated(name, ACCOUNTVIEW), self.kind.field(name)
             if made is None or (made.remark and made.remark.again):
@@ -425,6 +491,7 @@ class _Pair:
             if not made.leave and wanted.crafter and not self._is_cut(name):
                 values[wanted.crafter] = typed(wanted, made.value, CRAFTER)
                 told[CRAFTER][name] = made.value
+                sent[name] = made.value
             told[ACCOUNTVIEW][name] = self.now[ACCOUNTVIEW].fields.get(name)
             told[CRAFTER].setdefault(name, self.now[CRAFTER].fields.get(name))
         read = self.read[CRAFTER]
@@ -433,8 +500,46 @@ class _Pair:
             values["external_ref"] = mark
         for side, values_told in told.items() if not values else ():
             self.quiet[side] |= values_told
-        seen = self._seen(merged.to_crafter, CRAFTER)
-        return Write(CRAFTER, self.link.crafter, values, tuple(values), told, seen=seen) if values else None
+        if not values:
+            return None
+        changes = self._changes(sent, CRAFTER)
+        lost = [one for one in merged.conflicts if one.field in sent]
+        return Write(
+            CRAFTER, self.link.crafter, values, tuple(values), told, seen=self._seen(merged.to_crafter, CRAFTER),
+            changes=changes, remarks=(*self._conflicts(lost), *_replaced(changes, CRAFTER)),
+        )  # fmt: skip
+
+    def _conflicts(self, lost: Iterable[Conflict]) -> Iterable[Remark]:
+        if self.known.policy.flows[self.kind.flow] == "both":
+            for one in lost:
+                wanted = self.kind.field(one.field)
+                said = {"kept": spoken(wanted, one.kept, ACCOUNTVIEW, self.known) or None,
+                        "lost": spoken(wanted, one.lost, CRAFTER, self.known) or None}  # fmt: skip
+                yield Remark("conflict", {"field": one.field, **said})
+
+    def _changes(self, sent: Mapping[str, Canonical], side: Side) -> tuple[Change, ...]:
+        """What is written there of fields that the two never had in common: flags apart, nobody entered those."""
+        across, there = other(side), self.now[side]
+        found = []
+        for name, value in sent.items():
+            wanted = self.kind.field(name)
+            first = name not in self.link.told(across) or name not in self.link.told(side)
+            if first and wanted.type != "flag":
+                old = None if name in self.kind.blank(there) else self._as_read(wanted, there)
+                new = value if side == ACCOUNTVIEW else self._as_read(wanted, self.now[across])
+                found.append(Change(name, old, new))
+        return tuple(found)
+
+    def _as_read(self, wanted: Field, record: Record) -> Canonical:
+        """A value as people read it: of what it refers to, AccountView's number or code and the name."""
+        value, side = record.fields.get(wanted.name), record.side
+        if value is None or not (wanted.ref or wanted.list):
+            return value
+        asked: tuple[What, ...] = ("row",) if wanted.list else ("link", "ref")
+        answers = (self.known.of(what, wanted.ref or wanted.list, side, value) for what in asked)
+        found = next((one for one in answers if one.accountview or one.name), MISSING)
+        number = found.accountview or (value if side == ACCOUNTVIEW else "")
+        return " ".join(dict.fromkeys(filter(None, (number, found.name)))) or "?"
 
     def _is_cut(self, name: str) -> bool:
         """An edit of what AccountView holds cut: Crafter keeps its whole text, and the edit is told (behaviour 13)."""
@@ -462,10 +567,15 @@ class _Pair:
                 continue
             values[column] = typed(wanted, made.value, ACCOUNTVIEW)
             told[ACCOUNTVIEW][name] = made.value
-        row = self.kind.row_key(self.link.accountview)
-        seen = self._seen(merged.to_accountview, ACCOUNTVIEW)
-        day = self.kind.booked_on({side: record.fields for side, record in self.now.items()})
-        return Write(ACCOUNTVIEW, row, values, tuple(values), told, seen=seen, day=day) if values else None
+        if not values:
+            return None
+        changes = self._changes(told[ACCOUNTVIEW], ACCOUNTVIEW)  # told there: just what is sent
+        return Write(
+            ACCOUNTVIEW, self.kind.row_key(self.link.accountview), values, tuple(values), told,
+            seen=self._seen(merged.to_accountview, ACCOUNTVIEW),
+            day=self.kind.booked_on({side: record.fields for side, record in self.now.items()}),
+            changes=changes, remarks=tuple(_replaced(changes, ACCOUNTVIEW)),
+        )  # fmt: skip
 
     def _seen(self, names: Iterable[str], side: Side) -> dict[str, Canonical]:
         return {name: self.now[side].fields[name] for name in names if name in self.now[side].fields}
@@ -483,9 +593,6 @@ class _Pair:
         for no in self.stopped:
             code = no.code if isinstance(no, Refuse) else "waiting_for_parent"
             yield Remark(code, no.params, again=True)
-        if self.known.policy.flows[self.kind.flow] == "both" and self.link.end[CRAFTER].told is not None:
-            for one in merged.conflicts:
-                yield Remark("conflict", {"field": one.field, "kept": one.kept, "lost": one.lost})
 
     def _cuts(self, merged: Merged) -> Iterable[Remark]:
         """What AccountView cannot hold whole, said as long as it is so, whichever side told something new."""
@@ -494,6 +601,22 @@ class _Pair:
                 made = self.made[CRAFTER][one.name]
                 if isinstance(made, Translated) and made.remark and not made.remark.again:
                     yield made.remark
+
+
+def _replaced(changes: Iterable[Change], side: Side) -> Iterable[Remark]:
+    """What a first meeting replaces is told once (behaviour 6)."""
+    lost = [one for one in changes if one.old is not None]
+    if lost:
+        slot = f"{side}:{','.join(one.field for one in lost)}"  # a field that could not go yet has its own day
+        yield Remark("values_replaced", {"side": side, "changes": [list(one) for one in lost], "slot": slot})
+
+
+def true_of(remark: Remark, fields: Collection[str]) -> Remark | None:
+    """What remains of a write's remark when only these fields of it are known to have arrived."""
+    if "changes" not in remark.params:
+        return remark if remark.params.get("field") in fields else None
+    arrived = [Change(*one) for one in remark.params["changes"] if one[0] in fields]
+    return next(iter(_replaced(arrived, remark.params["side"])), None)
 
 
 def _remembered(kind: Kind, link: Link, side: Side, like: Record | None) -> Record:
@@ -517,7 +640,8 @@ def rows_of(action: Action) -> Iterable[dict[str, Any]]:
     record = action.record
     row: dict[str, Any] = {
         "flow": action.kind.flow, "direction": "import" if record.side == ACCOUNTVIEW else "export",
-        "kind": record.kind, "key": record.key or record.id, "name": record.name, "action": str(action.verb),
+        "kind": record.kind, "side": record.side, "key": record.key or record.id, "name": record.name,
+        "action": str(action.verb),
         "fields": [], "reason": action.reason, "params": dict(action.params),
     }  # fmt: skip
     for side in dict.fromkeys(write.side for write in action.writes):

@@ -7,14 +7,16 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from avsync.records.kind import Kind, Link
+from avsync.errors import AvsyncError
+from avsync.messages import texts
+from avsync.records.kind import Kind, Link, Remark, known_as
 from avsync.records.registry import KINDS, kinds_of
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, other
 from avsync.state.intents import Intent
 from avsync.state.problems import TOLD_ONCE, About, Cause, Problem
 from avsync.state.store import Store
 from avsync.sync.boundary import ROW, cause_of
-from avsync.sync.causes import SERVICES, cause
+from avsync.sync.causes import SERVICES, about_of, cause
 from avsync.sync.plan import Action
 from avsync.sync.schema import not_keeping
 from avsync.sync.session import Session
@@ -40,25 +42,27 @@ def tell(session: Session, action: Action, causes: Sequence[Cause], link: Link |
         store.problems.planned(About(action.kind.flow, record.kind, across, identity, "", ""))
 
 
+def tell_once(session: Session, kind: Kind, record: Record, link: Link, remarks: Sequence[Remark]) -> None:
+    """What is true from now on because a write was done, beside the problems that the record has."""
+    for one in remarks:
+        session.store.problems.add(about_record(session, kind, record, link), _cause(one), session.now())
+
+
 def causes_of(action: Action) -> list[Cause]:
-    """A record's remarks as its problems; `slot` tells two of one code apart."""
-    return [
-        cause(
-            one.code,
-            str(one.params.get("slot") or one.params.get("field") or one.params.get("article") or ""),
-            **one.params,
-        )
-        for one in action.remarks
-    ]
+    """A record's remarks as its problems."""
+    return [_cause(one) for one in action.remarks]
+
+
+def _cause(one: Remark) -> Cause:
+    """`slot` tells two of one code apart."""
+    slot = one.params.get("slot") or one.params.get("field") or one.params.get("article") or ""
+    return cause(one.code, str(slot), **one.params)
 
 
 def about_record(session: Session, kind: Kind, record: Record, link: Link | None) -> About:
     """Which record it is, and where its timeline stands in Crafter (none for what only AccountView has)."""
-    return About(
-        kind.flow, record.kind, record.side, record.id, record.key or record.id, record.name,
-        *_item(session.store, kind, record, link), hashlib.sha256(repr(sorted(record.fields.items())).encode(
-            "utf-8", "surrogatepass")).hexdigest()[:16],
-    )  # fmt: skip
+    version = hashlib.sha256(repr(sorted(record.fields.items())).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return about_of(session.config.language, kind, record, _item(session.store, kind, record, link), version)
 
 
 def _item(store: Store, kind: Kind, record: Record, link: Link | None) -> tuple[str, str]:
@@ -86,7 +90,26 @@ def flow_problem(session: Session, flow: str) -> None:
     causes = [cause(error.code, **error.params)] if error is not None else []
     unkept = [kind for kind in not_keeping(session.store, session.accountview.schema) if kind.flow == flow]
     causes += [cause("reference_not_kept", one.name, parent_kind=one.name) for one in unkept]
-    session.store.problems.replace(About(flow, "flow", "", flow, flow, ""), causes, session.now())
+    called = texts.word(flow, session.config.language)
+    session.store.problems.replace(
+        About(flow, "flow", "", flow, flow, "", called=called, short=called), causes, session.now()
+    )
+
+
+def name_unread(session: Session) -> None:
+    """Rows that could not be read are called by what they refer to as well, where the services tell that."""
+    for name, records in session.unread.items():
+        kind = KINDS[name]
+        try:
+            known = session.refs.know(kind, [(one, None) for one in records])
+        except AvsyncError as error:
+            log.info("what the unreadable rows of %s refer to is not known: %s", name, error)
+            continue
+        with session.store.transaction():
+            for one in records:
+                about = about_of(session.config.language, kind, known_as(kind, one, known), ("", ""))
+                session.store.problems.name(about)
+    session.unread.clear()
 
 
 def unknown_outcomes(session: Session) -> Counter[str]:
@@ -97,7 +120,7 @@ def unknown_outcomes(session: Session) -> Counter[str]:
     store, now = session.store, session.now()
     intents, still = store.intents.open(), set()
     for intent in intents:
-        code = "outcome_not_found_out" if session.old_enough(intent.sent_at) else "outcome_unknown"
+        code = "outcome_not_found_out" if session.old_enough(intent) else "outcome_unknown"
         about = _about_intent(intent)
         why = cause(code, service=SERVICES[intent.side], detail=intent.reason or "-", reference=intent.reference)
         store.problems.add(about, why, now)
@@ -111,8 +134,17 @@ def _about_intent(intent: Intent) -> About:
     kind = KINDS[intent.kind]
     told = intent.record_side == CRAFTER and not kind.belongs_to
     item = kind.item(intent.record, intent.detail["own"]) if told else ("", "")
+    called = str(intent.detail.get("called") or intent.name)
     return About(
-        kind.flow, intent.kind, intent.record_side, intent.record, intent.key or intent.record, intent.name, *item
+        kind.flow,
+        intent.kind,
+        intent.record_side,
+        intent.record,
+        intent.key,
+        intent.name,
+        *item,
+        called=called,
+        short=called,
     )
 
 
@@ -127,19 +159,23 @@ def close_stale(session: Session, flow: str) -> None:
     stale = []
     for problem in store.problems.all(flow) + store.problems.all(flow, ignored=True):
         about, why = problem.about, problem.cause
-        kept = (
-            why.code in _END_OTHERWISE or why.slot == ROW or about.kind not in names or _has_reason(store, about, why)
-        )
+        kept = why.code in _END_OTHERWISE or why.slot == ROW or about.kind not in names or _has_reason(session, problem)
         stale += [] if kept else [problem.id]
     store.problems.remove(stale)
 
 
-def _has_reason(store: Store, about: About, why: Cause) -> bool:
-    """An error or a wait needs a version in the inbox; a warning may also be about a record that is in step."""
+def _has_reason(session: Session, problem: Problem) -> bool:
+    """An error or a wait needs a version in the inbox; a warning may also be about a record that is in step.
+
+    Of a version that is only kept to be met it was the planning of the other side that told, and tells no more.
+    """
+    store, about = session.store, problem.about
     side: Side = ACCOUNTVIEW if about.side == ACCOUNTVIEW else CRAFTER
-    if store.inbox.get(about.kind, side, [about.record]):
-        return True
-    if why.severity != "warning":
+    entry = store.inbox.get(about.kind, side, [about.record]).get(about.record)
+    if entry is not None:
+        told = entry.fate == "plan" or problem.last_seen >= session.started or session.only is not None
+        return told or problem.cause.severity == "warning"
+    if problem.cause.severity != "warning":
         return False
     link = store.links.one(about.kind, side, about.record)
     return link is not None and not link.gone
@@ -147,5 +183,6 @@ def _has_reason(store: Store, about: About, why: Cause) -> bool:
 
 def expire(session: Session) -> None:
     """What is told once stays for seven days, or until it is ignored (behaviour 6, 13 and 27)."""
+    session.store.problems.seen_by(session.now())
     for code in TOLD_ONCE:
         session.store.problems.expire(code, session.ago(days=7))

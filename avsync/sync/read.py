@@ -6,15 +6,17 @@ A watermark moves only after a complete listing, and absence is concluded only f
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import dropwhile
 from typing import Any
 
-from avsync.errors import PersonMustLook
-from avsync.records.kind import Kind, Link, Row
-from avsync.records.registry import KINDS, children
+from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook, RecordUnavailable, TryLater
+from avsync.records.kind import Kind, Known, Link, Row, known_as
+from avsync.records.registry import KINDS, children, with_details
 from avsync.records.rows import Listing, Reach, Seen
 from avsync.records.values import (
     ACCOUNTVIEW,
@@ -29,58 +31,136 @@ from avsync.records.values import (
     short,
     text,
 )
+from avsync.services.http import Page
 from avsync.state.problems import About, Cause
-from avsync.state.store import Store, Watermark
+from avsync.state.store import PROBE, PUT_BACK, Store, Watermark
 from avsync.sync.boundary import ROW, cause_of, each
-from avsync.sync.causes import cause
-from avsync.sync.session import Session, seconds_between
+from avsync.sync.causes import SERVICES, about_of, cause
+from avsync.sync.session import Session
 
 log = logging.getLogger(__name__)
 _NEVER = object()
+_NAMELESS = "?"  # what the id begins with of a row whose own cannot be read
 _MANY_FOREIGN = 5  # (behaviour 2)
+_MANY_UNSEEN = 200  # more than that are not looked up one by one
+_FEW_LINKED = 20  # below this half of them says nothing (behaviour 9)
 
 
 @dataclass(slots=True)
 class Taken:
-    """What one listing brought: rows read, rows that changed nothing, and links whose record must be made again."""
+    """What one listing brought: rows read, rows that changed nothing, and those that are too old to travel."""
 
     read: int = 0
     unchanged: int = 0
     skipped: int = 0
-    lost: list[Link] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Place:
+    """How far a listing has come; kept when it breaks off, for the next run to go on from (behaviour 31).
+
+    `tracked`: what it shows is written down. `meant`: the marks of the config under which it is read, and of the one
+    before. `until`: the inbox's newest version when it began. `day` and `key`: the page that was taken in last. `cap`:
+    the start of the listing by its own clock, also in `told` where the service told it. `years`: the financial years
+    that it has shown whole.
+    """
+
+    full: bool
+    tracked: bool
+    since: str
+    meant: list[str]
+    until: int
+    day: str = ""
+    key: str = ""
+    cap: str = ""
+    told: str = ""
+    read: int = 0
+    trustworthy: bool = True
+    foreign: dict[str, str] = field(default_factory=dict)  # what bears another company's mark, and which
+    moments: list[str] = field(default_factory=list)
+    years: list[str] = field(default_factory=list)
+
+
+Stopped = dict[str, Any] | None
 
 
 def read_listing(session: Session, listing: Listing) -> Taken:
     """Read one listing to its end. Raises TryLater when it breaks off: what was read is kept, the mark not moved."""
-    mark = session.store.watermark(listing.name)
-    full = not listing.recent and is_full(listing, mark, session)
-    since = "" if full else mark.since
-    if listing.recent:
-        since = since or _some_time_before(session.policy.start_date)
-    if full:
-        session.store.start_seen()
-    reader = _Reader(session, listing, full)
-    session.read_at[listing.side, listing.kind] = session.now()
-    for page in _ahead(_pages(session, listing, since)):
-        session.checkpoint("gather")
-        reader.page(page.rows, page.server_time)
-        session.checkpoint("gathered")
+    stopped = session.store.stopped_at(listing.name)
+    reader = None
+    while reader is None:  # thrice at most: a gap shows once, then all is read in any case, and a place is tried once
+        reader, stopped = _read(session, listing, stopped)
     session.checkpoint("gather")
-    if not mark.since and len(reader.foreign) > _MANY_FOREIGN and not session.force:
-        company, count = next(iter(reader.foreign.values())), len(reader.foreign)
-        raise PersonMustLook("other_administration", company=company, count=count, own=session.policy.company)
+    foreign = reader.at.foreign
+    if not reader.mark.since and len(foreign) > _MANY_FOREIGN and not session.force:
+        company = next(iter(foreign.values()))
+        raise PersonMustLook("other_administration", company=company, count=len(foreign), own=session.policy.company)
     with session.store.transaction():
-        reader.finish(mark)
+        reader.finish()
     session.checkpoint("gathered")
     return reader.taken
 
 
+def _read(session: Session, listing: Listing, stopped: Stopped) -> tuple[_Reader | None, Stopped]:
+    """Take in every page. No reader, and nothing taken in, when it must begin otherwise: because the clock that the
+    first page tells means that more is to be read, or because the service cannot go on from where it stopped."""
+    mark = session.store.watermark(listing.name)
+    at, resumed = _begin(session, listing, mark, stopped)
+    reader = _Reader(session, listing, mark, at, resumed)
+    begun = False
+    try:
+        with closing(_ahead(_pages(session, listing, at, _by_year(session, listing, at)))) as pages:
+            for day, page in pages:
+                if not begun and (session.notice_gap() or not at.full and is_full(listing, mark, session)):
+                    return None, stopped
+                if not begun and resumed and not (page and page.rows):
+                    return None, None
+                begun = True
+                session.checkpoint("gather")
+                reader.take(day, page)
+                session.checkpoint("gathered")
+        if resumed and at.full and at.trustworthy:
+            reader.look_for_the_unseen()
+    except PersonMustLook:
+        raise
+    except AvsyncError as error:
+        if resumed and not begun and not isinstance(error, (OutOfTime, LoginNeeded)):
+            return None, None
+        if begun:
+            reader.stop()
+        raise
+    return reader, stopped
+
+
+def _begin(session: Session, listing: Listing, mark: Watermark, stopped: Stopped) -> tuple[Place, bool]:
+    """Where to begin, and whether that is where an earlier run has stopped."""
+    full, meant = is_full(listing, mark, session), [session.signature, mark.signature]
+    before = Place(**stopped) if stopped else None
+    if before is not None and before.meant == meant and (before.full or not full):
+        if before.tracked:
+            session.store.go_on(listing.name)
+        return before, True
+    since = "" if full else mark.since
+    tracked = full or not since
+    if listing.recent:
+        since = since or _some_time_before(session.policy.start_date)
+    if tracked:
+        session.store.start_seen()
+    session.read_at[listing.side, listing.kind] = session.ticks()
+    return Place(full, tracked, since, meant, session.store.inbox.newest()), False
+
+
 def is_full(listing: Listing, mark: Watermark, session: Session) -> bool:
     """Whether to read from the beginning: asked for, never done, due, or the config means something else now."""
+    if listing.recent:
+        return False
     if session.full or not mark.since or mark.signature != session.signature or listing.changed is None:
         return True
     every = session.config.full_every
-    return bool(every) and seconds_between(mark.full_at, session.started) >= every
+    if not every:
+        return False
+    age = session.clock.age(listing.side, mark.full_at)
+    return age is None or age >= every  # one that cannot be counts from now (behaviour 51)
 
 
 def _some_time_before(start_date: str) -> str:
@@ -88,13 +168,47 @@ def _some_time_before(start_date: str) -> str:
     return (datetime.fromisoformat(start_date) - timedelta(days=31)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _pages(session: Session, listing: Listing, since: str) -> Iterator[Any]:
-    if listing.side == ACCOUNTVIEW:
-        return session.accountview.pages(listing.kind, since=since or None)
-    return session.crafter.pages(listing.kind, since=since or None, include_deleted=bool(since))
+def _by_year(session: Session, listing: Listing, at: Place) -> bool:
+    """Whether a read shows one financial year alone, and this one is to show them all (behaviour 52)."""
+    seen, dated = session.store.cached(PROBE), bool(listing.makes[0].day) and listing.side == ACCOUNTVIEW
+    matters = isinstance(seen, dict) and seen.get("book_date_matters") is True
+    return matters and dated and at.tracked and session.config.accountview.book_date == "record"
 
 
-def _ahead(pages: Iterator[Any]) -> Iterator[Any]:
+def _pages(session: Session, listing: Listing, at: Place, by_year: bool) -> Iterator[tuple[str, Page | None]]:
+    """The pages from that place on, each with the book date that it was read under; None where the last of those is
+    over. In another thread."""
+    since, started, start = at.since or None, at.day, at.key
+    if listing.side == CRAFTER:
+        crafter = session.crafter.pages(listing.kind, since=since, include_deleted=bool(since), place=start)
+        yield from (("", page) for page in crafter)
+        return
+    for day in dropwhile(lambda one: one != started, _book_dates(session, by_year)):
+        place = start if day == started else ""
+        try:
+            for page in session.accountview.pages(listing.kind, since=since, place=place, day=day):
+                yield day, page
+            yield day, None
+        except TryLater as error:
+            if not day or error.code != "accountview_read_error":
+                raise
+            log.info("%s: the books of %s cannot be read", listing.name, day[:4])
+
+
+def _book_dates(session: Session, by_year: bool) -> Iterator[str]:
+    """None, for the service's own year; then each earlier one from start_date on."""
+    yield ""
+    if by_year:
+        first, now = int(session.policy.start_date[:4]), int(_year_of(session))
+        yield from (f"{year}-12-31" for year in range(now - 1, first - 1, -1))
+
+
+def _year_of(session: Session) -> str:
+    """The year it is for AccountView."""
+    return str(session.clock.time(ACCOUNTVIEW).astimezone(AMSTERDAM).year)
+
+
+def _ahead(pages: Iterator[Any]) -> Generator[Any]:
     """Fetch the next page while this one is being worked on."""
     with ThreadPoolExecutor(1) as reader:
         waiting = reader.submit(next, pages, None)
@@ -106,36 +220,67 @@ def _ahead(pages: Iterator[Any]) -> Iterator[Any]:
 class _Reader:
     """One listing being taken in, page by page, each page in one transaction."""
 
-    def __init__(self, session: Session, listing: Listing, full: bool) -> None:
-        self.session, self.store, self.listing, self.full = session, session.store, listing, full
+    def __init__(self, session: Session, listing: Listing, mark: Watermark, at: Place, resumed: bool) -> None:
+        self.session, self.store, self.listing = session, session.store, listing
+        self.mark, self.at, self.resumed = mark, at, resumed
         self.kind = listing.makes[0]
         self.taken = Taken()
-        self.reach = Reach(listing.side)
-        self.cap = ""
-        self.clock = ""
-        self.trustworthy = True
-        self.foreign: dict[str, str] = {}  # what bears another company's mark, and which
+        self.nothing = Known(session.policy)
+        self.reach = Reach(listing.side, at.moments)
         self.absences = self.store.some_absent(self.kind.name, listing.side)
-        self.forget = full and self.store.watermark(listing.name).signature != session.signature
+        self.forget = at.full and mark.signature != session.signature
+        self.doubted = mark.signature == PUT_BACK and listing.side == ACCOUNTVIEW and self.kind.name in with_details()
 
-    def page(self, rows: Sequence[Row], server_time: datetime | None) -> None:
-        """Take in one page."""
-        if not self.cap:
-            self.cap = _cap(self.listing.side, server_time, self.session.started)
-            self.clock = self.cap if server_time else ""
-        if server_time is not None:
-            self.session.ahead[self.listing.side] = server_time - self.session.utc()
-        self.taken.read += len(rows)
-        seen = [self.listing.see(row) for row in rows]
+    def take(self, day: str, page: Page | None) -> None:
+        """Take in one page; or what was read under this book date is complete."""
+        at = self.at
+        if page is None:
+            at.years = sorted({*at.years, day[:4] or _year_of(self.session)})
+            return
+        if not at.cap:
+            at.cap = _cap(self.listing.side, page.server_time or self.session.clock.time(self.listing.side))
+            at.told = at.cap if page.server_time else ""
+        seen = [self.listing.see(row) for row in page.rows]
+        if day:  # what goes on in a later year was shown there as it is now
+            shown = self.store.seen([one.id for one in seen if one.id])
+            seen = [one for one in seen if one.id not in shown]
+        self.taken.read += len(seen)
+        at.read += len(seen)
         self.reach.saw([one.moment for one in seen])
         if seen:
             each(seen, self._take_page, self._faulty)
+        self.session.step(self.kind.name, self.taken.read)
+        at.day, at.key = day, page.place
+
+    def stop(self) -> None:
+        """It breaks off here; the next run goes on with the page that was taken in last."""
+        with self.store.transaction():
+            self.store.stop_at(self.listing.name, asdict(self.at), self.session.now())
+            if self.at.tracked:
+                self.store.keep_seen(self.listing.name)
+
+    def look_for_the_unseen(self) -> None:
+        """What came to a listing that was read in parts behind the place where it had got to, it did not show."""
+        vanished = self._vanished()
+        if len(vanished) > _MANY_UNSEEN:
+            self.at.trustworthy = False  # the next full pass will tell
+            return
+        for link in vanished:
+            if self._is_there(link):
+                self.store.saw([link.end[self.listing.side].id])
+
+    def _is_there(self, link: Link) -> bool:
+        day = self.kind.booked_on({side: link.told(side) for side in link.end})
+        try:
+            return self.session.fetch(self.kind, self.listing.side, link.end[self.listing.side].id, day) is not None
+        except (RecordUnavailable, Malformed):
+            return True  # nobody knows
 
     def _take_page(self, seen: Sequence[Seen]) -> None:
-        before = replace(self.taken, lost=list(self.taken.lost))
+        before = replace(self.taken)
         try:
             with self.store.transaction():
-                if self.full:
+                if self.at.tracked:
                     self.store.saw(one.id for one in seen if one.id)
                 self._take_in([one for one in seen if one.id])
                 for one in seen:
@@ -147,11 +292,11 @@ class _Reader:
 
     def _faulty(self, one: Seen, error: Exception) -> None:
         """Our own reading of this row fails: it was seen, and it is read again by the next full pass."""
-        identity = one.id or f"?{one.fingerprint}"
-        self.trustworthy = False
+        identity = one.id or f"{_NAMELESS}{one.fingerprint}"
+        self.at.trustworthy = False
         why = replace(cause_of(error, f"{self.listing.name} {identity}"), slot=ROW)
         with self.store.transaction():
-            if self.full:
+            if self.at.tracked:
                 self.store.saw([identity])
             self._unreadable(identity, one.row, why)
 
@@ -160,10 +305,17 @@ class _Reader:
         known = {} if self.forget else self.store.links.fingerprints(kind, side, [one.id or "" for one in seen])
         new = [one for one in seen if known.get(one.id or "") != one.fingerprint]
         self.taken.unchanged += len(seen) - len(new)
-        for one in new:
-            if one.row.get("deleted_at"):
-                self._deleted(one.id or "")
-        fresh = [one for one in new if not one.row.get("deleted_at")]
+        if self.doubted:  # of what was changed since the state was saved nobody knows what was sent (behaviour 41)
+            shown = [(one.id or "", not one.moment or one.moment >= self.mark.newest) for one in seen]
+            self.store.links.doubt_no_more(kind, shown)
+        buried = {one.id: one.moment for one in new if one.row.get("deleted_at")}
+        for identity in buried:
+            self._deleted(identity or "")
+        fresh = [
+            one
+            for one in new
+            if not one.row.get("deleted_at") and (one.id not in buried or one.moment > buried[one.id])
+        ]
         if fresh:
             self._take_fresh(kind, side, fresh)
 
@@ -181,32 +333,38 @@ class _Reader:
             prints.append((one.fingerprint if found else "", identity))  # what could not be read is looked at again
         for record in records if side == CRAFTER else ():
             if company := of_other_company(record.reference, self.session.policy.company):
-                self.foreign[record.id] = company
+                self.at.foreign[record.id] = company
         take_records(self.session, records, self.taken)
         if self.absences:
             self.store.not_absent(kind, side, ids)
+        if side == CRAFTER:
+            self.store.links.find_again(kind, ids)
+            self.store.intents.unbury(kind, side, ids)
         self.store.links.set_fingerprints(kind, side, prints)
         self._readable_again(self.store.problems.records(kind, side, ids) & {record.id for record in records})
 
     def _unreadable(self, identity: str, row: Row, why: Cause) -> None:
-        about = self._in_its_timeline(_about(self.listing, identity, row))
-        self.store.problems.replace(about, [why], self.session.started)
+        record = _legible(self.listing, identity, row)
+        if self.kind.facts:
+            self.session.unread.setdefault(self.kind.name, []).append(record)
+        record, item = self._in_its_timeline(record)
+        known, version = known_as(self.kind, record, self.nothing), self.listing.see(row).fingerprint
+        about = about_of(self.session.config.language, self.kind, known, item, version)
+        self.store.problems.replace(about, [why], self.session.now())
         for kind in self.listing.makes:  # an older version must not be planned in its place
             self.store.inbox.remove(kind.name, self.listing.side, identity)
 
-    def _in_its_timeline(self, about: About) -> About:
+    def _in_its_timeline(self, record: Record) -> tuple[Record, tuple[str, str]]:
         """A row of AccountView that is linked is told where people look for it, and under the name it had."""
-        if about.side == CRAFTER:
-            return about
-        link = self.store.links.one(about.kind, ACCOUNTVIEW, about.record)
+        kind = self.kind
+        if record.side == CRAFTER:
+            return record, kind.item(record.owner if kind.belongs_to else record.id, record.fields)
+        link = self.store.links.one(record.kind, ACCOUNTVIEW, record.id)
         if link is None or not link.crafter:
-            return about
-        told = link.told(CRAFTER)
-        entity, item = self.kind.item(
-            (told.get(self.kind.belongs_to) or "") if self.kind.belongs_to else link.crafter, told
-        )
-        known = link.told(ACCOUNTVIEW).get("name") or ""
-        return replace(about, name=about.name or known, entity=entity, entity_id=item)
+            return record, ("", "")
+        told, known = link.told(CRAFTER), link.told(ACCOUNTVIEW).get("name") or ""
+        item = kind.item((told.get(kind.belongs_to) or "") if kind.belongs_to else link.crafter, told)
+        return replace(record, name=record.name or known), item
 
     def _readable_again(self, ids: Iterable[str]) -> None:
         """A row that could not be read before, and can be now: planning will say how it goes from here."""
@@ -218,31 +376,34 @@ class _Reader:
 
     def _nameless(self, one: Seen) -> None:
         """A row whose very key is unreadable: it stands for itself, and this listing proves no absence."""
-        self.trustworthy = False
+        self.at.trustworthy = False
         found = {"field": self.listing.key, "found": short(one.row.get(self.listing.key))}
-        self._unreadable(f"?{one.fingerprint}", one.row, cause("unreadable", **found))
+        self._unreadable(f"{_NAMELESS}{one.fingerprint}", one.row, cause("unreadable", **found))
 
     def _deleted(self, identity: str) -> None:
         """A tombstone (behaviour 11)."""
-        for kind in self.listing.makes:
-            self.store.inbox.remove(kind.name, self.listing.side, identity)
         link = self.store.links.one(self.kind.name, self.listing.side, identity)
+        for kind in self.listing.makes:  # of which a write is open it is linked first (behaviour 44)
+            if link is not None or not self.store.intents.bury(kind.name, self.listing.side, identity):
+                self.store.inbox.remove(kind.name, self.listing.side, identity)
         if link is not None:
-            self.taken.lost.append(link)
+            self.store.links.lose(link.id)
 
-    def finish(self, before: Watermark) -> None:
+    def finish(self) -> None:
         """The listing is complete."""
-        newest, since = self.reach.marks(self._newest(before), "" if self.full else before.since, self.cap)
-        full_at = self.session.started if self.full else before.full_at
+        before, at = self.mark, self.at
+        newest, since = self.reach.marks(self._newest(), "" if at.full else before.since, at.cap)
+        full_at = self.session.time(self.listing.side) if at.full else before.full_at
         mark = Watermark(newest, since, full_at, self.session.signature)
         self.store.set_watermark(self.listing.name, mark)
-        if self.full and self.trustworthy:
+        self.store.went_through(self.listing.name)
+        if at.full and at.trustworthy:
             self._conclude_absence()
 
-    def _newest(self, before: Watermark) -> str:
+    def _newest(self) -> str:
         """Nothing in Crafter yet: its own clock marks the place, so that a first record's tombstone will be seen."""
-        start = self.clock if self.listing.side == CRAFTER and not self.taken.read else ""
-        return before.newest or start
+        start = self.at.told if self.listing.side == CRAFTER and not self.at.read else ""
+        return self.mark.newest or start
 
     def _conclude_absence(self) -> None:
         """What a complete listing did not show is not there; an empty one proves nothing (behaviour 9)."""
@@ -251,42 +412,62 @@ class _Reader:
             if self.store.links.some(kind):
                 log.warning("%s came back empty although records are linked: nothing concluded", self.listing.name)
             return
+        vanished = self._vanished()
+        self._refuse_a_landslide(len(vanished))
         for made in self.listing.makes:
-            if side == CRAFTER or made.table == made.name:  # else it goes under another id than its row
-                self.store.inbox.drop_unseen(made.name, side)
+            within = side == ACCOUNTVIEW and bool(made.within)
+            years = self.at.years if side == ACCOUNTVIEW and made.day else None
+            self.store.inbox.drop_unseen(made.name, side, within, self.at.until, years)
+            if not self.resumed:
+                self.store.intents.bury_unseen(made.name, side, within)
         self.store.problems.forget_unseen(kind, side)
-        for link in self.store.links.unseen(kind, side):
+        for link in vanished:
             if side == CRAFTER:
-                self.taken.lost.append(link)
+                self.store.links.lose(link.id)
             else:
                 mark_gone(self.store, link)
 
+    def _vanished(self) -> list[Link]:
+        """The linked records that it would have shown, were they there."""
+        unseen = self.store.links.unseen(self.kind.name, self.listing.side)
+        return [link for link in unseen if self._speaks_of(link)]
 
-def _cap(side: Side, server_time: datetime | None, now: str) -> str:
+    def _speaks_of(self, link: Link) -> bool:
+        """A listing of AccountView shows what is dated in the financial years that were read (behaviour 52)."""
+        if self.listing.side == CRAFTER or not self.kind.day:
+            return True
+        return self.kind.booked_on({side: link.told(side) for side in link.end})[:4] in self.at.years
+
+    def _refuse_a_landslide(self, vanished: int) -> None:
+        """More than half of them at once proves nothing: a person must look (behaviour 9)."""
+        kind, side = self.kind.name, self.listing.side
+        if vanished <= _FEW_LINKED // 2 or self.session.force:
+            return
+        there = sum(self._speaks_of(link) for link in self.store.links.living(kind, side))
+        if there >= _FEW_LINKED and 2 * vanished > there:
+            about = {"parent_kind": kind, "count": vanished, "linked": there, "service": SERVICES[side]}
+            raise PersonMustLook("safety_vanished", **about)
+
+
+def _cap(side: Side, moment: datetime) -> str:
     """No watermark past the start of the run: a moment from the future must not hide what comes after it."""
-    moment = server_time or datetime.fromisoformat(now)
     if side == CRAFTER:
         return format_utc(moment)
     return moment.astimezone(AMSTERDAM).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _about(listing: Listing, identity: str, row: Row) -> About:
+def _legible(listing: Listing, identity: str, row: Row) -> Record:
     """What can be said of a row that cannot be read."""
     kind, side = listing.makes[0], listing.side
-    fields = {one.name: _legible(row, one.on(side)) for one in kind.fields}
+    fields = {one.name: _as_text(row, one.on(side)) for one in kind.fields}
     name = fields.get("name") or fields.get("description") or fields.get("first_name") or ""
-    if kind.known_by == ("id",):  # it has no name: what it says tells which it is
-        told = {one.crafter: fields[one.name] or "-" for one in kind.fields if one.needed and not one.list}
-        name = " ".join(told.values())
-    numbers = [fields[one] for one in kind.known_by if one in fields]
-    key = identity if side == ACCOUNTVIEW else next(filter(None, numbers), identity)
-    item = ("", "")
-    if side == CRAFTER:
-        item = kind.item(fields[kind.belongs_to] if kind.belongs_to else identity, fields)
-    return About(kind.flow, kind.name, side, identity, key, name[:100], *item)
+    numbers = [identity if kind.id != "id" else ""] if side == ACCOUNTVIEW else [fields[one] for one in kind.known_by]
+    key = next((one for one in numbers if one and not one.startswith(_NAMELESS)), "")
+    owner = fields.get(kind.belongs_to) or ""
+    return Record(kind.name, side, identity, key, name[:100], fields, owner=owner)
 
 
-def _legible(row: Row, name: str | None) -> str:
+def _as_text(row: Row, name: str | None) -> str:
     """A value of a row that is not in order, as far as it is text; else nothing."""
     try:
         return text(row.get(name), name) or "" if name else ""
@@ -304,11 +485,13 @@ def take_records(session: Session, records: Sequence[Record], taken: Taken) -> N
         groups.setdefault((record.kind, record.side), []).append(record)
     for (kind, side), group in groups.items():
         links = session.store.links.by_side(kind, side, [one.id for one in group])
+        announced = session.store.intents.announced(kind, side)
         for record in group:
-            _take(session, KINDS[kind], record, links.get(record.id), taken)
+            _take(session, KINDS[kind], record, links.get(record.id), record.id in announced, taken)
 
 
-def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken: Taken) -> None:
+def _take(session: Session, kind: Kind, record: Record, link: Link | None, announced: bool, taken: Taken) -> None:
+    """`announced`: a write of it is open, or was found and not linked yet."""
     store = session.store
     if link is not None and is_other(kind, record, link):
         retire(store, link)
@@ -317,7 +500,7 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, taken
         if record.side == ACCOUNTVIEW and not record.reference and kind.twin is not None:
             record = _still_marked(store, record)
         fate = "drop" if record.absent else (kind.fate or kind.usual_fate)(record, session.policy)
-        if fate == "drop" and link is not None:  # its details went: that must be looked at (behaviour 21)
+        if announced or (fate == "drop" and link is not None):  # something went: that comes first (behaviour 21 and 44)
             fate = "plan"
         if fate == "drop":
             store.inbox.remove(record.kind, record.side, record.id)

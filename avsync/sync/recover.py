@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from avsync.errors import RecordUnavailable
 from avsync.records.kind import RETIRED, Ask, End, Kind, Known, Link
-from avsync.records.registry import KINDS, children, listing, referring
+from avsync.records.registry import KINDS, children, listing, referring, with_details
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Malformed, Record
 from avsync.state.lock import Holder
-from avsync.state.problems import About
+from avsync.state.problems import About, Cause
 from avsync.state.store import Store
 from avsync.sync.boundary import ROW, cause_of, each
+from avsync.sync.causes import cause
 from avsync.sync.read import Taken, link_mark, take_records
 from avsync.sync.refs import read_one, told_by
 from avsync.sync.session import Session
@@ -29,19 +31,29 @@ Rows = list[tuple[Listing, dict[str, Any]]]
 # --- deleted in Crafter: AccountView leads, so the next run makes it again (behaviour 11)
 
 
-def recover(session: Session, lost: Iterable[Link]) -> None:
+def recover(session: Session, kind: Kind) -> None:
     """Records deleted in Crafter: fetched again from AccountView, so that this run makes them again."""
 
-    def failed(link: Link, error: Exception) -> None:
-        why = replace(cause_of(error, f"{link.kind} {link.accountview}, deleted in Crafter"), slot=ROW)
-        about = About(KINDS[link.kind].flow, link.kind, CRAFTER, link.crafter, link.accountview, "")
+    def told(link: Link, why: Cause) -> None:
         with session.store.transaction():
-            session.store.problems.replace(about, [why], session.started)
+            session.store.problems.replace(_about(link), [replace(why, slot=ROW)], session.now())
 
-    for link in lost:
-        now = session.store.links.by_id(link.id)  # it may have got another number since the listing
-        if now is not None:
+    def failed(link: Link, error: Exception) -> None:
+        told(link, cause_of(error, f"{link.kind} {link.accountview}, deleted in Crafter"))
+
+    for link in session.store.links.lost(kind.name):
+        now = session.store.links.by_id(link.id)  # it may have gone with the one before it
+        if now is None:
+            continue
+        try:
             each([now], lambda some: _recover(session, some[0]), failed)
+        except RecordUnavailable as error:  # it comes back in a later run (behaviour 8)
+            told(now, cause("record_unavailable", **error.params))
+
+
+def _about(link: Link) -> About:
+    name = link.told(ACCOUNTVIEW).get("name") or ""
+    return About(KINDS[link.kind].flow, link.kind, CRAFTER, link.crafter, link.accountview, name)
 
 
 def _recover(session: Session, link: Link) -> None:
@@ -66,6 +78,7 @@ def _let_go(session: Session, kind: Kind, link: Link) -> None:
     It is a candidate again, as it was told last; details that were sent under it count as sent from then on.
     """
     session.store.links.remove(link.id)
+    _forget_versions(session.store, link)
     _forget_details(session.store, link)
     for side, end in link.end.items():  # what was said of it is over
         session.store.problems.planned(About(kind.flow, kind.name, side, end.id, "", ""))
@@ -125,11 +138,19 @@ def _forget_crafter_half(store: Store, link: Link, forever: bool) -> None:
         for one in store.links.belonging(child.name, child.belongs_to, link.crafter)
     ]
     for one in [link, *hanging]:
+        _forget_versions(store, one)
+        store.problems.planned(_about(one))
         if forever:
             store.links.remove(one.id)
         else:
             store.links.point(one.id, CRAFTER, End())
     _forget_details(store, link)
+
+
+def _forget_versions(store: Store, link: Link) -> None:
+    """What was read of it is of a record that is there no more."""
+    for made in listing(CRAFTER, KINDS[link.kind]).makes:
+        store.inbox.remove(made.name, CRAFTER, link.crafter)
 
 
 def _forget_details(store: Store, link: Link) -> None:
@@ -169,12 +190,23 @@ def _vanished(session: Session, kind: Kind, after: int) -> dict[str, list[Link]]
     names: dict[str, str] = {}
     for number, link in session.store.links.namesakes(kind.name, after):
         record = session.store.inbox.one(kind.name, ACCOUNTVIEW, number)
-        if record is not None and _is_the_same(session, kind, record, link):
+        if record is None or _stands_in_crafter(session, kind, number):
+            continue
+        if _is_the_same(session, kind, record, link):
             found.setdefault(number, []).append(link)
             names[link.accountview] = record.name
-    gone = _absent(session, kind, names)
-    left = {number: [one for one in links if one.accountview in gone] for number, links in found.items()}
+    there = _still_there(session, kind, names)
+    for number, links in found.items():
+        for said in (there[one.accountview] for one in links):
+            if isinstance(said, Mapping):
+                session.refused[kind.name, number] = said
+    left = {number: [one for one in links if there[one.accountview] is False] for number, links in found.items()}
     return {number: links for number, links in left.items() if links}
+
+
+def _stands_in_crafter(session: Session, kind: Kind, number: str) -> bool:
+    """Whether a free record there bears that very number: then the two meet by it."""
+    return bool(session.store.inbox.free((), session.policy.company, kind.name, CRAFTER, "key", number))
 
 
 def _is_the_same(session: Session, kind: Kind, record: Record, link: Link) -> bool:
@@ -190,20 +222,25 @@ def _is_the_same(session: Session, kind: Kind, record: Record, link: Link) -> bo
     return kind.moved is not None and kind.moved(record, link, beside, known)
 
 
-def _absent(session: Session, kind: Kind, names: Mapping[str, str]) -> set[str]:
-    """Which of these keys AccountView no longer has; where many bear one name they are asked for together."""
-    there: set[str] = set()
+def _still_there(session: Session, kind: Kind, names: Mapping[str, str]) -> dict[str, bool | Mapping[str, Any]]:
+    """Whether AccountView still has each of these keys, or what it said instead; where many bear one name they are
+    asked for together."""
+    there: dict[str, bool | Mapping[str, Any]] = {}
     for name, count in Counter(names.values()).items():
-        there |= _named(session, kind, name) if count > 1 else set()
-    left = [key for key in names if key not in there]
-    return {key for key in left if RETIRED in key or session.accountview.by_key(kind.table, key) is None}
+        there |= dict.fromkeys(_named(session, kind, name) if count > 1 else (), True)
+    for key in names.keys() - there.keys():
+        try:
+            there[key] = RETIRED not in key and session.accountview.by_key(kind.table, key) is not None
+        except RecordUnavailable as error:
+            there[key] = error.params
+    return there
 
 
 def _named(session: Session, kind: Kind, name: str) -> set[str]:
     """The keys of all that bear a name; none where it cannot be asked for."""
     try:
         rows = session.accountview.find(kind.table, {kind.field("name").accountview or "": name})
-    except Malformed:
+    except (Malformed, RecordUnavailable):
         return set()
     where = listing(ACCOUNTVIEW, kind)
     return {one.id for row in rows for one in _readable(session, where, row) if one.kind == kind.name}
@@ -261,22 +298,25 @@ def _follow_child(store: Store, link: Link, number: str, there: Sequence[Record]
 # --- a state that is older than what was done with it: lost, or put back from a backup (behaviour 2 and 4)
 
 
-def look_back(store: Store, before: Holder, now: str) -> tuple[bool, Holder]:
-    """Whether the lock file tells of a later run than state.db knows, and what the lock file must say from now on.
+def look_back(store: Store, before: Holder, now: str, put_back: bool) -> Holder:
+    """What the lock file must say from now on. Where it tells of a later run than state.db knows, or of another
+    state.db, this one was put back, as it was when somebody says so (`put_back`).
 
-    What was made since is found again by reference and number, like a first meeting. Details bear no reference, so from
-    then on equal ones that stand there count as sent.
+    What was made since is found again by reference and number, like a first meeting. Details bear no reference, so
+    equal ones count as sent where AccountView says that something was changed since (behaviour 41).
     """
-    known = store.cached("identity", "")
+    known = store.cached("identity")
     mine = known if isinstance(known, str) else secrets.token_hex(8)
-    older = mine == known == before.identity and before.run > store.last_run_number()
+    another = known is not None and before.identity not in ("", mine)
+    older = another or (before.identity == mine and before.run > store.last_run_number())
     with store.transaction():
         store.cache("identity", mine, now)
+        if older or put_back:
+            log.warning("state.db was put back: everything is read anew")
+            store.read_anew(with_details())
         if older:
-            log.warning("state.db is older than the last run (%d): it was put back, all is read again", before.run)
-            _adopt_details(store)
             store.skip_runs(before.run)
-    return older, replace(before, identity=mine, run=store.last_run_number())
+    return replace(before, identity=mine, run=store.last_run_number())
 
 
 def notice_strays(store: Store, company: str) -> None:
@@ -285,16 +325,8 @@ def notice_strays(store: Store, company: str) -> None:
     That shows even when the whole folder was put back. The old watermarks went back with it, so all that changed since
     has been read already.
     """
-    if any(store.links.some(name) for name in _with_details()) and store.inbox.strays(company):
+    if any(store.links.some(name) for name in with_details()) and store.inbox.strays(company):
         log.warning("there are records of ours that state.db does not know: it was put back from a backup")
         with store.transaction():
-            _adopt_details(store)
-
-
-def _with_details() -> set[str]:
-    return {kind.details_of for kind in KINDS.values()} - {""}
-
-
-def _adopt_details(store: Store) -> None:
-    for name in _with_details():
-        store.links.adopt(name)
+            for name in with_details():
+                store.links.adopt(name)

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from avsync.errors import Malformed
+from avsync.errors import Malformed, RecordUnavailable
 from avsync.records.kind import MISSING, RETIRED, Answer, Ask, Kind, Known, Link, LookUp, What, asks_of
 from avsync.records.registry import KINDS, LISTS
 from avsync.records.rows import read_records
@@ -37,18 +37,17 @@ class Refs:
 
     def __init__(self, session: Session) -> None:
         self.session, self.store = session, session.store
-        anew = session.full or session.only is not None
-        self.since = session.started if anew else session.ago(days=1)
         self._lists: dict[str, list[Row]] = {}
         self._rows: dict[tuple[str, str], Answer] = {}
         self._across: dict[tuple[str, Side, str], Answer] = {}
         self._fetched: dict[tuple[str, Side, str], Found] = {}
+        self._refused: dict[Ask, Answer] = {}
 
     def know(self, kind: Kind, wanted: Sequence[tuple[Record, Link | None]], before: Known | None = None) -> Known:
         """Everything that planning these records may go by, looked up now; `before`: what was looked up already."""
         session = self.session
         absent = frozenset(session.accountview.absent)
-        known = before or Known(session.policy, {}, session.columns, absent, session.time(CRAFTER))
+        known = before or Known(session.policy, {}, session.columns, absent, now=session.time(CRAFTER))
         left = list(wanted)
         for _ in range(_ROUNDS):
             asked = [(one, set(asks_of(kind, *one, known)) - known.answers.keys()) for one in left]
@@ -56,7 +55,8 @@ class Refs:
             if not left:
                 break
             known = replace(known, answers={**known.answers, **self.answer(set().union(*(new for _, new in asked)))})
-        return known
+        refused = frozenset(ask for ask, one in known.answers.items() if one.state == "unavailable")
+        return replace(known, refused=refused) if refused else known
 
     def answer(self, asks: Iterable[Ask]) -> dict[Ask, Answer]:
         """An answer to every question."""
@@ -64,16 +64,30 @@ class Refs:
         for ask in sorted(asks):
             groups[ask.what, ask.kind, ask.side].append(ask.key)
         found: dict[Ask, Answer] = {}
-        ways = {"ref": self._refs, "link": self._links, "record": self._records, "children": self._children}
         for (what, name, side), keys in groups.items():
-            if what == "row":
-                got = self._look_up(LISTS[name], side, keys)
-            elif what == "details":
-                got = self._details(KINDS[name], keys)
-            else:
-                got = ways[what](KINDS[name], side, keys)
-            found |= {Ask(what, name, side, key): got.get(key, MISSING) for key in keys}
+            found |= self._answers(what, name, side, keys)
         return found
+
+    def _answers(self, what: What, name: str, side: Side, keys: Sequence[str]) -> dict[Ask, Answer]:
+        """A look-up that AccountView answers with an error is the problem of what asks for it (behaviour 8)."""
+        known = {ask: self._refused[ask] for key in keys if (ask := Ask(what, name, side, key)) in self._refused}
+        left = [key for key in keys if Ask(what, name, side, key) not in known]
+        try:
+            got = self._ask(what, name, side, left) if left else {}
+        except RecordUnavailable as error:
+            if len(left) > 1:
+                return known | {ask: one for key in left for ask, one in self._answers(what, name, side, [key]).items()}
+            self._refused[Ask(what, name, side, left[0])] = refused = Answer("unavailable", said=error.params)
+            got = {left[0]: refused}
+        return known | {Ask(what, name, side, key): got.get(key, MISSING) for key in left}
+
+    def _ask(self, what: What, name: str, side: Side, keys: Sequence[str]) -> dict[str, Answer]:
+        if what == "row":
+            return self._look_up(LISTS[name], side, keys)
+        if what == "details":
+            return self._details(KINDS[name], keys)
+        ways = {"ref": self._refs, "link": self._links, "record": self._records, "children": self._children}
+        return ways[what](KINDS[name], side, keys)
 
     def at_once(self, side: Side, ask: Callable[[K], T], keys: Sequence[K]) -> list[T]:
         """Ask a service for several things, as many at a time as it may be asked."""
@@ -156,9 +170,15 @@ class Refs:
         elif not kind.findable:
             return None
         else:
-            field = kind.field(kind.known_by[0]).crafter or ""
-            found = self.session.crafter.find(kind.resource, {field: number})
+            found = self._spelt(kind, number)
         return read_one(self.session, kind, other(side), found[0]) if len(found) == 1 else None
+
+    def _spelt(self, kind: Kind, number: str) -> list[Row]:
+        """Crafter's filters tell capitals apart, people do not: as it is spelt here, and in capitals and without."""
+        field = kind.field(kind.known_by[0]).crafter or ""
+        spellings = dict.fromkeys((number, number.upper(), number.lower()))
+        rows = [row for spelling in spellings for row in self.session.crafter.find(kind.resource, {field: spelling})]
+        return list({str(row["id"]): row for row in rows}.values())
 
     # --- versions
 
@@ -188,7 +208,7 @@ class Refs:
     def _fetch(self, kind: Kind, side: Side, keys: Sequence[str]) -> Mapping[str, Found]:
         """As they stand there now, unless it is known that they do not."""
         listed = self.session.policy.flows[kind.flow] != "off"
-        gone = self.store.absent(kind.name, side, keys, self.since) if listed else set()
+        gone = self.store.absent(kind.name, side, keys, *self._lately()) if listed else set()
         asked = [key for key in keys if key not in gone and (kind.name, side, key) not in self._fetched]
 
         def get(key: str) -> Found:
@@ -211,6 +231,11 @@ class Refs:
             with self.store.transaction():
                 self.store.note_absent(kind.name, side, missing, self.session.started)
         return {key: self._fetched[kind.name, side, key] for key in keys if key not in gone}
+
+    def _lately(self) -> tuple[str, str]:
+        """What was found missing in the last day need not be asked again, unless everything is looked at anew."""
+        since, until = self.session.lately()
+        return (self.session.started if self.session.full or self.session.only is not None else since), until
 
     def _children(self, kind: Kind, side: Side, owners: Sequence[str]) -> dict[str, Answer]:
         """Their listing has just been read, so most stand in the inbox; the others are asked for. Of an owner that is
@@ -275,7 +300,21 @@ class Refs:
                 else self.session.crafter.pages(wanted.name, include_deleted=False)
             )
             self._lists[wanted.name] = [row for page in pages for row in page.rows]
+            self._remember_names(wanted)
         return self._lists[wanted.name]
+
+    def _remember_names(self, wanted: LookUp) -> None:
+        """For those who look at the list of problems later, when no service is asked."""
+        names = {}
+        for row in self._lists[wanted.name]:
+            try:
+                names[wanted.keys[wanted.side](row)] = wanted.title(row)
+            except Malformed:
+                continue
+        name = f"names:{wanted.name}"
+        if self.store.cached(name, "") != {key: title for key, title in names.items() if key}:
+            with self.store.transaction():
+                self.store.cache(name, {key: title for key, title in names.items() if key}, self.session.started)
 
     def _by_key(self, wanted: LookUp, keys: Sequence[str]) -> dict[str, Answer]:
         new = [key for key in keys if (wanted.name, key) not in self._rows]

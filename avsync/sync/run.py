@@ -11,18 +11,24 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from avsync.config.settings import Safety
-from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook
+from avsync.errors import AvsyncError, FitsNothing, LoginNeeded, OutOfTime, PersonMustLook
+from avsync.messages import texts
+from avsync.records.kind import BOTH
 from avsync.records.registry import FLOWS, KINDS, kinds_of, listing, wanted, writable
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.services.accountview.client import pick_company
+from avsync.state.events import KEPT_DAYS
 from avsync.state.store import Store
+from avsync.sync.causes import called_as
+from avsync.sync.clock import CACHE_KEY as CLOCK
 from avsync.sync.flow import foresee, sync_kind
+from avsync.sync.incidents import note_incidents
 from avsync.sync.plan import Action, rows_of
-from avsync.sync.problems import close_stale, expire, flow_problem, unknown_outcomes
+from avsync.sync.problems import close_stale, expire, flow_problem, name_unread, unknown_outcomes
 from avsync.sync.read import Taken, read_listing
 from avsync.sync.recover import follow_numbers, notice_strays, recover
-from avsync.sync.schema import check_codes, pass_gate
+from avsync.sync.schema import check_codes, pass_gate, pass_gate_again
 from avsync.sync.session import Result, Session
 from avsync.sync.settle import settle
 from avsync.sync.timeline import tell_timelines
@@ -35,9 +41,12 @@ _MANY_DETAILS = 20  # at most so many lines on a work order, when it is only est
 
 def run(session: Session) -> Result:
     """Do one run. What stops a flow ends in the result; what stops everything (login, safety) as well."""
-    with session.store.transaction():
-        session.run = session.store.start_run(session.command, session.started)
-        session.store.forget_absences(session.ago(days=1))
+    store = session.store
+    with store.transaction():
+        session.run = store.start_run(session.command, session.started)
+        store.events.begin(session.run, session.now)
+        store.forget_absences(*session.lately())
+        store.events.drop_old(session.ago(days=KEPT_DAYS))
     session.begun(session.run)
     for flow in session.on():
         session.count(flow)
@@ -54,8 +63,13 @@ def run(session: Session) -> Result:
 def _prepare(session: Session) -> None:
     """Everything that comes before the first write."""
     session.accountview.company_id = _company(session)
+    session.notice_gap()
     pass_gate(session)
     _read(session)
+    _see_that_it_is_there(session)
+    session.set_clock()
+    pass_gate_again(session)
+    session.enter("compare", _waiting(session))
     notice_strays(session.store, session.policy.company)
     _settle(session, session.running())
     if not (session.force or session.dry) and session.running():
@@ -85,13 +99,13 @@ def _company(session: Session) -> str:
         path = str(session.config.state_dir)
         raise PersonMustLook("state_other_company", company=code.upper(), known=known, path=path)
     key = f"company:{code}"
-    found = store.cached(key, session.ago(days=1)) if known is not None else None
+    found = store.cached(key, *session.lately()) if known is not None else None
     if found is None:
         with store.transaction():
-            store.cache("company", code.upper(), session.started)
+            store.cache("company", code.upper(), session.now())
         found = str(pick_company(session.accountview.companies(), code)["Id"])
         with store.transaction():
-            store.cache(key, found, session.started)
+            store.cache(key, found, session.now())
     return str(found)
 
 
@@ -102,22 +116,25 @@ def _read(session: Session) -> None:
     """Read every listing that a running flow needs; one that breaks off stops the flows that need it."""
     before = session.store.inbox.newest()
     taken: list[Taken] = []
-    for one in wanted(session.policy, session.running()):
-        if not (one.side == ACCOUNTVIEW and one.kind in session.without):
-            taken += _listing(session, one)
+    needed = [one for one in wanted(session.policy, session.running())
+              if not (one.side == ACCOUNTVIEW and one.kind in session.without)]  # fmt: skip
+    session.enter("read", len(needed))
+    for one in needed:
+        taken += _listing(session, one)
+        session.step(one.makes[0].name, done=1)
     for flow in session.running():
         for kind in kinds_of(flow):
             if kind.recent and session.store.inbox.unlinked(kind.name, CRAFTER):
                 taken += _listing(session, listing(ACCOUNTVIEW, kind))
+    name_unread(session)
     session.skipped = sum(one.skipped for one in taken)
-    lost = [link for one in taken for link in one.lost]
     for flow in session.running():
         with _stops(session, flow):
             for kind in kinds_of(flow):
                 if kind.moved is not None:
                     follow_numbers(session, kind, before)
             for kind in kinds_of(flow):
-                recover(session, [link for link in lost if link.kind == kind.name])
+                recover(session, kind)
 
 
 def _listing(session: Session, one: Listing) -> list[Taken]:
@@ -145,12 +162,33 @@ def _settle(session: Session, flows: Iterable[str]) -> None:
                 settle(session, kind)
 
 
+def _see_that_it_is_there(session: Session) -> None:
+    """What `--only` names must fit something, be it in step or not (behaviour 29)."""
+    if not session.asked:
+        return
+    kinds = [kind for flow in session.on() for kind in kinds_of(flow)]
+    kinds += [KINDS[kind.resource] for kind in kinds if kind.resource != kind.name]  # lines stand on their order
+    value = session.asked.upper()
+    for kind in kinds:
+        if session.store.inbox.knows(kind.name, kind.known_by, value) or session.store.links.knows(
+            kind.name, kind.known_by, value
+        ):
+            return
+    language = session.config.language
+    names = [texts.field_name(name, language, kind.name).partition(" ")[2] for kind in kinds for name in kind.known_by]
+    looked_for = ", ".join(dict.fromkeys([*names, texts.word("name_or_id", language)]))
+    raise FitsNothing("only_fits_nothing", key=session.asked, part=session.on()[0], looked_for=looked_for)
+
+
 # --- the flows
 
 
 def _flows(session: Session) -> AvsyncError | None:
     """Every flow that nothing has stopped, in order; of a dry run, why the same run in earnest would stop."""
     change = Change(session.store)
+    if not session.dry:
+        session.step("", done=session.steps - session.done)
+        session.enter("write", _waiting(session))
     for flow in session.on():
         if flow in session.errors:
             continue
@@ -172,9 +210,12 @@ def _kind(session: Session, change: Change, name: str) -> None:
         sync_kind(session, kind)
         return
     for action in foresee(session, kind, effects=True):
+        session.step(kind.name, done=1)
         change.add(action)
         if action.verb != "skip" or action.remarks:
-            session.plan += rows_of(action)
+            called = called_as(session.config.language, action.record)
+            named = {"called": called} if action.record.key else {"called": called, "name": called}
+            session.plan += [{**row, **named} for row in rows_of(action)]
 
 
 # --- the safety stop (behaviour 32)
@@ -194,7 +235,7 @@ class Change:
             if write.side == ACCOUNTVIEW:
                 parts = write.counts or {
                     "created": int(action.verb == "create"),
-                    "updated": int(action.verb != "create"),
+                    "updated": int(action.verb == "update"),  # what is met just now was not linked before
                 }
                 self.new += parts.get("created", 0)
                 self.changed[action.kind.name] += parts.get("updated", 0)
@@ -227,6 +268,7 @@ def _safety_stop(session: Session) -> None:
             with _stops(session, flow):
                 for kind in kinds_of(flow):
                     for action in foresee(session, kind, effects=False):
+                        session.step(kind.name, done=1)
                         change.add(action)
     finally:
         session.totals = totals
@@ -234,6 +276,12 @@ def _safety_stop(session: Session) -> None:
     no = change.too_much(session.config.safety)
     if no is not None:
         raise no
+
+
+def _waiting(session: Session) -> int:
+    """How many versions wait to be planned."""
+    kinds = [kind.name for flow in session.running() for kind in kinds_of(flow)]
+    return sum(session.store.inbox.waiting(kind, side) for kind in kinds for side in BOTH)
 
 
 def _could_be_too_much(session: Session) -> bool:
@@ -258,31 +306,35 @@ def _finish(session: Session, caution: AvsyncError | None) -> Result:
     store = session.store
     with store.transaction():
         for flow in session.on():
-            flow_problem(session, flow)
+            if not isinstance(session.errors.get(flow), FitsNothing):
+                flow_problem(session, flow)
         if not session.dry:
             store.intents.forget_found()
             doubts = unknown_outcomes(session)
             for flow in session.on():
                 session.count(flow).unknown = doubts.get(flow, 0)
         expire(session)
+        store.problems.follow_parents()
+        note_incidents(session)
         since = session.started if session.only is not None else ""
         for flow in session.on():
             session.count(flow).failed = store.problems.failed(flow, since)
         if session.flows == FLOWS:
             for flow in FLOWS:
                 if session.policy.flows[flow] == "off":  # behaviour 47
-                    store.problems.remove(
-                        [one.id for ignored in (False, True) for one in store.problems.all(flow, ignored)]
-                    )
+                    listed = [one.id for ignored in (False, True) for one in store.problems.all(flow, ignored)]
+                    store.problems.remove(listed, "off")
     _timelines(session)
     code = _exit(session)
     flows = {flow: session.count(flow).as_dict() for flow in session.on()}
     requests = {"accountview": session.accountview.http.requests, "crafter": session.crafter.http.requests}
     with store.transaction():
-        store.finish_run(session.run, session.now(), code, flows, requests)
-    new = store.problems.new_since(session.started)
+        store.finish_run(session.run, session.started, session.now(), code, flows, requests)
+        store.cache(CLOCK, session.clock.remembered(), session.now())
     plan = session.plan if session.dry else None
-    return Result(session.run, code, flows, requests, session.errors, plan, session.skipped, new, caution)
+    incidents = [one.as_json() for one in store.incidents.open()]
+    return Result(session.run, code, flows, requests, session.errors, plan, session.skipped, incidents, session.now(),
+                  caution)  # fmt: skip
 
 
 def _timelines(session: Session) -> None:

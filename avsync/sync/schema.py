@@ -35,12 +35,19 @@ def pass_gate(session: Session) -> None:
     metadata = _cached(session, wanted)
     refused = _judge(session, metadata) if metadata else None
     if metadata is None or refused:
+        session.gate_is_new = True
         metadata = load(session.accountview, session.accountview.schema, wanted)
         refused = _judge(session, metadata)
         if not refused:
             with session.store.transaction():
-                session.store.cache(CACHE_KEY, metadata.to_json(), session.started)
+                session.store.cache(CACHE_KEY, metadata.to_json(), session.now())
     session.errors.update(refused or {})
+
+
+def pass_gate_again(session: Session) -> None:
+    """Once AccountView has told its clock, what was remembered may turn out to be older than was thought."""
+    if not session.gate_is_new and session.store.cached(CACHE_KEY, *session.lately()) is None:
+        pass_gate(session)
 
 
 def merged(parts: Iterable[Mapping[str, frozenset[str]]]) -> dict[str, frozenset[str]]:
@@ -53,7 +60,7 @@ def merged(parts: Iterable[Mapping[str, frozenset[str]]]) -> dict[str, frozenset
 
 
 def _cached(session: Session, wanted: Mapping[str, object]) -> Metadata | None:
-    text = session.store.cached(CACHE_KEY, session.ago(days=1))
+    text = session.store.cached(CACHE_KEY, *session.lately())
     try:
         metadata = Metadata.from_json(text) if text is not None else None
     except ValueError:
@@ -187,7 +194,7 @@ def _some_wait(session: Session, flow: str) -> bool:
 def _check_list(session: Session, wanted: LookUp) -> None:
     codes = [code.upper() for code in session.policy.time_codes.values()]
     key = f"{wanted.name}s:{','.join(codes)}"
-    if session.store.cached(key, session.ago(days=1)):
+    if session.store.cached(key, *session.lately()):
         return
     unknown = [code for code in codes if session.accountview.by_key(wanted.name, code) is None]
     if unknown:

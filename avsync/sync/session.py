@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,13 +15,19 @@ from avsync.config.settings import Config
 from avsync.errors import AvsyncError
 from avsync.records.fit import Column
 from avsync.records.kind import Kind, Policy
-from avsync.records.registry import FLOWS
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, format_utc
+from avsync.records.registry import FLOWS, KINDS, with_details
+from avsync.records.values import ACCOUNTVIEW, AMSTERDAM, CRAFTER, Record, Side, format_utc
 from avsync.services.accountview.client import AccountView
 from avsync.services.crafter.client import Crafter
+from avsync.state.intents import Intent
+from avsync.state.machine import uptime
 from avsync.state.store import Store
+from avsync.sync.clock import CACHE_KEY as CLOCK
+from avsync.sync.clock import Clock
 from avsync.sync.refs import Refs
 
+log = logging.getLogger(__name__)
+_GAP = timedelta(hours=1)
 PAGE = 200  # records planned at a time
 _NOT_ABOUT_ROWS = ("base_url", "authorize_url", "client_id", "redirect_uri", "concurrency")
 
@@ -44,7 +52,8 @@ class Totals:
 
 @dataclass(slots=True)
 class Result:
-    """What a run did. `errors`: the flows that stopped, and why; `caution`: why a real run would stop (dry run)."""
+    """What a run did. `errors`: the flows that stopped, and why; `incidents`: those that go on; `caution`: why a real
+    run would stop (dry run)."""
 
     run: int
     exit: int
@@ -53,26 +62,24 @@ class Result:
     errors: dict[str, AvsyncError] = field(default_factory=dict)
     plan: list[dict[str, Any]] | None = None
     skipped: int = 0
-    new_problems: int = 0
+    incidents: list[dict[str, str]] = field(default_factory=list)
+    finished: str = ""
     caution: AvsyncError | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """The shape that others build on (RULES.md, commands)."""
-        shape = {"run": self.run, "exit": self.exit, "flows": self.flows, "requests": self.requests}
-        if self.plan is None:
-            return shape
-        plan = [{name: value for name, value in row.items() if name != "params"} for row in self.plan]
-        return {**shape, "dry_run": True, "skipped": self.skipped, "plan": plan}
 
-
-def _nothing(*_: Any) -> None:
+def nothing(*_: Any) -> None:
     """The checkpoint, progress and beginning of everyday use; tests put their axe here."""
+
+
+Progress = Callable[
+    ..., None
+]  # the phase (read, compare, write, tell), steps done and in all, the kind at hand, a count
 
 
 @dataclass(slots=True)
 class Session:
-    """One run. `utc` is the clock, `pause` sleeps and can be woken, `checkpoint` names every effect, `only` the records
-    that `--only` asks for."""
+    """One run. `utc` is our own clock, which is not believed, `uptime` what it is checked against (behaviour 51);
+    `pause` sleeps and can be woken, `checkpoint` names every effect, `only` the records that `--only` asks for."""
 
     config: Config
     store: Store
@@ -80,50 +87,88 @@ class Session:
     crafter: Crafter
     utc: Callable[[], datetime]
     pause: Callable[[float], None]
-    today: str
     flows: tuple[str, ...] = FLOWS
     command: str = "run-all"
     full: bool = False
     force: bool = False
     dry: bool = False
     only: frozenset[str] | None = None
-    checkpoint: Callable[[str], None] = _nothing
-    progress: Callable[[str, int], None] = _nothing
-    begun: Callable[[int], None] = _nothing
+    asked: str = ""  # what a person typed behind --only
+    checkpoint: Callable[[str], None] = nothing
+    progress: Progress = nothing
+    begun: Callable[[int], None] = nothing
+    uptime: Callable[[], tuple[str, float]] = uptime
 
+    clock: Clock = field(init=False)
     policy: Policy = field(init=False)
     signature: str = field(init=False)
     started: str = field(init=False)
     refs: Refs = field(init=False)
+    _began: float = field(init=False)
     run: int = field(init=False, default=0)
     columns: Callable[[str, str], Column] = field(init=False, default=lambda kind, column: Column())
     without: frozenset[str] = field(init=False, default=frozenset())
+    put_back: bool = field(init=False, default=False)  # or so it seems
+    gate_is_new: bool = field(init=False, default=False)  # what AccountView is like was read in this run
     errors: dict[str, AvsyncError] = field(init=False, default_factory=dict)
     totals: dict[str, Totals] = field(init=False, default_factory=dict)
     plan: list[dict[str, Any]] = field(init=False, default_factory=list)
     skipped: int = field(init=False, default=0)
-    read_at: dict[tuple[Side, str], str] = field(init=False, default_factory=dict)  # when a listing began in this run
-    ahead: dict[Side, timedelta] = field(init=False, default_factory=dict)  # of our clock, by its Date headers
+    phase: str = field(init=False, default="read")
+    steps: int = field(init=False, default=0)  # of the phase, and how many of them are done
+    done: int = field(init=False, default=0)
+    read_at: dict[tuple[Side, str], float] = field(init=False, default_factory=dict)  # ticks when a listing began
+    unread: dict[str, list[Record]] = field(init=False, default_factory=dict)  # what is legible of what was not read
     questions: dict[tuple[str, str], str] = field(init=False, default_factory=dict)  # (kind, key) → the two it may be
+    doubts: Counter[Side] = field(init=False, default_factory=Counter)  # writes without an outcome, in a row
+    refused: dict[tuple[str, str], Mapping[str, Any]] = field(init=False, default_factory=dict)  # of a look-up, and why
     pretended: dict[tuple[str, Side, str], tuple[str, str]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.policy = policy_of(self.config, self.today)
+        services = {ACCOUNTVIEW: self.accountview.http.time, CRAFTER: self.crafter.http.time}
+        self.clock = Clock(services, self.utc, self.uptime, self.store.cached(CLOCK) or {})
+        self._began = self.ticks()
+        self.policy = policy_of(self.config, "")
+        self.set_clock()
         self.signature = signature_of(self.config)
-        self.started = self.now()
         self.refs = Refs(self)
 
-    def now(self) -> str:
-        """The UTC moment as text."""
-        return format_utc(self.utc())
+    def set_clock(self) -> None:
+        """When this run began and which day it is, as it is known now that a service may have told its clock."""
+        began = self.clock.time(ACCOUNTVIEW) - timedelta(seconds=self.ticks() - self._began)
+        self.started = format_utc(began)
+        self.policy = replace(self.policy, today=began.astimezone(AMSTERDAM).date().isoformat())
+
+    def ticks(self) -> float:
+        """Seconds that nobody can set, to measure what happens within this run."""
+        return self.uptime()[1]
 
     def time(self, side: Side) -> str:
-        """The UTC moment by a service's own clock, as text; by ours while it has told none."""
-        return format_utc(self.utc() + self.ahead.get(side, timedelta(0)))
+        """What time it is by that service (UTC, as text), as well as that can be known."""
+        return format_utc(self.clock.time(side))
+
+    def now(self) -> str:
+        """What time it is (UTC, as text)."""
+        return self.time(ACCOUNTVIEW)
 
     def ago(self, days: int) -> str:
         """So many days before the start of this run."""
         return format_utc(datetime.fromisoformat(self.started) - timedelta(days=days))
+
+    def lately(self, days: int = 1) -> tuple[str, str]:
+        """From so many days ago to now: what is stamped outside of that is too old, or cannot be."""
+        return self.clock.lately(ACCOUNTVIEW, days)
+
+    def notice_gap(self) -> bool:
+        """Whether the last finished run turns out to be more than an hour ago, as after any restore: then everything is
+        read anew (behaviour 41)."""
+        if self.put_back or self.clock.since_last_run() <= _GAP:
+            return False
+        log.info("the last finished run is more than an hour ago: everything is read anew")
+        with self.store.transaction():
+            self.store.read_anew(with_details())
+        self.put_back = True
+        return True
 
     def on(self) -> list[str]:
         """The flows that were asked for and are not switched off."""
@@ -137,18 +182,31 @@ class Session:
         """The totals of a flow."""
         return self.totals.setdefault(flow, Totals())
 
+    def enter(self, phase: str, steps: int) -> None:
+        """A phase of so many steps begins."""
+        self.phase, self.steps, self.done = phase, steps, 0
+        self.progress(phase, 0, steps)
+
+    def step(self, what: str, count: int = 0, done: int = 0) -> None:
+        """So many steps further; it is busy with this kind, of which it has seen so many."""
+        self.done += done
+        self.progress(self.phase, self.done, max(self.steps, self.done), what, count)
+
     def width(self, side: Side) -> int:
         """How many requests may be under way there."""
         return (self.config.accountview if side == ACCOUNTVIEW else self.config.crafter).concurrency
 
-    def old_enough(self, sent_at: str) -> bool:
+    def old_enough(self, intent: Intent) -> bool:
         """Whether the grace time of an intent is over: a relay may apply a request after its caller gave up."""
-        return seconds_between(sent_at, self.now()) >= self.config.settle_grace
+        return (self.clock.age(intent.side, intent.counted_from) or 0) >= self.config.settle_grace
 
     def wanted(self, record: Record) -> bool:
         """Whether `--only` names this record."""
-        names = {record.key.upper(), record.id.upper(), record.name.upper()} - {""}
-        return self.only is None or bool(self.only & names)
+        if self.only is None:
+            return True
+        numbers = [record.fields.get(name) for name in KINDS[record.kind].known_by]
+        names = (record.key, record.id, record.name, *record.facts.values(), *numbers)
+        return not self.only.isdisjoint(name.upper() for name in names if name)
 
     def fetch(self, kind: Kind, side: Side, identity: str, day: str = "") -> dict[str, Any] | None:
         """The row that holds a record, as it stands there now; in AccountView in the financial year of `day`."""

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from avsync.errors import AvsyncError, LoginNeeded, Malformed, OutOfTime, PersonMustLook
-from avsync.records.kind import Kind
+from avsync.records.kind import Kind, Remark
 from avsync.records.registry import KINDS, listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, OURS, Record, other
 from avsync.state.intents import Intent
 from avsync.sync.boundary import cause_of, each
+from avsync.sync.plan import true_of
+from avsync.sync.problems import tell_once
 from avsync.sync.read import is_other, retire
-from avsync.sync.refs import read_one
+from avsync.sync.refs import read_one, told_by
 from avsync.sync.schema import learn_reference, reference_kept
 from avsync.sync.session import Session
 
 log = logging.getLogger(__name__)
-_PATIENCE = timedelta(seconds=30)
+_PATIENCE = 30.0  # seconds
 
 
 def settle(session: Session, kind: Kind) -> None:
@@ -32,9 +33,9 @@ def settle(session: Session, kind: Kind) -> None:
 
     A service that refuses look-ups for half a minute is left alone until the next run, which begins elsewhere.
     """
-    intents = session.store.intents.open(kind.name)
+    intents = _with_an_age(session, session.store.intents.open(kind.name))
     turn = session.run % len(intents) if intents else 0
-    begun = datetime.fromisoformat(session.now())
+    begun = session.ticks()
     for intent in intents[turn:] + intents[:turn]:
         session.checkpoint("settle")
         try:
@@ -43,9 +44,21 @@ def settle(session: Session, kind: Kind) -> None:
             raise
         except AvsyncError as error:
             _not_now(session, intent, error)
-            if datetime.fromisoformat(session.now()) - begun > _PATIENCE:
+            if session.ticks() - begun > _PATIENCE:
                 return
         session.checkpoint("settled")
+
+
+def _with_an_age(session: Session, intents: list[Intent]) -> list[Intent]:
+    """A write whose age nobody can know counts from now: its grace time begins again (behaviour 51)."""
+    clock = session.clock
+    ageless = [one for one in intents if not clock.sure(one.side) or clock.age(one.side, one.counted_from) is None]
+    if not ageless:
+        return intents
+    with session.store.transaction():
+        for one in ageless:
+            session.store.intents.count_from([one.id], session.time(one.side))
+    return session.store.intents.open(ageless[0].kind)
 
 
 def _look_up(session: Session, intent: Intent) -> None:
@@ -71,7 +84,7 @@ def _not_now(session: Session, intent: Intent, error: Exception) -> None:
 
 def _settle_create(session: Session, kind: Kind, intent: Intent) -> None:
     found = _created(session, kind, intent)
-    if found or session.old_enough(intent.sent_at):
+    if found or session.old_enough(intent):
         _conclude(session, kind, intent, found)
 
 
@@ -104,6 +117,8 @@ def _conclude(session: Session, kind: Kind, intent: Intent, found: list[Record])
             session.store.intents.found(intent.id)
         else:
             session.store.intents.close([intent.id])
+            if intent.buried:  # and it is there no more to be sent again
+                session.store.inbox.remove(intent.kind, intent.record_side, intent.record)
 
 
 def _beside(session: Session, kind: Kind, found: Record) -> list[Record]:
@@ -193,7 +208,7 @@ def _settle_update(session: Session, kind: Kind, intent: Intent) -> None:
         session, kind, intent, session.fetch(kind, intent.side, identity, intent.detail.get("day", "")), identity
     )
     shows = [name for name, value in told.items() if now is not None and now.fields.get(name) == value]
-    if now is not None and len(shows) < len(told) and not session.old_enough(intent.sent_at):
+    if now is not None and len(shows) < len(told) and not session.old_enough(intent):
         return
     with store.transaction():
         if link is not None:
@@ -202,7 +217,11 @@ def _settle_update(session: Session, kind: Kind, intent: Intent) -> None:
             )
             sides = {intent.side: told, other(intent.side): own}
             store.links.tell(link.id, {side: {name: values[name] for name in shows if name in values}
-                                       for side, values in sides.items()})  # fmt: skip
+                                       for side, values in sides.items()}, intent.side)  # fmt: skip
+            said = [true_of(Remark(code, params), shows) for code, params in intent.detail.get("said", [])]
+            record = store.inbox.one(kind.name, intent.record_side, intent.record) or told_by(link, intent.record_side)
+            named = replace(record, key=intent.key, name=intent.name)
+            tell_once(session, kind, named, link, [one for one in said if one is not None])
         if now is not None:
             store.inbox.put(now, "plan")
         store.intents.close([intent.id])
@@ -215,11 +234,11 @@ def _settle_details(session: Session, kind: Kind, intent: Intent) -> None:
     link = store.links.by_id(intent.link or 0)
     rows = session.accountview.details(kind.name, intent.detail["id"], intent.detail.get("day", "")) or []
     found = kind.look_up(intent.detail["lines"], rows, link)
-    if not found.shows and not session.old_enough(intent.sent_at):
+    if not found.shows and not session.old_enough(intent):
         return
     with store.transaction():
         store.intents.close([intent.id])
         for entry in store.inbox.get(kind.name, CRAFTER, [intent.record]).values():
             store.inbox.put(entry.record, entry.fate)
         if link is not None:
-            store.links.tell(link.id, found.told)
+            store.links.tell(link.id, found.told, intent.side)

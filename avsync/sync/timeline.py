@@ -20,6 +20,7 @@ from avsync.records.registry import KINDS
 from avsync.records.values import CRAFTER
 from avsync.services.http import Done, Outcome, Rejected, Unknown
 from avsync.state.problems import About, Problem, TimelineEntry
+from avsync.state.store import Store
 from avsync.sync.session import Session
 
 log = logging.getLogger(__name__)
@@ -76,9 +77,7 @@ def _of(problems: list[Problem], language: str) -> str:
     records = _records(problems)
     if len(records) == 1:
         return _named(records[0], language)
-    kinds = {one.kind for one in records}
-    several = f"several_{kinds.pop()}" if len(kinds) == 1 else "several"
-    return phrase("words", several, language, count=len(records))
+    return texts.several(language, {(one.kind, one.home) for one in records}, len(records))
 
 
 def _first(problems: list[Problem], language: str) -> str:
@@ -86,24 +85,35 @@ def _first(problems: list[Problem], language: str) -> str:
     records = _records(problems)
     if len(records) == 1:
         return ""
-    named = [_named(one, language) for one in records[:_FIRST]]
+    named = [one.called for one in records[:_FIRST]]
     more = [phrase("words", "and_more", language, count=len(records) - _FIRST)] if len(records) > _FIRST else []
     return "\n  " + "\n  ".join([*named, *more])
 
 
 def _named(about: About, language: str) -> str:
-    return texts.about(language, about.kind, about.key, about.name)
+    return texts.about(language, about.kind, about.home, about.called)
 
 
 def _words(problems: list[Problem], language: str) -> tuple[str, str]:
-    params = texts.common(one.cause.params for one in problems)
-    return texts.text(problems[0].cause.code, language, params)
+    params, first = texts.common(one.cause.params for one in problems), problems[0]
+    return texts.text(first.cause.code, language, params, first.about.kind, first.about.side, first.number)
+
+
+def entry_text(store: Store, about: About, language: str) -> str:
+    """What stands in the tijdlijn of this record's item, for its flow."""
+    found, _ = _items(store.problems.with_timeline(), store.problems.entries())
+    some = found.get((about.entity, about.entity_id, about.flow))
+    return some.message(language) if some else ""
 
 
 def tell_timelines(session: Session, language: str) -> None:
     """Bring every entry of ours in line with the open problems. The key makes posting twice harmless."""
-    if session.dry:
-        return
+    if not session.dry and _bring_in_line(session, language):
+        _bring_in_line(session, language)  # what was not taken on one item is told on another
+
+
+def _bring_in_line(session: Session, language: str) -> bool:
+    """Whether Crafter did not take an entry."""
     known = session.store.problems.entries()
     told, refused = _items(session.store.problems.with_timeline(), known)
     changed: list[tuple[TimelineEntry, str, str]] = []
@@ -117,13 +127,12 @@ def tell_timelines(session: Session, language: str) -> None:
     ignored, _ = _items(session.store.problems.with_timeline(ignored=True), known)
     for entry in over:
         if not entry.refused:
-            item = (entry.entity, entry.entity_id, entry.flow)
-            message = _ending(session, entry, ignored.get(item, _Told()).said(language), language)
+            message = _ending(session, entry, ignored.get((entry.entity, entry.entity_id, entry.flow)), language)
             changed.append((replace(entry, wanted=_OVER), "info", message))
     with session.store.transaction():
         session.store.problems.forget([one.dedupe_key for one in over if one.refused and one.dedupe_key not in refused])
-    if changed:
-        _tell(session, changed)
+    _tell(session, changed)
+    return any(one.refused and one.dedupe_key not in refused for one in session.store.problems.entries().values())
 
 
 def _items(problems: Iterable[Problem], known: Mapping[str, TimelineEntry]) -> tuple[dict[Item, _Told], set[str]]:
@@ -150,25 +159,29 @@ def _key(item: Item) -> str:
     return f"avsync:{entity}:{identity}:{flow}"
 
 
-def _ending(session: Session, entry: TimelineEntry, ignored: Mapping[str, str], language: str) -> str:
+def _ending(session: Session, entry: TimelineEntry, ignored: _Told | None, language: str) -> str:
     """What it said is over: solved, ignored by the operator, or its flow is switched off."""
     off = session.policy.flows[entry.flow] == "off"
-    lines = {
-        phrase(
-            "words", "told_off" if off else "told_ignored" if number in ignored else "told_solved", language, what=what
-        )
-        for number, what in entry.said.items()
-    }
-    message = "\n".join(sorted(lines)) or phrase("words", "told_solved", language, what="").rstrip(": ") + "."
+    because = {str(one.number): one.because for one in ignored.problems} if ignored else {}
+    lines = []
+    for number, what in entry.said.items():
+        how = "told_off" if off else "told_solved"
+        if number in because and not off:
+            how = "told_because" if because[number] else "told_ignored"
+        lines.append(phrase("words", how, language, what=what, because=because.get(number, "")))
+    message = "\n".join(dict.fromkeys(lines)) or phrase("words", "told_solved", language, what="-")
     return message if len(message) <= _LONGEST else message[: _LONGEST - 1] + "…"
 
 
 def _tell(session: Session, changed: list[tuple[TimelineEntry, str, str]]) -> None:
     changed.sort(key=lambda one: bool(one[0].posted))  # what nobody was told yet goes first (behaviour 46)
     size = session.width(CRAFTER) * _BATCHES
+    session.enter("tell", len(changed))
     try:
         for start in range(0, len(changed), size):
-            _post(session, changed[start : start + size])
+            batch = changed[start : start + size]
+            _post(session, batch)
+            session.step("", done=len(batch))
     except FeatureOff as error:
         log.warning("the timeline is switched off in Crafter; problems stand in `avsync errors` only (%s)", error)
 

@@ -8,33 +8,35 @@ committed a batch at a time before the batch is sent, and outcomes a batch at a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
-from avsync.errors import AvsyncError, Malformed, TryLater
+from avsync.errors import AvsyncError, Malformed, RecordUnavailable, TryLater
+from avsync.messages import texts
 from avsync.records.kind import RETIRED, End, Kind, Link, Write
 from avsync.records.registry import listing
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, other
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, of_other_company, other
 from avsync.services.http import Done, NotSent, Outcome, Rejected, Unknown
 from avsync.state.inbox import Entry
 from avsync.state.intents import Intent
 from avsync.state.problems import About, Cause
 from avsync.sync.boundary import each
-from avsync.sync.causes import SERVICES, cause
+from avsync.sync.causes import SERVICES, called_as, cause
 from avsync.sync.plan import HELD, KEPT, LATER, PARTED, Action, Verb
-from avsync.sync.problems import causes_of, faulty, tell
+from avsync.sync.problems import causes_of, faulty, tell, tell_once
 from avsync.sync.read import is_other, mark_gone, retire
 from avsync.sync.refs import read_one
 from avsync.sync.schema import CACHE_KEY, learn_reference
-from avsync.sync.session import Session, seconds_between
+from avsync.sync.session import Session
 from avsync.sync.settle import stands_though_refused
 
 _TRIES = 3
 _LONGEST_PAUSE = 60.0  # seconds
 _STALE = 10.0  # seconds
+_DOUBTS = 3  # writes in a row of which nobody knows what became of them
 _FORBIDDEN = 403
 _TALLY = {Verb.CREATE: "created", Verb.ADOPT: "adopted", Verb.UPDATE: "updated"}
 
@@ -57,6 +59,13 @@ class Changed:
     row: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Not sent: AccountView does not show what would have been replaced (behaviour 8)."""
+
+    error: RecordUnavailable
+
+
 @dataclass(slots=True)
 class Sent:
     """One write of a job, with its intent."""
@@ -65,7 +74,7 @@ class Sent:
     write: Write
     intent: int = 0
     mark: str = ""
-    outcome: Outcome | Changed | None = None
+    outcome: Outcome | Changed | Unread | None = None
     error: AvsyncError | None = None
     fault: Exception | None = None
 
@@ -109,14 +118,26 @@ def _write_down(session: Session, action: Action) -> Link | None:
     """The link of an action as it is from here on."""
     links, link = session.store.links, action.link
     if action.replaces:
-        links.remove(action.replaces)
+        links.remove(action.replaces, "replaced")
     if link is not None and not link.id:
-        link = replace(link, id=links.add(link))
+        links.remove_halves(link)
+        found = other(link.origin) if action.verb == Verb.ADOPT and not link.adopted else None  # ours, its answer lost
+        link = replace(link, id=links.add(link, found))
+        _bury(session, link)
     if link is not None:
-        links.tell(link.id, action.told, action.freed)
+        links.tell(link.id, action.told, freed=action.freed)
     for av, cr in action.pairs:
         _pair_up(session, av, cr)
     return link
+
+
+def _bury(session: Session, link: Link) -> None:
+    """What was deleted while its write was open is linked, and then gone like any other (behaviour 44)."""
+    intents = session.store.intents
+    if intents.buried(link.kind, CRAFTER, link.crafter):
+        session.store.links.lose(link.id)
+    if intents.buried(link.kind, ACCOUNTVIEW, link.accountview):
+        mark_gone(session.store, link)
 
 
 def _pair_up(session: Session, av: Record, cr: Record) -> None:
@@ -161,7 +182,6 @@ def tally(session: Session, action: Action, counts: Mapping[str, int] | None = N
     totals = session.count(action.kind.flow)
     for name, count in counted.items():
         setattr(totals, name, getattr(totals, name) + count)
-    session.progress(action.kind.flow, 1)
 
 
 def finish(session: Session, job: Job, more: Sequence[Cause] = ()) -> None:
@@ -191,7 +211,6 @@ class Writer:
         self.session, self.kind, self.store = session, kind, session.store
         self.pipes: dict[Side, _Pipe] = {}
         self.unnamed: list[Job] = []
-        self._lost: list[Link] = []
         self._refused: list[tuple[Sent, Rejected]] = []
 
     def __enter__(self) -> Self:
@@ -212,6 +231,7 @@ class Writer:
         with self.store.transaction():
             for job in jobs:
                 conclude(self.session, job)
+        self.session.step(self.kind.name, done=sum(not job.action.writes for job in jobs))
 
     def send_all(self, jobs: Sequence[Job]) -> None:
         """Send what has to be sent. Of the parts of a record one write goes at a time."""
@@ -226,12 +246,12 @@ class Writer:
 
     # --- sending: in a pool thread
 
-    def send(self, one: Sent) -> Outcome | Changed:
+    def send(self, one: Sent) -> Outcome | Changed | Unread:
         """Create or update, once. Never retried blindly (law 2)."""
         write, kind, session = one.write, self.kind, self.session
         if write.lines is not None:
             return self._send_details(write)
-        changed = self._changed(one) if write.id is not None and self._is_stale(write.side) else None
+        changed = self._first_look(one) if write.id is not None and self._is_stale(write.side) else None
         if changed is not None:
             return changed
         if write.side == ACCOUNTVIEW and write.id is not None:
@@ -246,7 +266,13 @@ class Writer:
     def _is_stale(self, side: Side) -> bool:
         """Whether what is planned on may be older than ten seconds."""
         read = self.session.read_at.get((side, self.kind.table if side == ACCOUNTVIEW else self.kind.resource))
-        return read is None or seconds_between(read, self.session.now()) > _STALE
+        return read is None or self.session.ticks() - read > _STALE
+
+    def _first_look(self, one: Sent) -> Changed | Unread | None:
+        try:
+            return self._changed(one)
+        except RecordUnavailable as error:
+            return Unread(error)
 
     def _changed(self, one: Sent) -> Changed | None:
         """An update is read, compare, write: there may be people at work (behaviour 42)."""
@@ -297,11 +323,13 @@ class Writer:
         write, record = one.write, one.job.action.record
         values = {} if write.lines is not None else {name: shown(value) for name, value in write.values.items()}
         told = {"told": write.told.get(write.side, {}), "own": write.told.get(other(write.side), {})}
-        detail = {"id": write.id or "", "values": values, "lines": write.lines, "day": write.day, **told}
+        said = [[one.code, dict(one.params)] for one in write.remarks]
+        detail = {"id": write.id or "", "values": values, "lines": write.lines, "day": write.day, "said": said, **told}
+        detail["called"] = called_as(self.session.config.language, record)
         return Intent(
             self.kind.name, write.side, "update" if write.id else "create", record.side, record.id, record.key,
             record.name, record.mark or write.id or "", detail, one.job.link.id if one.job.link else None,
-            self.session.now(),
+            self.session.time(write.side),
         )  # fmt: skip
 
     # --- outcomes: in the caller's thread
@@ -311,6 +339,8 @@ class Writer:
         with self.store.transaction():
             for one in results:
                 each([one], self._save_one, self._stumbled)
+        last = sum(one.write is one.job.action.writes[-1] or self.kind.plan is not None for one in results)
+        self.session.step(self.kind.name, done=last)
 
     def _save_one(self, some: Sequence[Sent]) -> None:
         with self.store.transaction():
@@ -333,6 +363,8 @@ class Writer:
             outcome = Rejected("", fields=((owner, ""),))  # taken in silence, and not done
         if isinstance(outcome, Changed):
             self._edited_meanwhile(one, outcome)
+        elif isinstance(outcome, Unread):
+            self._unread(one, outcome)
         elif isinstance(outcome, Unknown):
             self._doubt(one, outcome.reason)
         elif isinstance(outcome, Done):
@@ -355,13 +387,19 @@ class Writer:
             if record.kind == self.kind.name and one.job.link and record.id == one.job.link.end[record.side].id:
                 self.store.inbox.put(record, "plan")
 
+    def _unread(self, one: Sent, unread: Unread) -> None:
+        """Tried again in every run."""
+        one.job.failed = True
+        self.store.intents.close([one.intent])
+        tell(self.session, one.job.action, [cause("record_unavailable", **unread.error.params)], one.job.link)
+
     def _looked_after(self, one: Sent) -> bool:
         """Whether a refusal of this write is only believed once it was looked up."""
         return one.write.id is None or one.write.lines is not None
 
     def _doubt(self, one: Sent, reason: str) -> None:
         one.job.failed = True
-        self.store.intents.doubt(one.intent, reason, self.session.now())
+        self.store.intents.doubt(one.intent, reason, self.session.time(one.write.side))
         self.unnamed.append(one.job)
         self.session.count(self.kind.flow).unknown += 1
 
@@ -431,7 +469,7 @@ class Writer:
         if own.side == ACCOUNTVIEW:
             prints = (record.fingerprint if not self.kind.marked or record.reference == own.mark else "", "")
         ends = {record.side: End(record.id, told[record.side], prints[0]), own.side: End(own.id, stored, prints[1])}
-        links.add(Link(own.kind, ends, record.side))
+        links.add(Link(own.kind, ends, record.side), own.side)
 
     def _updated(self, one: Sent, outcome: Done) -> bool:
         """AccountView may store a value otherwise than sent; the echo says how."""
@@ -444,7 +482,9 @@ class Writer:
                 name: stored.fields.get(name, value) if stored else value for name, value in sent.items()
             }
         if link is not None:
-            self.store.links.tell(link.id, told)
+            marked = one.job.action.verb == Verb.UPDATE and "external_ref" in one.write.values
+            self.store.links.tell(link.id, told, one.write.side, marked)
+            tell_once(self.session, self.kind, one.job.action.record, link, one.write.remarks)
         return True
 
     def _saved_details(self, one: Sent, outcome: Done) -> bool:
@@ -452,7 +492,7 @@ class Writer:
         assert self.kind.saved is not None  # noqa: S101 - such a kind has written them
         assert job.link is not None  # noqa: S101 - written down before anything was sent
         found = self.kind.saved(one.write, (outcome.row or {}).get("lines") or [])
-        self.store.links.tell(job.link.id, found.told)
+        self.store.links.tell(job.link.id, found.told, one.write.side)
         if not found.shows:
             self._doubt(one, "stored, but not all lines show")
             return False
@@ -470,23 +510,25 @@ class Writer:
     def _rejected(self, one: Sent, outcome: Rejected) -> None:
         link = one.job.link
         if outcome.missing and one.write.side == CRAFTER and link is not None and one.write.id:
-            self._lost.append(link)
+            self.store.links.lose(link.id)
         else:
             self._refused.append((one, outcome))
 
     # --- refusals: outside any transaction
 
-    def look_after(self) -> list[Link]:
-        """What the refusals mean. Returns the links whose Crafter record is gone."""
+    def look_after(self) -> None:
+        """What the refusals mean."""
 
         def failed(pair: tuple[Sent, Rejected], error: Exception) -> None:
             faulty(self.session, self.kind, pair[0].job.action.record, error)
 
         refused, self._refused = self._refused, []
         for pair in refused:
-            each([pair], lambda some: self._refusal(*some[0]), failed)
-        lost, self._lost = self._lost, []
-        return lost
+            try:
+                each([pair], lambda some: self._refusal(*some[0]), failed)
+            except RecordUnavailable as error:  # settled as any other write of which nobody knows
+                with self.store.transaction():
+                    self._doubt(pair[0], str(error.params["message"]))
 
     def _refusal(self, one: Sent, outcome: Rejected) -> None:
         if one.write.lines is not None:
@@ -497,8 +539,11 @@ class Writer:
     def _refuse(self, one: Sent, outcome: Rejected) -> None:
         """The service said no: a problem of this record, in the service's own words."""
         code = "rejected_by_accountview" if one.write.side == ACCOUNTVIEW else "rejected_by_crafter"
-        words = "; ".join(filter(None, [outcome.message, *(f"{name}: {text}" for name, text in outcome.fields)]))
-        why = cause(code, kind=self.kind.name, message=words or "-", fields=", ".join(one.write.fields))
+        language, name = self.session.config.language, self.kind.name
+        fields = [f"{texts.field_name(field, language, name)}: {text}" for field, text in outcome.fields]
+        words = "; ".join(filter(None, [outcome.message, *fields]))
+        sent = {field: shown(value) for field, value in one.write.values.items()}
+        why = cause(code, kind=name, message=words or "-", sent=sent, sent_to=one.write.side)
         with self.store.transaction():
             tell(self.session, one.job.action, [why], one.job.link)
 
@@ -550,6 +595,9 @@ class Writer:
         if linked is not None and RETIRED in linked.accountview:
             self._reused(one, there)
             return True
+        if there is not None and (company := of_other_company(there.reference, self.session.policy.company)):
+            self._not_ours(one, there, company)
+            return True
         if there is None or linked is not None or there.key != record.key:
             return False
         with self.store.transaction():
@@ -559,7 +607,14 @@ class Writer:
 
     def _reused(self, one: Sent, there: Record | None) -> None:
         """AccountView gave the number out again, and in Crafter the old record still has it (behaviour 36)."""
-        why = cause("number_reused", number=one.job.action.record.key, name=there.name if there else "-")
+        self._in_the_way(one, "number_reused", name=there.name if there else "-")
+
+    def _not_ours(self, one: Sent, there: Record, company: str) -> None:
+        """What has the natural key bears another administration's mark (behaviour 2)."""
+        self._in_the_way(one, "number_of_other_administration", name=there.name, company=company)
+
+    def _in_the_way(self, one: Sent, code: str, **params: str) -> None:
+        why = cause(code, number=one.job.action.record.key, **params)
         with self.store.transaction():
             tell(self.session, one.job.action, [why], one.job.link)
 
@@ -635,7 +690,7 @@ class Writer:
         with self.store.transaction():
             self.store.intents.close([one.intent])
             if link is not None:
-                self.store.links.tell(link.id, found.told)
+                self.store.links.tell(link.id, found.told, one.write.side)
         return found.shows or any(found.told.values())
 
     def _plan_again(self, job: Job) -> None:
@@ -731,7 +786,7 @@ class _Pipe:
         self.queue: list[Sent] = []
         self.flying: dict[Future[Sent], Sent] = {}
         self.stopped: AvsyncError | None = None
-        self.stamped = ""
+        self.stamped = 0.0
 
     def add(self, writes: Iterable[Sent]) -> None:
         """Queue writes, and keep the pool busy without letting the queue grow."""
@@ -761,7 +816,7 @@ class _Pipe:
         """Announce a batch in one commit, then hand it to the pool."""
         batch, self.queue = self.queue[: self.width * 4], self.queue[self.width * 4 :]
         if not self.flying:
-            self.stamped = self.session.now()
+            self.stamped = self.session.ticks()
         self.session.checkpoint("announce")
         intents = [self.writer.intent(one) for one in batch]
         with self.session.store.transaction():
@@ -781,6 +836,8 @@ class _Pipe:
         """What is surely not stored is sent again, a few times; nothing else ever is."""
         try:
             for attempt in range(_TRIES):
+                if self.stopped is not None:
+                    raise self.stopped
                 self.session.checkpoint("send")
                 one.outcome = self.writer.send(one)
                 if not isinstance(one.outcome, NotSent) or attempt == _TRIES - 1:
@@ -791,9 +848,9 @@ class _Pipe:
         except AvsyncError as error:
             one.outcome, one.error = NotSent("stopped"), error
 
-    def _collect(self, finished: Iterable[Future[Sent]]) -> None:
+    def _collect(self, finished: Collection[Future[Sent]]) -> None:
         results = []
-        for future in finished:
+        for future in [one for one in self.flying if one in finished]:  # in the order in which they left
             one, error = self.flying.pop(future), future.exception()
             if isinstance(error, Exception):  # nobody knows whether it went before our own handling of it failed
                 one.outcome, one.fault = Unknown(f"unexpected: {type(error).__name__}"), error
@@ -804,8 +861,9 @@ class _Pipe:
             if one.error is not None:
                 self.stopped = self.stopped or one.error
             elif isinstance(one.outcome, NotSent):
-                detail = {"service": SERVICES[self.side], "detail": one.outcome.reason}
-                self.stopped = self.stopped or TryLater("service_unreachable", **detail)
+                self._stop(one.outcome.reason)
+            elif one.fault is None:
+                self._doubts(one.outcome)
         if any(isinstance(one.outcome, Rejected) and one.outcome.status == _FORBIDDEN for one in results):
             self.session.store.uncache(CACHE_KEY)  # a right was taken away: the next run looks before it writes
         self.session.checkpoint("save")
@@ -813,11 +871,24 @@ class _Pipe:
         self._stamp()
         self.session.checkpoint("saved")
 
+    def _doubts(self, outcome: Outcome | Changed | Unread | None) -> None:
+        """Several in a row of which nobody knows what became of them: the service is not well (behaviour 8)."""
+        doubts = self.session.doubts
+        if isinstance(outcome, Unknown):
+            doubts[self.side] += 1
+            if doubts[self.side] >= _DOUBTS:
+                self._stop(outcome.reason)
+        elif isinstance(outcome, (Done, Rejected)):
+            doubts[self.side] = 0
+
+    def _stop(self, reason: str) -> None:
+        self.stopped = self.stopped or TryLater("service_unreachable", service=SERVICES[self.side], detail=reason)
+
     def _stamp(self) -> None:
         """With a slow service a write leaves long after it was announced; its grace time must not be over by then."""
-        now = self.session.now()
-        if not self.flying or seconds_between(self.stamped, now) < _STALE:
+        if not self.flying or self.session.ticks() - self.stamped < _STALE:
             return
         with self.session.store.transaction():
-            self.session.store.intents.still_under_way([one.intent for one in self.flying.values()], now)
-        self.stamped = now
+            under_way, now = [one.intent for one in self.flying.values()], self.session.time(self.side)
+            self.session.store.intents.count_from(under_way, now)
+        self.stamped = self.session.ticks()

@@ -42,6 +42,7 @@ def _cases(size: Sizes) -> dict[str, Callable[[], Iterator[cases.Row]]]:
         "pace": lambda: cases.pace(size.customers, 0.02, size.times),
         "full": lambda: (row for rows in size.passes for row in cases.full_pass(rows, size.times)),
         "edits": lambda: cases.edits(62, 0.04, size.times),
+        "problems": lambda: cases.problems(10_000, size.times),
         "backlog": lambda: (row for world in ("backlog", "lost_orders") for row in cases.backlog(world, size.waiting)),
     }
 
@@ -55,7 +56,7 @@ def main() -> None:
         "--only",
         action="append",
         metavar="NAME",
-        help="one of: start, quiet, customers, hours, pace, full, edits, backlog",
+        help="one of: start, quiet, customers, hours, pace, full, edits, problems, backlog",
     )
     arguments = parser.parse_args()
     size = SMALL if arguments.small else LARGE if arguments.large else USUAL

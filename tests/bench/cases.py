@@ -13,7 +13,10 @@ from typing import Any
 
 import requests as http
 
+from avsync.state import db
 from avsync.state.lock import RunLock
+from avsync.state.problems import About, Cause
+from avsync.state.store import Store
 from tests.bench.measure import Cost, interleaved, ratio, run, typical
 from tests.bench.server import Server
 from tests.support.office import Office
@@ -222,6 +225,35 @@ def start(times: int) -> Iterator[Row]:
 def _started(command: list[str], what: str, times: int, target: str) -> Row:
     ours, bare = interleaved(times, lambda: run(command), lambda: run(CLICK))
     return _timed(f"{what}: seconds (floor: import click)", ours, bare, target, "")
+
+
+def problems(number: int, times: int) -> Iterator[Row]:
+    """What the list of many problems takes, against a bare reading of the same rows."""
+    with _office("in_step", 10) as office:
+        _avsync(office, "run-all")
+        store = Store(db.open_for_writing(office.state))
+        with store.transaction():
+            for one in range(number):
+                name = f"Vereniging van Eigenaars Residentie Waterland {one}"
+                about = About(
+                    "customers", "customer", "crafter", f"c-{one}", "", name, "customer", f"c-{one}", "v", name
+                )
+                params = {"field": "name", "value": name, "detail": "40"}
+                store.problems.replace(
+                    about, [Cause("too_long", "error", params, "name")], "2026-06-01T10:00:00.000000Z"
+                )
+        store.close()
+        bare = (
+            "import sqlite3, sys; print(len(sqlite3.connect(sys.argv[1]).execute('SELECT * FROM problems').fetchall()))"
+        )
+        floor = [sys.executable, "-c", bare, str(office.state / "state.db")]
+        for args, target in (
+            (("--json", "errors"), "<= 1.5 s"),
+            (("errors",), ""),
+            (("errors", "--format", "html"), ""),
+        ):
+            ours, plain = interleaved(times, lambda args=args: run(office.command(*args)), lambda: run(floor))  # type: ignore[misc]
+            yield _timed(f"{' '.join(args)}, {number:,} problems: seconds", ours, plain, target, "")
 
 
 def backlog(world: str, size: int) -> Iterator[Row]:

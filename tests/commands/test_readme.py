@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import shlex
 import shutil
@@ -11,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -90,20 +93,22 @@ def test_every_command_runs_and_says_what_the_readme_shows(config: tuple[Sandbox
 
 
 def _say(box: Sandbox, path: Path, arguments: list[str]) -> str:
-    """What a command prints; the records that cannot succeed make it exit 1."""
+    """What a command prints on a terminal; the records that cannot succeed make it exit 1."""
+    ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "avsync", "-c", str(path), *arguments],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE, stdout=theirs, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    os.close(theirs)
     assert process.stdin is not None
-    assert process.stdout is not None
     said = []
-    with process:
-        for line in process.stdout:
-            said.append(line)
-            if arguments[0] == "login" and line.startswith("http"):
-                process.stdin.write(box.approve(line.strip()) + "\n")
-                process.stdin.flush()
+    with process, open(ours, encoding="utf-8", errors="replace") as terminal:
+        with suppress(OSError):  # the terminal is gone with its last process
+            for line in terminal:
+                said.append(line)
+                if arguments[0] == "login" and line.startswith("http"):
+                    process.stdin.write(box.approve(line.strip()) + "\n")
+                    process.stdin.flush()
         process.stdin.close()
         errors = process.stderr.read() if process.stderr else ""
     assert process.returncode in (0, 1), errors
@@ -294,6 +299,17 @@ def test_commands_and_options_in_the_readme_are_those_of_the_program() -> None:
     for name, options in rows:
         shown = set(re.findall(r"-{1,2}[a-z-]+", options))
         assert shown <= _options(main.commands[name]) - EVERYWHERE, name
+
+
+def test_the_rules_name_every_command_and_its_options() -> None:
+    text = (ROOT / "avsync" / "RULES.md").read_text(encoding="utf-8")
+    table = text.partition("\n## Commands")[2].partition("\n## ")[0]
+    for name, command in main.commands.items():
+        assert re.search(rf"`{name}[ `]", table), name
+        options = [
+            one.opts for one in command.params if isinstance(one, click.Option) and not EVERYWHERE & set(one.opts)
+        ]
+        assert not [names for names in options if not any(one in table for one in names)], name
 
 
 def test_global_options_are_those_of_the_program() -> None:

@@ -208,8 +208,8 @@ def after(folder: Path) -> tuple[list[Any], list[Any]]:
 
 
 def session_of(config: Config, store: Store, checkpoint: Callable[[str], None] = lambda where: None) -> Session:
-    services, today = (connect.accountview(config), connect.crafter(config)), datetime.now(UTC).date().isoformat()
-    return Session(config, store, *services, lambda: datetime.now(UTC), time.sleep, today, checkpoint=checkpoint)
+    services = connect.accountview(config), connect.crafter(config)
+    return Session(config, store, *services, lambda: datetime.now(UTC), time.sleep, checkpoint=checkpoint)
 
 
 def cut_at_every_commit(tmp_path: Path, luck: random.Random, shots: int) -> tuple[int, int]:

@@ -194,7 +194,7 @@ class Office(RuleBasedStateMachine):
             file.unlink()
         for file in self.folder.glob("backup-*") if back else ():
             shutil.copyfile(file, self.one.state / file.name.removeprefix("backup-"))
-        self.stage.ledger.forget(look(self.box))
+        self.stage.forget()
         self.life.lines_rest, self.settled = True, False
 
     # what always holds

@@ -201,6 +201,11 @@ def _told(one: Office) -> dict[tuple[str, str, str], dict[str, Any]]:
     return entries
 
 
+def _wrong(one: Office) -> list[dict[str, Any]]:
+    """What is listed but for what a first meeting replaced, which is told for seven days."""
+    return [found for found in one.errors() if found["code"] != "values_replaced"]
+
+
 def _missing(errors: list[dict[str, Any]]) -> list[Listed]:
     found = {(one["flow"], one["kind"], one["key"], one["name"], one["code"]) for one in errors}
     loose = {(flow, kind, code) for flow, kind, _, _, code in found}
@@ -221,14 +226,16 @@ def test_bad_records_are_listed_told_once_and_gone_after_repair_and_all_else_is_
         before = look(one.box)
         for _ in range(3):
             assert one.run()["exit"] == 1
-            errors = one.errors()
+            errors = _wrong(one)
             assert _missing(errors) == []
             assert len(errors) == len(BAD)
             assert differences(one.box, ALL_ON, before=before, but=EXCUSED) == []
         told = _told(one)
         wanted = {(*entry.timeline, entry.flow): entry for entry in BAD if entry.timeline}
-        assert told.keys() == wanted.keys()
-        for entry in told.values():
+        replaced = {("customer", one.klant(found["key"])["id"], "customers") for found in one.errors()
+                    if found["code"] == "values_replaced"}  # fmt: skip
+        assert told.keys() == wanted.keys() | replaced
+        for entry in (told[one] for one in wanted):
             assert (entry["kind"], entry["resolved"]) == ("error", False)
             assert [said["message"] for said in entry["history"]] == [entry["message"]]
         assert all(one["message"] and one["hint"] for one in errors)
@@ -238,11 +245,11 @@ def test_bad_records_are_listed_told_once_and_gone_after_repair_and_all_else_is_
 def _after_repair(one: Office, before: Snapshot) -> None:
     seed.repair(one.box)
     assert one.run()["exit"] == 0, one.errors()
-    assert one.errors() == []
+    assert _wrong(one) == []
     assert differences(one.box, ALL_ON, before=before) == []
     removed = bad_id("customer-twins-2")
     for (_, identity, _), entry in _told(one).items():
-        assert entry["resolved"] is (identity != removed)
+        assert entry["resolved"] is (identity != removed) or entry["kind"] == "info"
     one.box.requests.clear()
     assert one.run()["exit"] == 0
     assert one.writes() == []
@@ -400,20 +407,23 @@ def test_one_bad_record_is_listed_and_told_once_and_holds_nothing_else_back(tmp_
     with office(tmp_path, seed.world(seed=1, bad=False, hours=20)) as one:
         before = look(one.box)
         assert one.run()["exit"] == 0
+        first_met = _told(one).keys()
         key, name, identity = trouble.spoil(one.box, look(one.box))
         one.box.accountview.edit("CONTACT", "10002", TEL_BUS="020-7654321")
         for _ in range(3):
             assert one.run()["exit"] == 1
-            [error] = one.errors()
+            [error] = _wrong(one)
             assert (error["flow"], error["key"], error["code"]) == (trouble.flow, key, trouble.code)
             assert name in (error["name"], "*")
             assert error["severity"] == "error"
             assert differences(one.box, ALL_ON, before=before, but={identity}) == []
-        [(told, entry)] = _told(one).items()
+        [(told, entry)] = [one for one in _told(one).items() if one[0] not in first_met]
         assert told == (trouble.entity, identity, trouble.flow)
         assert (entry["kind"], entry["resolved"], len(entry["history"])) == ("error", False, 1)
         trouble.mend(one.box, identity)
         assert one.run()["exit"] == 0, one.errors()
-        assert one.errors() == []
-        assert [entry["resolved"] for entry in one.box.crafter.timeline] == [True]
+        assert _wrong(one) == []
+        assert entry["entity_id"] not in {
+            each["entity_id"] for each in one.box.crafter.timeline if not each["resolved"]
+        }
         assert differences(one.box, ALL_ON, before=before) == []

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.clocked_office import Clock
 from tests.support.comparison import look
 from tests.support.office import Office, body, shop
 from tests.support.world import line
@@ -655,17 +653,16 @@ def test_on_an_adopted_order_an_equal_line_counts_as_sent(tmp_path: Path) -> Non
         one.rests()
 
 
-def test_what_counts_as_sent_is_told_for_a_week(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_counts_as_sent_is_told_for_a_week(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         one.sales_order("500")
         one.box.accountview.add("SO_LINE", ORD_NR="500", ART_CODE="PUMP-1", ORD_QTY="2")
         checked(one, "w1", line("a", "PUMP-1", "2"), order_number="500")
         one.goes()
-        clock = Clock(datetime.now(UTC) + timedelta(days=6))
-        monkeypatch.setattr("avsync.commands.run.datetime", clock.as_class())
+        one.later(days=6)
         one.goes()
         assert one.codes() == ["lines_counted"]
-        clock.forward(days=2)
+        one.later(days=2)
         one.goes()
         assert one.codes() == []
         assert one.told("w1") == []

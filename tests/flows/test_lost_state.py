@@ -18,7 +18,8 @@ import pytest
 from avsync.sandbox import seed
 from avsync.sandbox.seed_names import ARTICLES
 from tests.support.comparison import differences
-from tests.support.office import Office, Told, office
+from tests.support.office import Office, Told, office, shop
+from tests.support.world import line
 
 FLOWS = {"customers": "both", "projects": "import", "orders": "both", "invoice": "export", "hours": "export"}
 BOOKS = ("CONTACT", "ASC_PP", "PROJECTS", "PRO_TYPE", "SO_HDR", "SO_LINE", "HRS_LINE")
@@ -317,7 +318,9 @@ def test_a_run_that_cannot_even_start_is_not_taken_for_lost_state(tmp_path: Path
         assert len(one.box.requests) < 20  # nothing is read in full
 
 
-def test_a_state_put_back_shows_also_when_the_last_run_was_killed(tmp_path: Path) -> None:
+def test_a_state_put_back_shows_also_when_the_last_run_was_killed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with busy(tmp_path) as one:
         shutil.copytree(one.state, tmp_path / "backup")
         one.box.faults.add(side="crafter", method="GET", path="/customers", do="hang", seconds=20)
@@ -331,10 +334,187 @@ def test_a_state_put_back_shows_also_when_the_last_run_was_killed(tmp_path: Path
         running.wait()
         one.box.faults.clear()
         lose(one, tmp_path / "backup", "db")
+        one.box.requests.clear()
         assert one.run()["exit"] == 0
-        with sqlite3.connect(one.state / "state.db") as db:
-            links = db.execute("SELECT count(*) FROM links WHERE kind = 'order'").fetchone()[0]
-        assert adopted(one) == links
+        assert "was put back" in caplog.text
+        assert not [each for each in one.box.requests if "updated_since" in each.query], "everything is read anew"
+
+
+# a state that knows nothing of the lines that were sent since (behaviour 41)
+
+
+def lines_on(one: Office, name: str) -> list[tuple[str, str]]:
+    return one.standing(one.werkbon(name)["order_number"])
+
+
+@contextmanager
+def invoicing(tmp_path: Path, **options: Any) -> Iterator[Office]:
+    """Two linked orders, of which a backup was made; nothing but lines has been sent since."""
+    with shop(tmp_path, {"invoice": "export"}, **options) as one:
+        one.work_order("wo-1")
+        one.work_order("wo-2")
+        one.goes()
+        one.goes()
+        shutil.copytree(one.state, tmp_path / "backup")
+        yield one
+
+
+def check_lines(one: Office, before: list[tuple[str, str]], *how: str) -> None:
+    """The lines stand there as often as before, and that they count is told on their order."""
+    one.goes(*how)
+    assert lines_on(one, "wo-1") == before
+    assert [row["code"] for row in one.errors()] == ["lines_counted"]
+    assert one.werkbon("wo-1")["order_number"] in one.problem()["message"]
+    one.rests()
+    assert lines_on(one, "wo-1") == before
+
+
+@pytest.mark.parametrize("how", ["gap", "--after-restore"])
+def test_the_whole_folder_put_back_after_lines_were_sent_doubles_none(tmp_path: Path, how: str) -> None:
+    with invoicing(tmp_path) as one:
+        one.change("wo-1", status="checked", lines=[line("l1"), line("l2", quantity="2")])
+        one.goes()
+        sent = lines_on(one, "wo-1")
+        assert len(sent) == 2
+        lose(one, tmp_path / "backup", "folder")
+        if how == "gap":
+            one.later(hours=1.1)
+        check_lines(one, sent, *([how] if how != "gap" else []))
+
+
+@pytest.mark.parametrize("first", ["sync customers", "run-all --dry-run", "sync orders", "sync invoice"])
+def test_whichever_command_comes_first_after_the_restore(tmp_path: Path, first: str) -> None:
+    """What one command has found out the next one must not forget."""
+    with invoicing(tmp_path) as one:
+        one.change("wo-1", status="checked", lines=[line("l1")])
+        one.goes()
+        sent = lines_on(one, "wo-1")
+        lose(one, tmp_path / "backup", "folder")
+        one.later(hours=30)
+        assert one.avsync(*first.split()).exit == 0
+        assert lines_on(one, "wo-1") == sent
+        check_lines(one, sent)
+
+
+def test_after_restore_says_it_for_a_flow_that_runs_later(tmp_path: Path) -> None:
+    with invoicing(tmp_path) as one:
+        one.change("wo-1", status="checked", lines=[line("l1")])
+        one.goes()
+        sent = lines_on(one, "wo-1")
+        lose(one, tmp_path / "backup", "folder")
+        assert one.avsync("sync", "customers", "--after-restore").exit == 0
+        check_lines(one, sent)
+
+
+def test_an_old_state_db_put_back_after_an_empty_one_ran_doubles_none(tmp_path: Path) -> None:
+    with invoicing(tmp_path) as one:
+        lose(one, None, "db")
+        one.goes()
+        one.change("wo-1", status="checked", lines=[line("l1")])
+        one.goes()
+        sent = lines_on(one, "wo-1")
+        lose(one, tmp_path / "backup", "db")
+        check_lines(one, sent)
+
+
+def test_lines_changed_since_the_backup_keep_their_newest_quantity(tmp_path: Path) -> None:
+    with invoicing(tmp_path) as one:
+        one.change("wo-1", status="checked", lines=[line("l1"), line("l2", "PIPE-2")])
+        one.goes()
+        shutil.rmtree(tmp_path / "backup")
+        shutil.copytree(one.state, tmp_path / "backup")
+        one.change("wo-1", lines=[line("l1", quantity="3"), line("l2", "PIPE-2"), line("l3", "VALVE-3")])
+        one.goes()
+        sent = lines_on(one, "wo-1")
+        assert sorted(sent) == [("PIPE-2", "1"), ("PUMP-1", "3"), ("VALVE-3", "1")]
+        lose(one, tmp_path / "backup", "folder")
+        one.later(hours=2)
+        check_lines(one, sent)
+
+
+def test_a_line_that_a_person_put_on_an_order_that_was_not_touched_since_withholds_nothing(tmp_path: Path) -> None:
+    with shop(tmp_path, {"invoice": "export"}) as one:
+        one.work_order("wo-1")
+        one.work_order("wo-2")
+        one.goes()
+        number = one.werkbon("wo-2")["order_number"]
+        one.box.accountview.add("SO_LINE", ORD_NR=number, ART_CODE="PUMP-1", ORD_QTY="1")
+        one.later(hours=0.1)
+        one.work_order("wo-3")
+        one.goes()
+        one.goes()
+        shutil.copytree(one.state, tmp_path / "backup")
+        one.later(hours=2)
+        lose(one, tmp_path / "backup", "folder")
+        for name in ("wo-2", "wo-3"):
+            one.change(name, status="checked", lines=[line(f"{name}-l")])
+        one.goes()
+        assert lines_on(one, "wo-2") == [("PUMP-1", "1"), ("PUMP-1", "1")]
+        assert lines_on(one, "wo-3") == [("PUMP-1", "1")]
+        assert one.errors() == []
+        one.rests()
+
+
+def test_two_restores_of_one_backup_in_a_row(tmp_path: Path) -> None:
+    with invoicing(tmp_path) as one:
+        one.change("wo-1", status="checked", lines=[line("l1")])
+        one.goes()
+        sent = lines_on(one, "wo-1")
+        for _ in range(2):
+            lose(one, tmp_path / "backup", "folder")
+            one.later(hours=2)
+            check_lines(one, sent)
+
+
+def test_hours_and_orders_made_since_the_backup_are_not_made_again(tmp_path: Path) -> None:
+    for ext_id in (True, False):
+        folder = tmp_path / str(ext_id)
+        folder.mkdir()
+        with shop(folder, {"invoice": "export", "hours": "export"}, ext_id=ext_id) as one:
+            one.goes()
+            shutil.copytree(one.state, folder / "backup")
+            one.work_order("wo-1", status="checked", lines=[line("l1")])
+            one.hour("h1")
+            one.new_klant("Nieuw BV")
+            one.goes()
+            one.goes()
+            before = worlds(one)
+            lose(one, folder / "backup", "folder")
+            one.later(hours=2)
+            for how in ((), ("--full",), ()):
+                one.goes(*how)
+                same(before, worlds(one))
+
+
+def test_a_quiet_hour_is_no_restore_as_long_as_runs_go_on(tmp_path: Path) -> None:
+    """A service that is down for hours, with runs that say so every ten minutes."""
+    with invoicing(tmp_path) as one:
+        one.box.faults.add(side="accountview", times=0, do="500")
+        for _ in range(8):
+            one.later(hours=0.9)
+            assert one.avsync("run-all").exit == 4
+        one.box.faults.clear()
+        one.box.requests.clear()
+        one.later(hours=0.9)
+        one.goes()
+        assert len(one.box.requests) <= 12
+
+
+@pytest.mark.parametrize("statuses", [[], ["10"]])
+def test_the_closing_of_a_project_travels_although_the_state_was_lost_meanwhile(
+    tmp_path: Path, statuses: list[str]
+) -> None:
+    with shop(tmp_path) as one:
+        one.config["accountview"]["open_project_statuses"] = statuses
+        for code in ("P1", "P2", "P3"):
+            one.box.accountview.edit("PROJECTS", code, PRO_STAT="10")
+        one.goes()
+        lose(one, None, "folder")
+        one.box.accountview.edit("PROJECTS", "P1", PRO_STAT="90", END_DATE="2026-03-01", COMMENT1="Opgeleverd")
+        one.goes()
+        (found,) = [row for row in one.box.crafter.records("projects") if row["project_code"] == "P1"]
+        assert (found["end_date"], found["description"]) == ("2026-03-01", "Opgeleverd")
+        one.in_step()
 
 
 # a damaged database

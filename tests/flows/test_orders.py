@@ -462,7 +462,7 @@ def test_a_typed_number_of_an_order_that_cannot_be_read_stops_only_that_work_ord
     with shop(tmp_path) as one:
         one.sales_order("500")
         one.box.accountview.damage("SO_HDR", "500", DEL_DATE="2026-02-31")
-        one.work_order("w1", order_number="500")
+        one.work_order("w1", order_number="500", target_date="2026-02-28")
         one.work_order("w2")
         assert one.run()["exit"] == 1
         assert one.werkbon("w2")["order_number"]

@@ -123,6 +123,44 @@ def test_without_the_customers_flow_an_order_of_an_unknown_customer_says_what_to
         one.in_step()
 
 
+@pytest.mark.parametrize("spelt", ["kl-1", "KL-1"])
+@pytest.mark.parametrize("orders", ["export", "import", "both"])
+def test_without_the_customers_flow_capitals_in_a_number_or_code_do_not_matter(
+    tmp_path: Path, orders: str, spelt: str
+) -> None:
+    """Crafter's filters tell them apart (behaviour 1)."""
+    with shop(tmp_path, {**OFF, "orders": orders}) as one:
+        one.debtor("KL-1", ACCT_NAME="Kapsalon Bos")
+        one.box.accountview.add("PROJECTS", PROJ_CODE="PX-1", PROJ_DESC="Pui", SUB_NR="KL-1", PRO_TYPE="ONDERHOUD")
+        one.box.crafter.add("customers", id="klant-9", name="Kapsalon Bos", customer_number=spelt)
+        one.box.crafter.add(
+            "projects", id="project-9", project_type_id="soort", project_code="px-1", name="Pui", customer_id="klant-9"
+        )
+        if orders != "import":
+            one.work_order("w1", customer_id="klant-9", project_id="project-9")
+        if orders != "export":
+            one.sales_order("500", RPL_DEL="KL-1", RPL_INV="KL-1", PROJ_CODE="PX-1")
+        one.goes()
+        assert one.codes() == []
+        if orders != "import":
+            assert (one.order_of("w1")["RPL_DEL"], one.order_of("w1")["PROJ_CODE"]) == ("KL-1", "PX-1")
+        if orders != "export":
+            (bon,) = [bon for bon in one.box.crafter.records("work-orders") if bon["order_number"] == "500"]
+            assert (bon["customer_id"], bon["project_id"]) == ("klant-9", "project-9")
+        one.rests()
+
+
+def test_two_customers_of_one_number_but_for_capitals_are_as_good_as_none(tmp_path: Path) -> None:
+    with shop(tmp_path, {**OFF, "orders": "import"}) as one:
+        one.debtor("KL-1", ACCT_NAME="Kapsalon Bos")
+        for number in ("kl-1", "KL-1"):
+            one.box.crafter.add("customers", name="Kapsalon Bos", customer_number=number)
+        one.sales_order("500", RPL_DEL="KL-1", RPL_INV="KL-1")
+        assert one.run()["exit"] == 1
+        assert one.problem()["code"] == "customer_not_found"
+        assert one.box.crafter.records("work-orders") == []
+
+
 def test_import_only_writes_nothing_to_accountview(tmp_path: Path) -> None:
     flows = {**OFF, "customers": "import", "projects": "import", "orders": "import"}
     with shop(tmp_path, flows) as one:

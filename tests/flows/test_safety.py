@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -374,3 +375,100 @@ def test_the_start_date_is_mandatory_as_soon_as_history_could_travel(tmp_path: P
         assert told.exit == 2
         assert "start_date" in told.err
         assert one.box.requests == []
+
+
+# a landslide: a listing that lacks most of what is linked proves nothing (behaviour 9)
+
+
+def vanish(one: Office, side: str, count: int) -> dict[str, Any]:
+    """So many customers do not stand in that side's listings; how to bring them back."""
+    if side == "accountview":
+        rows = {row["SUB_NR"]: row for row in one.box.accountview.rows("CONTACT")[:count]}
+        for number in rows:
+            one.box.accountview.remove("CONTACT", number)
+        return rows
+    tables, gone = one.box.crafter._tables["customers"], {}
+    for row in one.box.crafter.records("customers")[:count]:
+        gone[row["id"]] = tables.records[row["id"]]
+        one.box.crafter.remove("customers", row["id"])
+    return gone
+
+
+def gone_links(one: Office) -> int:
+    with sqlite3.connect(one.state / "state.db") as db:
+        sql = "SELECT count(*) FROM links WHERE kind = 'customer' AND (gone = 1 OR lost = 1)"
+        return int(db.execute(sql).fetchone()[0])
+
+
+@pytest.mark.parametrize("side", ["accountview", "crafter"])
+def test_more_than_half_that_vanish_at_once_stop_the_run_and_nothing_is_concluded(tmp_path: Path, side: str) -> None:
+    with linked(tmp_path, count=20) as one:
+        rows = vanish(one, side, 11)
+        new_customers(one, 1)
+        for _ in range(2):
+            told = one.avsync("run-all", "--full")
+            assert told.exit == 5
+            for said in ("11", "20", "AccountView" if side == "accountview" else "Crafter", "--force"):
+                assert said in told.err
+            assert one.writes() == []
+            assert gone_links(one) == 0
+            assert [row["code"] for row in one.errors()] == ["safety_vanished"]
+        if side == "accountview":
+            for row in rows.values():
+                one.box.accountview.add("CONTACT", **{name: row[name] for name in ("SUB_NR", "ACCT_NAME", "ACCT_NR")})
+            assert one.run("--full")["exit"] == 0
+            assert one.errors() == []
+            assert gone_links(one) == 0
+
+
+@pytest.mark.parametrize("side", ["accountview", "crafter"])
+def test_force_says_that_they_really_are_gone(tmp_path: Path, side: str) -> None:
+    with linked(tmp_path, count=24) as one:
+        vanish(one, side, 20)
+        assert one.avsync("run-all", "--full").exit == 5
+        assert one.run("--full", "--force")["exit"] == 0
+        assert one.run()["exit"] == 0
+        assert one.errors() == []
+        if side == "accountview":
+            assert gone_links(one) == 20
+            assert one.box.crafter.count("customers") == 24, "their halves in Crafter stay as they are"
+        else:
+            assert one.box.crafter.count("customers") == 24, "AccountView leads: they come back"
+        one.rests()
+
+
+@pytest.mark.parametrize(("linked_there", "vanished"), [(20, 10), (19, 18)])
+def test_half_of_them_or_most_of_a_few_are_believed(tmp_path: Path, linked_there: int, vanished: int) -> None:
+    with linked(tmp_path, count=linked_there) as one:
+        vanish(one, "accountview", vanished)
+        assert one.run("--full")["exit"] == 0
+        assert gone_links(one) == vanished
+
+
+def test_every_kind_counts_by_itself(tmp_path: Path) -> None:
+    """Most contacts vanish, of few customers."""
+    with office(tmp_path, flows={"customers": "both"}) as one:
+        one.customer("10001")
+        for number in range(22):
+            one.person(f"C{number:02}", LAST_NAME=f"Wit {number}", MAIL_PRIV=f"c{number}@x.example")
+        assert one.run()["exit"] == 0
+        for number in range(12):
+            one.box.accountview.remove("ASC_PP", f"C{number:02}")
+        told = one.avsync("run-all", "--full")
+        assert told.exit == 5
+        assert "12" in told.err
+        assert "22" in told.err
+
+
+def test_a_listing_that_comes_back_empty_is_still_no_reason_to_stop(tmp_path: Path) -> None:
+    with linked(tmp_path, count=20) as one:
+        vanish(one, "accountview", 20)
+        assert one.run("--full")["exit"] == 0
+        assert gone_links(one) == 0
+
+
+def test_what_a_landslide_stops_is_stopped_in_a_dry_run_as_well(tmp_path: Path) -> None:
+    with linked(tmp_path, count=20) as one:
+        vanish(one, "accountview", 11)
+        assert one.avsync("run-all", "--full", "--dry-run").exit == 5
+        assert one.avsync("run-all", "--full", "--dry-run", "--force").exit == 0

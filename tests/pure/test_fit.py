@@ -51,14 +51,14 @@ def test_a_name_outside_windows_1252_is_refused_and_names_the_characters(foreign
 def test_a_character_that_nobody_can_see_is_told_by_its_number() -> None:
     with pytest.raises(DoesNotFit) as refusal:
         fit("Jansen\u200b Ж \u202eBV", NAME, free=False)
-    assert refusal.value.detail == "U+200BЖ U+202E"
+    assert refusal.value.detail == "U+200B, Ж, U+202E"
 
 
 def test_free_text_outside_windows_1252_is_written_in_plain_letters_and_says_so() -> None:
     made = fit("Łódź 🙂 klaar → naar Жуков", Column(width=80), free=True)
     assert made.value == "Lódz  klaar  naar Zhukov"
     assert made.remark == "respelled"
-    assert set(made.detail) == set("Łź🙂→Жуков")
+    assert made.detail == "Ł, ź, 🙂, →, Ж, …"
 
 
 def test_upper_case_columns_get_upper_case_and_sharp_s_counts_for_two() -> None:

@@ -121,7 +121,7 @@ def test_a_remark_names_the_line_and_is_planned_again_while_its_cause_lies_elsew
     action = decide(checked(*lines), on())
     bare = {"article": "-", "quantity": "2", "slot": "x2", "line": "-"}
     assert action.remarks == (
-        Remark("line_unreadable", {"detail": "quantity: 2.5", "slot": "x3"}, again=True),
+        Remark("line_unreadable", {"field": "quantity", "found": "2.5", "article": "A1", "slot": "x3"}, again=True),
         Remark("article_unknown", {"article": "B1", "quantity": "3", "slot": "x1", "line": "Pomp"}, again=True),
         Remark("article_missing", bare, again=True),
     )

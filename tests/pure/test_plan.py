@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from avsync.records.fit import Column
-from avsync.records.kind import End, Known, Link, Match, Remark
+from avsync.records.kind import End, Known, Link, Match, Refuse, Remark
 from avsync.records.registry import KINDS
 from avsync.records.values import Malformed, Record
-from avsync.sync.plan import Action, Made, Meeting, plan, rows_of
+from avsync.sync.plan import Action, Made, Meeting, plan, rows_of, true_of
 from tests.support.by_hand import AV, CR, EVERYTHING, ask, in_step, joined, knows, policy, record
 
 KNOWN = knows(EVERYTHING)
@@ -134,7 +134,9 @@ def test_what_is_not_made_says_why(one: Record, known: Known, said_: str) -> Non
 
 def test_a_wait_names_the_parent_and_a_refusal_its_particulars() -> None:
     action = decide(record("contact", AV), known=knows(ask("ref", "customer", AV, "10001", "coming", name="Jansen BV")))
-    assert action.params == {"parent_kind": "customer", "parent": "10001", "parent_name": "Jansen BV"}
+    assert {name: action.params[name] for name in ("parent_kind", "parent", "parent_name", "parent_side")} == {
+        "parent_kind": "customer", "parent": "10001", "parent_name": "Jansen BV", "parent_side": action.record.side,
+    }  # fmt: skip
     action = decide(record("customer", CR), known=knows(columns={("customer", "name"): Column(width=3)}))
     assert action.params == {"field": "name", "value": "Jansen BV", "detail": "3"}
 
@@ -194,6 +196,61 @@ def test_at_a_first_meeting_the_side_that_leads_wins(
     assert action.partner == other_one
 
 
+def test_a_first_meeting_says_by_what_and_what_it_fills_and_replaces_on_either_side() -> None:
+    """What a person is shown before he agrees (a dry run, or a list of all pairs) is this plan."""
+    there = record("customer", AV, email="av@x.nl")
+    here = record("customer", CR, phone="030-9", customer_number=None)
+    action = decide(there, None, None, KNOWN, here)
+    assert action.match is not None
+    assert (action.match.by, action.match.candidates) == ("number", (here,))
+    (write,) = action.writes
+    changes = (("number", None, "10001"), ("phone", "030-9", "030-1"), ("email", None, "av@x.nl"))
+    assert write.changes == changes
+    told = {"side": CR, "changes": [["phone", "030-9", "030-1"]], "slot": "crafter:phone"}
+    assert write.remarks == (Remark("values_replaced", told),)
+    alone = decide(record("customer", AV, phone=""), None, None, KNOWN, here)
+    assert {one.side: one.changes for one in alone.writes} == {
+        CR: (("number", None, "10001"),), AV: (("phone", None, "030-9"),),
+    }  # fmt: skip
+    assert all(one.remarks == () for one in alone.writes)
+
+
+def test_what_a_first_meeting_replaces_is_told_by_the_names_people_know() -> None:
+    kept = ask("link", "customer", CR, "c2", "linked", accountview="10002", name="Garage Smit")
+    user = ask("row", "user", CR, "u2", "found", accountview="008", name="Bram")
+    here = record("project", CR, customer_id="c2", responsible_user_id="u2", name="Anders")
+    action = decide(record("project", AV), None, None, knows(EVERYTHING, kept, user), here)
+    assert action.writes[0].changes == (
+        ("name", "Anders", "Ketelhuis"), ("customer", "10002 Garage Smit", "10001 Jansen BV"),
+        ("employee", "008 Bram", "007 Piet"),
+    )  # fmt: skip
+    unknown = decide(record("project", AV), None, None, KNOWN, here)
+    assert ("customer", "?", "10001 Jansen BV") in unknown.writes[0].changes  # never an id
+
+
+def test_what_speaks_against_a_match_is_a_question_on_the_half_in_crafter() -> None:
+    no = Refuse("same_customer_by_number", number="10001")
+    for one, across in ((THERE, HERE), (HERE, THERE)):
+        action = decide(one, match=Match((across,), "number", against=no))
+        assert (said(action), action.params) == (("reject", "same_customer_by_number"), {"number": "10001"})
+        assert (action.record, action.partner) == (HERE, THERE)
+        assert action.match == Match((across,), "number", against=no)
+    made = Made(CR, {AV: THERE.fields, CR: HERE.fields})
+    assert decide(THERE, match=Match((HERE,), "number", against=no), made=made).verb == "adopt"  # it is ours
+    two = Match((HERE, replace(HERE, id="c2")), "number", against=no)
+    assert decide(THERE, match=two).reason == "several_candidates"
+
+
+def test_what_a_write_says_is_true_as_far_as_it_arrived() -> None:
+    told = Remark("values_replaced", {"side": CR, "changes": [["name", "a", "b"], ["phone", "1", "2"]], "slot": "x"})
+    left = true_of(told, ["phone", "email"])
+    assert left is not None
+    assert left.params == {"side": CR, "changes": [["phone", "1", "2"]], "slot": "crafter:phone"}
+    assert true_of(told, ["email"]) is None
+    lost = Remark("conflict", {"field": "phone", "kept": "1", "lost": "2"})
+    assert (true_of(lost, ["phone"]), true_of(lost, ["name"])) == (lost, None)
+
+
 def test_until_it_bears_our_mark_the_row_of_what_was_met_does_not_count_as_known() -> None:
     there = replace(THERE, fingerprint="there")
     for here, print_ in ((replace(HERE, fingerprint="print"), ""), (HERE_MARKED, "print")):
@@ -230,7 +287,9 @@ def test_several_candidates_or_a_question_are_for_a_person() -> None:
     two = (HERE, record("customer", CR, id="c2", customer_number=None))
     action = decide(THERE, None, None, KNOWN, *two)
     assert said(action) == ("reject", "several_candidates")
-    assert action.params == {"candidates": "10001, Jansen BV (c2)"}
+    assert action.params == {"candidates": "10001 Jansen BV, Jansen BV"}
+    assert action.match is not None
+    assert (action.match.candidates, action.match.by) == (two, "number")
     asked = decide(THERE, match=Match((HERE,), "name", "10001 of 10002"))
     alone = decide(THERE, match=Match((), "", "10001 of 10002"))
     for one in (asked, alone):
@@ -319,7 +378,8 @@ def test_what_is_told_holds_at_once_for_what_agrees_and_after_the_write_for_the_
     assert "phone" not in {**action.told[AV], **action.told[CR]}
     assert action.writes[0].told == {AV: {"phone": "1"}, CR: {"phone": "1"}}
     assert action.told[AV]["postal_code"] == "1234 AB"  # what is read and never written is remembered as read
-    assert action.remarks == (Remark("conflict", {"field": "phone", "kept": "1", "lost": "2"}),)
+    assert action.writes[0].remarks == (Remark("conflict", {"field": "phone", "kept": "1", "lost": "2"}),)
+    assert (action.remarks, action.writes[0].changes) == ((), ())
     cut = knows(columns={("customer", "phone"): Column(upper=True)})
     assert linked("customer", {}, {"phone": "x2"}, cut).writes[0].told == {AV: {"phone": "X2"}, CR: {"phone": "x2"}}
 
@@ -460,7 +520,7 @@ def test_a_customer_that_was_renumbered_since_the_order_was_read_is_the_same_one
 def test_a_first_meeting_of_two_customers_is_refused_as_well() -> None:
     here = record("order", CR, order_number="20001", customer_id="c9")
     action = decide(STANDING, None, None, knows(EVERYTHING, OTHER), here)
-    assert (action.reason, action.record, action.partner) == ("order_customers_differ", here, STANDING)
+    assert (action.reason, action.record.id, action.partner) == ("order_customers_differ", here.id, STANDING)
 
 
 # found on the way
@@ -492,8 +552,8 @@ def test_a_plan_has_a_row_for_each_direction_in_which_something_would_be_written
     (row,) = rows_of(decide(record("contact", AV), known=knows()))
     assert row == {
         "flow": "customers", "direction": "import", "kind": "contact", "key": "P1", "name": "Jan de Wit",
-        "action": "wait", "fields": [], "reason": "waiting_for_parent",
-        "params": {"parent_kind": "customer", "parent": "10001", "parent_name": ""},
+        "action": "wait", "fields": [], "reason": "waiting_for_parent", "side": AV, "params": row["params"],
     }  # fmt: skip
+    assert (row["params"]["parent"], row["params"]["parent_id"]) == ("10001", "10001")
     (row,) = rows_of(decide(record("location", CR, external_ref="x")))
     assert (row["direction"], row["key"], row["action"]) == ("export", "l1", "skip")

@@ -77,10 +77,15 @@ def test_what_is_missed_is_named_by_what_people_know_of_it() -> None:
     )
     with pytest.raises(WaitFor) as wait:
         kinds.key_across("customer", CR, "c1", known)
-    assert wait.value.params == {"parent_kind": "customer", "parent": "10001", "parent_name": "Jansen BV"}
+    assert wait.value.params == {
+        "parent_kind": "customer", "parent": "10001", "parent_name": "Jansen BV",
+        "parent_side": CR, "parent_id": "c1", "parent_key": "10001",
+    }  # fmt: skip
     with pytest.raises(Refuse) as no:
         kinds.key_across("customer", CR, "c2", known)
-    assert no.value.params == {"parent_kind": "customer", "parent": "c2", "parent_name": "De Wit"}
+    assert no.value.params == {
+        "parent_kind": "customer", "parent": "De Wit", "parent_name": "De Wit", "parent_id": "c2",
+    }  # fmt: skip
     for side, shown in ((AV, "10009"), (CR, "")):  # nobody knows a Crafter id by sight
         with pytest.raises(WaitFor) as wait:
             kinds.key_across("customer", side, "10009", knows())
@@ -147,7 +152,7 @@ def test_hours_of_a_work_order_go_on_its_project_and_those_without_are_refused_w
         ("project", AV, "employee", ask("row", "user", AV, "007", "several"),
          Remark("employee_twice", {"employee": "007"}, again=True)),
         ("project", CR, "employee", ask("row", "user", CR, "u1", "found", name="Piet"),
-         Remark("employee_without_code", {"employee": "Piet"}, again=True)),
+         Remark("employee_without_code", {"employee": "Piet", "employee_id": "u1"}, again=True)),
         ("order", AV, "project", {}, Remark("order_project_missing", {"project": "P100"}, again=True)),
         ("order", CR, "work_type", {}, Remark("work_type_missing", {"work_type": "y1"}, again=True)),
     ],
@@ -188,8 +193,8 @@ def test_a_value_for_the_books_fits_its_column_and_one_for_crafter_needs_not() -
     assert made(record("location", CR), known)["street"] == "!too_long"  # its columns are those of the customer
     assert made(record("customer", AV), known)["phone"] == "030-1"
     assert made(record("order", AV), known)["description"] == "Storing"
-    contact = knows(EVERYTHING, columns={("contact", "mobile"): Column(width=2)})
-    assert made(record("contact", CR), contact)["mobile"] == "06-1"  # never written there, so never cut
+    contact = knows(EVERYTHING, columns={("contact", "first_name"): Column(upper=True)})
+    assert made(record("contact", CR), contact)["first_name"] == "JAN"  # never written there, but compared
 
 
 def test_quantities_are_rounded_dates_and_flags_are_not_looked_at() -> None:
@@ -343,21 +348,62 @@ def test_addresses_meet_main_with_main_and_else_by_street_and_postal_code() -> N
     assert met(main, record("location", CR, street="Elders 5")) == ("main", ["l1"])
     other_one = record("location", CR, id="l2", is_main=False)
     assert met(main, other_one) == ("place", ["l2"])
-    assert met(main, other_one, record("location", CR, id="l3", street="Elders 5")) == ("main", ["l3"])
-    assert met(main, record("location", CR, external_ref="av:DEMO:location:9:postal")) == ("place", [])
-    assert met(main, record("location", CR), known=knows()) == ("place", [])  # its customer is not there yet
-    elsewhere = record("location", AV, 1, postal_street="Postbus 5")
-    assert met(elsewhere, record("location", CR)) == ("place", [])  # what is main there is for the postal address
+    assert met(main, other_one, record("location", CR, id="l3", street="Elders 5")) == ("place", ["l2"])
+    twin = record("location", CR, id="l4")
+    assert met(main, other_one, twin) == ("place", ["l4"])  # of two alike the main one
+    assert met(main, record("location", CR, external_ref="av:DEMO:location:9:postal")) == ("main", [])
+    assert met(main, record("location", CR), known=knows()) == ("main", [])  # its customer is not there yet
+    assert met(record("location", AV, 1, postal_street="Postbus 5"), record("location", CR)) == ("place", ["l1"])
+    assert met(record("location", AV, 1, postal_street="Postbus 5"), record("location", CR, street="Elders 5"))[1] == []
 
 
-def test_contacts_meet_by_mail_and_of_several_by_name_as_well() -> None:
+def test_the_main_address_leaves_alone_what_is_the_other_address_of_its_customer() -> None:
+    box = {"postal_street": "Postbus 5", "postal_postal_code": "1200 AA", "postal_city": "Utrecht"}
+    postal, visiting = (record("location", AV, which, **box) for which in (0, 1))
+    there = record("location", CR)
+    assert met(postal, there) == ("main", ["l1"])
+    assert met(postal, there, visiting) == ("main", [])
+    assert met(visiting, there, postal) == ("place", ["l1"])
+
+
+def test_an_address_is_never_completed_with_parts_of_another_one() -> None:
+    main = record("location", AV, 1, postal_code="")
+    assert met(main, record("location", CR)) == ("main", ["l1"])  # it may be the same house
+    assert met(main, record("location", CR, street="Dorpsstr. 1")) == ("main", ["l1"])
+    assert met(main, record("location", CR, street="Elders 5")) == ("main", [])
+    assert met(main, record("location", CR, street="Elders 5", postal_code=None)) == ("main", ["l1"])  # replaced whole
+    assert met(record("location", AV, 1, city=""), record("location", CR, postal_code="9999 ZZ")) == ("main", [])
+
+
+def test_of_addresses_with_a_city_alone_the_city_must_be_the_same() -> None:
+    alone = {"street": "", "postal_code": "", "is_main": False}
+    main = record("location", AV, 1, street="", postal_code="")
+    assert met(main, record("location", CR, **alone)) == ("place", ["l1"])
+    assert met(main, record("location", CR, **alone, city="Ede")) == ("main", [])
+
+
+def test_contacts_meet_by_name_and_mail_then_by_mail_then_by_name() -> None:
     books, same = record("contact", AV), record("contact", CR)
     renamed = record("contact", CR, id="k2", first_name="J.")
-    assert met(books, same) == met(books, same, renamed) == ("email", ["k1"])
+    assert met(books, same) == met(books, same, renamed) == ("name and email", ["k1"])
     assert met(books, renamed) == ("email", ["k2"])
     assert met(books, record("contact", CR, email="")) == ("name", ["k1"])
+    assert met(books, record("contact", CR, email="", first_name="", last_name="Jan de Wit")) == ("name", ["k1"])
+    assert met(books, record("contact", CR, first_name="Bob")) == ("name", [])  # who has an address in common
+    assert met(books, record("contact", CR, first_name="Bob"), renamed) == ("email", ["k2"])
+    assert met(books, same, record("contact", CR, id="k3")) == ("name and email", ["k1", "k3"])
     nobody = {"first_name": "", "last_name": "", "email": ""}
     assert met(record("contact", AV, **nobody), record("contact", CR, **nobody)) == ("name", [])
+
+
+def test_two_contacts_of_the_books_who_may_both_be_meant_are_a_question() -> None:
+    nameless = {"first_name": "", "last_name": ""}
+    books, bob = record("contact", AV), record("contact", AV, code="p2", first_name="Bob")
+    assert met(books, record("contact", CR, **nameless), bob) == ("email", ["k1", "P2"])
+    assert met(books, record("contact", CR), bob) == ("name and email", ["k1"])
+    left = record("contact", CR, id="k2", **nameless)
+    assert met(bob, record("contact", CR), left, books) == ("email", ["k2"])  # the other one is met by more
+    assert met(books, record("contact", CR), record("contact", AV, code="p2")) == ("name and email", ["k1"])  # twins
 
 
 def test_projects_and_orders_meet_by_their_number() -> None:

@@ -146,10 +146,15 @@ def test_after_a_full_listing_what_it_did_not_show_is_dropped(store: Store) -> N
         store.inbox.put(one, "keep")
     store.start_seen()
     store.saw(["c2"])
-    store.inbox.drop_unseen("customer", CR)
+    store.inbox.drop_unseen("customer", CR, within=False)
     assert list(store.inbox.get("customer", CR, ["c1", "c2"])) == ["c2"]
     assert store.inbox.one("customer", AV, "c1")
     assert store.inbox.one("contact", CR, "c1")
+    for number in ("10001", "10002"):
+        store.inbox.put(replace(ONE, kind="location", side=AV, id=f"{number}:visiting"), "plan")
+    store.saw(["10002"])
+    store.inbox.drop_unseen("location", AV, within=True)
+    assert list(store.inbox.get("location", AV, ["10001:visiting", "10002:visiting"])) == ["10002:visiting"]
 
 
 # what was looked up and is not there
@@ -169,6 +174,6 @@ def test_an_absence_that_was_not_asked_again_is_forgotten_and_nothing_else_is(st
     store.note_absent("project", AV, ["P1"], "2026-05-01")
     store.note_absent("project", AV, ["P2"], "2026-05-03")
     store.cache("metadata", {"a": 1}, "2026-05-01")
-    store.forget_absences("2026-05-02")
+    store.forget_absences("2026-05-02", "2026-05-09")
     assert store.absent("project", AV, ["P1", "P2"], "") == {"P2"}
     assert store.cached("metadata", "") == {"a": 1}

@@ -13,8 +13,9 @@ from avsync.state.store import Store
 from tests.support.by_hand import AV, CR, record
 
 MAKE = Intent(
-    "order", AV, "create", CR, "w1", "WB-7", "Café", "avs1", {"values": {"a": "é", "b": None}}, None, "2026-05-01"
-)
+    "order", AV, "create", CR, "w1", "WB-7", "Café", "avs1", {"values": {"a": "é", "b": None}}, None, "2026-05-01",
+    "2026-05-01",
+)  # fmt: skip
 CHANGE = replace(MAKE, verb="update", record="w2", link=7)
 
 
@@ -48,9 +49,10 @@ def test_doubt_gives_a_reason_and_grace_time_only_ever_begins_later(store: Store
     for gave_up, begins in (("2026-05-03", "2026-05-03"), ("2026-05-02", "2026-05-03"), ("", "2026-05-03")):
         store.intents.doubt(one, f"why {gave_up}", gave_up)
         (intent,) = store.intents.open()
-        assert (intent.reason, intent.sent_at) == (f"why {gave_up}", begins)
-    store.intents.still_under_way([one], "2026-05-04")
-    assert store.intents.open()[0].sent_at == "2026-05-04"
+        assert (intent.reason, intent.counted_from) == (f"why {gave_up}", begins)
+        assert intent.sent_at == MAKE.sent_at
+    store.intents.count_from([one], "2026-05-04")
+    assert store.intents.open()[0].counted_from == "2026-05-04"
 
 
 def test_the_write_that_made_a_record_is_known_once_it_was_found(store: Store) -> None:
@@ -93,3 +95,24 @@ def test_a_found_write_is_kept_until_its_record_is_linked_or_gone(
     store.intents.forget_found()
     assert (store.intents.that_made("order", CR, "w1") is not None) == kept
     assert [intent.id for intent in store.intents.open()] == [still_open]
+
+
+def test_a_record_with_a_write_is_known_whether_it_was_found_and_whether_it_was_buried_meanwhile(store: Store) -> None:
+    one, two, _ = announce(store, MAKE, CHANGE, replace(MAKE, kind="customer", record_side=AV, record="10001:visiting"))
+    store.intents.found(one)
+    assert store.intents.announced("order", CR) == {"w1", "w2"}
+    assert store.intents.announced("order", AV) == set()
+    assert [store.intents.bury("order", CR, record_id) for record_id in ("w1", "w2", "w3")] == [True, False, False]
+    assert [store.intents.buried("order", CR, record_id) for record_id in ("w1", "w2")] == [True, False]
+    store.intents.unbury("order", CR, ["w1"])
+    assert not store.intents.buried("order", CR, "w1")
+    store.start_seen()
+    store.saw(["w2", "10002"])
+    store.intents.bury_unseen("order", CR, within=False)
+    store.intents.bury_unseen("customer", AV, within=True)
+    assert store.intents.buried("order", CR, "w1")
+    assert store.intents.buried("customer", AV, "10001:visiting")
+    store.saw(["10001"])
+    store.intents.unbury("customer", AV, ["10001:visiting"])
+    store.intents.bury_unseen("customer", AV, within=True)
+    assert not store.intents.buried("customer", AV, "10001:visiting")

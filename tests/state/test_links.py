@@ -172,3 +172,36 @@ def test_a_namesake_is_a_new_record_under_the_name_of_a_linked_one(
     store.inbox.put(record("customer", CRAFTER, id="c9"), fate)
     store.inbox.put(record("project", ACCOUNTVIEW, name="Jansen BV"), fate)
     assert [(number, link.id) for number, link in store.links.namesakes("customer", after)] == [("10009", old)] * found
+
+
+def test_what_was_lost_in_crafter_is_known_until_it_was_dealt_with_or_found_again(store: Store) -> None:
+    one, two, third = join(store, "1", "a"), join(store, "2", "b"), join(store, "3", "c", kind="order")
+    for identity in (one, two, third):
+        store.links.lose(identity)
+    store.links.find_again("customer", ["a", "c"])
+    assert [link.id for link in store.links.lost("customer")] == [two]
+    store.links.point(two, ACCOUNTVIEW, End("9"))
+    assert [link.id for link in store.links.lost("customer")] == [two]
+    store.links.point(two, CRAFTER, End())
+    assert store.links.lost("customer") == []
+    assert [link.id for link in store.links.lost("order")] == [third]
+
+
+def test_what_is_in_doubt_counts_as_adopted_until_it_was_seen(store: Store) -> None:
+    plain, changed, before, customer = (
+        join(store, "1", "a", kind="order"),
+        join(store, "2", "b", kind="order"),
+        join(store, "3", "c", kind="order", adopted=True),
+        join(store, "1", "a"),
+    )
+    store.links.doubt(["order"])
+    assert [known(store, each).adopted for each in (plain, changed, before, customer)] == [True, True, True, False]
+    store.links.doubt_no_more("order", [("1", False), ("2", True), ("3", False)])
+    assert [known(store, each).adopted for each in (plain, changed, before)] == [False, True, True]
+
+
+def test_how_many_have_a_record_on_a_side(store: Store) -> None:
+    join(store, "1", "a")
+    join(store, "2", "")
+    join(store, "3", "c", gone=True)
+    assert (store.links.living("customer", ACCOUNTVIEW), store.links.living("customer", CRAFTER)) == (2, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,6 @@ from typing import Any
 
 from avsync.commands import connect
 from avsync.config.settings import Config, load
-from avsync.records.values import AMSTERDAM
 from avsync.services.accountview.oauth import TokenSource
 from avsync.state import db
 from avsync.state.intents import Intent
@@ -61,14 +61,29 @@ class Axe:
 
 
 class Bench(World):
-    """An office whose runs happen here, quickly: no lock, no command line, and a clock that is set by hand."""
+    """An office whose runs happen here, quickly: no lock, no command line, and clocks that are set by hand: those of
+    the services, ours and the machine's uptime, all at once."""
 
     def __init__(self, office: Office) -> None:
         super().__init__(office.box)
         self.office = office
-        self.moment = datetime.now(UTC)
+        self._ahead = timedelta()
+        self.box.accountview.clock = self.box.crafter._clock = lambda: self.moment
         office.write_config()
         self.config: Config = load(office.path)
+
+    @property
+    def moment(self) -> datetime:
+        """What time it is."""
+        return datetime.now(UTC) + self._ahead
+
+    @moment.setter
+    def moment(self, now: datetime) -> None:
+        self._ahead = now - datetime.now(UTC)
+
+    def ticks(self) -> float:
+        """Seconds that pass, and those that somebody lets pass."""
+        return time.monotonic() + self._ahead.total_seconds()
 
     def configure(self) -> None:
         """Read the config again."""
@@ -78,14 +93,15 @@ class Bench(World):
     def run(self, axe: Callable[[str], None] = lambda where: None, full: bool = False) -> running.Result | None:
         """One run; None when the axe fell. Afterwards the grace time is over."""
         store = Store(db.open_for_writing(self.config.state_dir))
-        accountview = connect.accountview(self.config, pause=_no_pause)
-        crafter = connect.crafter(self.config, pause=_no_pause)
+        accountview = connect.accountview(self.config, pause=_no_pause, ticks=self.ticks)
+        crafter = connect.crafter(self.config, pause=_no_pause, ticks=self.ticks)
         token_file = accountview._auth._file  # type: ignore[union-attr]
         token_file.save = _guarded(token_file.save, axe)
-        today = datetime.now(AMSTERDAM).date().isoformat()
         try:
-            session = running.Session(self.config, store, accountview, crafter, lambda: self.moment, _no_pause, today,
-                                      full=full, checkpoint=axe)  # fmt: skip
+            session = running.Session(
+                self.config, store, accountview, crafter, lambda: self.moment, _no_pause, full=full, checkpoint=axe,
+                uptime=lambda: ("bench", self.ticks()),
+            )  # fmt: skip
             return running.run(session)
         except Killed:
             wait_for_the_dying()

@@ -69,16 +69,29 @@ class Stage:
             one.config["accountview"]["concurrency"] = one.config["crafter"]["concurrency"] = 1
         self.life = Life(self.box, seed, one.config["flows"])
         self.ledger = Ledger(self.life)
-        self.before: Snapshot | None = None
+        self.meetings = [look(self.box)]  # moments at which records may have met for the first time
+        self.strangers = True  # they still may
         self.runs = 0
 
     def _session(self, *args: Any, **named: Any) -> Session:
-        return Session(*args, **named, checkpoint=lambda where: self.checkpoint(where))
+        return Session(
+            *args, **named, checkpoint=lambda where: self.checkpoint(where),
+            uptime=lambda: ("stage", self.clock.now.timestamp()),
+        )  # fmt: skip
 
     def run(self, *args: str) -> Told:
         """`run-all` as cron calls it."""
         self.runs += 1
-        return self.one.avsync("--json", "run-all", *args)
+        told = self.one.avsync("--json", "run-all", *args)
+        if self.strangers:
+            self.meetings.append(look(self.box))
+        return told
+
+    def forget(self) -> None:
+        """state.db was lost: everything meets again, and an equal line counts as sent."""
+        now = look(self.box)
+        self.meetings, self.strangers = [*self.meetings, now], True
+        self.ledger.forget(now)
 
     def writes(self, *args: str) -> list[str]:
         """Run, and what it stored (what is refused is tried again in every run: RULES.md, what it does)."""
@@ -127,11 +140,12 @@ class Stage:
             "not said": not_said(found, self.life),
             "intents": self._intents(),
         }
-        self.now = now
+        self.strangers = False
         assert not any(wrong.values()), self.shown({name: told for name, told in wrong.items() if told})
 
     def _differences(self, but: set[str]) -> list[str]:
-        return differences(self.box, self.one.config["flows"], today=self.life.today().date(), but=but)
+        today = self.life.today().date()
+        return differences(self.box, self.one.config["flows"], today=today, meetings=self.meetings, but=but)
 
     def shown(self, wrong: dict[str, list[str]]) -> str:
         """What is wrong, with the last pages of the diary."""

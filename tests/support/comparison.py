@@ -24,6 +24,7 @@ AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 DESCRIPTIONS = {"work": "werktijd", "travel": "reistijd"}
 VISITING = {"street": "ADDRESS1", "postal_code": "POST_CODE", "city": "CITY"}
 POSTAL = {"street": "PO_BOX", "postal_code": "PO_CODE", "city": "PO_CITY"}
+_PLACE = ("street", "postal_code", "city", "country")
 PERSON = {
     "salutation": "PP_DEAR",
     "first_name": "FRST_NAME",
@@ -80,12 +81,16 @@ class Promise:
     default_type: str
     contacts: bool
     references: bool
+    meetings: Sequence[Snapshot]
 
     def imports(self, flow: str) -> bool:
         return self.flows.get(flow, "off") in ("import", "both")
 
     def exports(self, flow: str) -> bool:
         return self.flows.get(flow, "off") in ("export", "both")
+
+    def ways(self, flow: str) -> tuple[bool, bool]:
+        return self.exports(flow), self.imports(flow)
 
 
 def look(box: Any) -> Snapshot:
@@ -110,18 +115,20 @@ def differences(
     today: date | None = None,
     *,
     before: Snapshot | None = None,
+    meetings: Sequence[Snapshot] = (),
     but: Collection[str] = (),
     open_statuses: Collection[str] = (),
     default_type: str = "",
 ) -> list[str]:
     """Everything that is not in step, sorted. With `before` (see `look`) also what was written too much.
 
-    `but` holds AccountView keys and Crafter ids that are known to be wrong: what is about one of them is left out.
+    `meetings`: moments, besides that one, at which records may have met for the first time. `but` holds AccountView
+    keys and Crafter ids that are known to be wrong: what is about one of them is left out.
     """
     promise = Promise(
         flows, start_date, time_codes or {"work": "100", "travel": "200"},
         (today or datetime.now(AMSTERDAM).date()).isoformat(), open_statuses, default_type,
-        box.options.contacts_module, box.options.ext_id,
+        box.options.contacts_module, box.options.ext_id, [*filter(None, [before]), *meetings],
     )  # fmt: skip
     now, excused = look(box), set(but)
     parts = (_doubles, _customers, _contacts, _projects, _orders, _lines, _hours)
@@ -164,6 +171,42 @@ def _plain(text: str, plan: str | None, width: int) -> bool:
 
 def _differ(kind: str, key: str, about: tuple[str, ...], field: str, books: Any, plan: Any) -> Finding:
     return Finding(f"{kind} {key}: {field} is {books!r} in AccountView and {plan!r} in Crafter", about)
+
+
+class Told(NamedTuple):
+    """A field as both sides show it, and whether that is the same as far as either can hold it."""
+
+    books: Any
+    plan: Any
+    same: bool
+
+
+def _text(books: str, plan: str | None, width: int = 0, upper: bool = False, free: bool = False) -> Told:
+    return Told(books, plan, _same(books, plan, width, upper, free))
+
+
+def _equal(books: Any, plan: Any) -> Told:
+    return Told(books, plan, books == plan)
+
+
+Compared = Mapping[str, Told]
+Ways = tuple[bool, bool]  # whether AccountView, and Crafter, may be written
+
+
+def _apart(
+    kind: str, key: str, about: tuple[str, ...], now: Compared, met: Sequence[Compared], ways: Ways
+) -> Iterator[Finding]:
+    """The fields that differ. `met`: the same at each moment at which the two may have met."""
+    for field, told in now.items():
+        if not told.same and not any(_stays(told, then[field], ways) for then in met):
+            yield _differ(kind, key, about, field, told.books, told.plan)
+
+
+def _stays(now: Told, met: Told, ways: Ways) -> bool:
+    """At a first meeting empty never replaces filled: what only one side had stays there, and goes across only where
+    that side may be written (behaviour 6)."""
+    alone = bool(met.books) != bool(met.plan) and now == met
+    return alone and not ways[0 if met.plan else 1]
 
 
 def _number(value: Any, decimals: int) -> Decimal | None:
@@ -224,8 +267,8 @@ def _customers(now: Snapshot, promise: Promise, before: Snapshot | None) -> Iter
             if len(found) != 1:
                 yield Finding(f"customer {number}: {len(found)} times in Crafter", (number, *_ids(found)))
                 continue
-            yield from _customer(row, found[0])
-            yield from _locations(now, row, found[0])
+            yield from _customer(promise, row, found[0])
+            yield from _locations(now, promise, row, found[0])
     if promise.exports("customers"):
         for record in now.records("customers"):
             number = (record["customer_number"] or "").strip().upper()
@@ -234,7 +277,7 @@ def _customers(now: Snapshot, promise: Promise, before: Snapshot | None) -> Iter
                 yield Finding(f"customer {number or record['name']}: not in AccountView", about)
                 continue
             row = now.books["CONTACT"][number]
-            yield from _customer(row, record)
+            yield from _customer(promise, row, record)
             if not row["SRC_CODE"] or not row["ACCT_NR"]:
                 yield Finding(f"customer {number}: no search code or ledger account in AccountView", about)
 
@@ -243,14 +286,24 @@ def _ids(records: Sequence[Row]) -> list[str]:
     return [record["id"] for record in records]
 
 
-def _customer(row: Row, record: Row) -> Iterator[Finding]:
+def _were(promise: Promise, table: str, key: str, resource: str, identity: str) -> Iterator[tuple[Snapshot, Row, Row]]:
+    """Both halves as they were when they may have met, where both were there."""
+    for then in promise.meetings:
+        if key in then.books[table] and identity in then.plan[resource]:
+            yield then, then.books[table][key], then.plan[resource][identity]
+
+
+def _customer(promise: Promise, row: Row, record: Row) -> Iterator[Finding]:
     number, about = row["SUB_NR"], (row["SUB_NR"], record["id"])
-    pairs = {"name": "ACCT_NAME", "phone": "TEL_BUS", "email": "MAIL_BUS"}
-    for field, column in pairs.items():
-        if not _same(row[column], record[field]):
-            yield _differ("customer", number, about, field, row[column], record[field])
+    met = [_customer_told(*were) for _, *were in _were(promise, "CONTACT", number, "customers", record["id"])]
+    yield from _apart("customer", number, about, _customer_told(row, record), met, promise.ways("customers"))
     if record["external_ref"] != f"av:DEMO:customer:{number}":
         yield Finding(f"customer {number}: external_ref is {record['external_ref']!r}", about)
+
+
+def _customer_told(row: Row, record: Row) -> Compared:
+    pairs = {"name": "ACCT_NAME", "phone": "TEL_BUS", "email": "MAIL_BUS"}
+    return {field: _text(row[column], record[field]) for field, column in pairs.items()}
 
 
 def addresses(row: Row) -> dict[str, Row]:
@@ -258,12 +311,12 @@ def addresses(row: Row) -> dict[str, Row]:
     found = {}
     for which, columns in (("postal", POSTAL), ("visiting", VISITING)):
         if any(row[column].strip() for column in columns.values()):
-            found[which] = {field: row[column] for field, column in columns.items()}
+            found[which] = {field: row[column] for field, column in columns.items()} | {"country": row["CNT_CODE"]}
             found[which]["is_main"] = len(found) == 1
     return found
 
 
-def _locations(now: Snapshot, row: Row, record: Row) -> Iterator[Finding]:
+def _locations(now: Snapshot, promise: Promise, row: Row, record: Row) -> Iterator[Finding]:
     number, about = row["SUB_NR"], (row["SUB_NR"], record["id"])
     places = [one for one in now.records("work-locations") if one["customer_id"] == record["id"]]
     for which, wanted in addresses(row).items():
@@ -272,23 +325,18 @@ def _locations(now: Snapshot, row: Row, record: Row) -> Iterator[Finding]:
         if len(found) != 1:
             yield Finding(f"location {number} {which}: {len(found)} times in Crafter", (*about, *_ids(found)))
             continue
-        yield from _location(number, which, wanted, row["CNT_CODE"], found[0], about)
+        were = _were(promise, "CONTACT", number, "work-locations", found[0]["id"])
+        met = [_location_told(addresses(old)[which], place) for _, old, place in were if which in addresses(old)]
+        told, there = _location_told(wanted, found[0]), (*about, found[0]["id"])
+        yield from _apart("location", f"{number} {which}", there, told, met, promise.ways("customers"))
     mains = [one for one in places if one["is_main"]]
     if places and len(mains) != 1:
         yield Finding(f"customer {number}: {len(mains)} main locations", about)
 
 
-def _location(
-    number: str, which: str, wanted: Row, country: str, found: Row, about: tuple[str, ...]
-) -> Iterator[Finding]:
-    label, about = f"{number} {which}", (*about, found["id"])
-    for field in ("street", "postal_code", "city"):
-        if not _same(wanted[field], found[field], upper=field == "postal_code"):
-            yield _differ("location", label, about, field, wanted[field], found[field])
-    if not _same(country, found["country"], upper=True):
-        yield _differ("location", label, about, "country", country, found["country"])
-    if wanted["is_main"] is not found["is_main"]:
-        yield _differ("location", label, about, "is_main", wanted["is_main"], found["is_main"])
+def _location_told(wanted: Row, found: Row) -> Compared:
+    fields = {name: _text(wanted[name], found[name], upper=name in ("postal_code", "country")) for name in _PLACE}
+    return {**fields, "is_main": _equal(wanted["is_main"], found["is_main"])}
 
 
 def _contacts(now: Snapshot, promise: Promise, before: Snapshot | None) -> Iterator[Finding]:
@@ -306,9 +354,12 @@ def _contacts(now: Snapshot, promise: Promise, before: Snapshot | None) -> Itera
         about, owner = (code, number, found[0]["id"]), now.plan["customers"].get(found[0]["customer_id"], {})
         if owner.get("customer_number") != number:
             yield _differ("contact", code, about, "customer", number, owner.get("customer_number"))
-        for field, column in PERSON.items():
-            if not _same(row[column], found[0][field]):
-                yield _differ("contact", code, about, field, row[column], found[0][field])
+        met = [_person_told(*were) for _, *were in _were(promise, "ASC_PP", code, "contacts", found[0]["id"])]
+        yield from _apart("contact", code, about, _person_told(row, found[0]), met, (False, True))
+
+
+def _person_told(row: Row, record: Row) -> Compared:
+    return {field: _text(row[column], record[field]) for field, column in PERSON.items()}
 
 
 # projects
@@ -317,7 +368,7 @@ def _contacts(now: Snapshot, promise: Promise, before: Snapshot | None) -> Itera
 def _projects(now: Snapshot, promise: Promise, before: Snapshot | None) -> Iterator[Finding]:
     there = now.numbered("projects", "project_code")
     if promise.imports("projects"):
-        yield from _types(now)
+        yield from _types(now, promise)
         for row in now.rows("PROJECTS"):
             yield from _project_in_crafter(now, promise, before, row, there.get(row["PROJ_CODE"], []))
     if promise.exports("projects"):
@@ -329,14 +380,17 @@ def _projects(now: Snapshot, promise: Promise, before: Snapshot | None) -> Itera
                 yield Finding(f"project {code}: not in AccountView", (code, record["id"], record["customer_id"]))
 
 
-def _types(now: Snapshot) -> Iterator[Finding]:
+def _types(now: Snapshot, promise: Promise) -> Iterator[Finding]:
     there = now.numbered("project-types", "code")
     for row in now.rows("PRO_TYPE"):
         code, found = row["PT_CODE"], there.get(row["PT_CODE"], [])
         if len(found) != 1:
             yield Finding(f"project type {code}: {len(found)} times in Crafter", (code, *_ids(found)))
-        elif not _same(row["PT_DESC"], found[0]["name"]):
-            yield _differ("project type", code, (code, found[0]["id"]), "name", row["PT_DESC"], found[0]["name"])
+        else:
+            were = _were(promise, "PRO_TYPE", code, "project-types", found[0]["id"])
+            met = [{"name": _text(old["PT_DESC"], there["name"])} for _, old, there in were]
+            told = {"name": _text(row["PT_DESC"], found[0]["name"])}
+            yield from _apart("project type", code, (code, found[0]["id"]), told, met, (False, True))
 
 
 def is_open(row: Row, promise: Promise) -> bool:
@@ -362,24 +416,28 @@ def _project_in_crafter(
 
 def _project(now: Snapshot, promise: Promise, row: Row, record: Row) -> Iterator[Finding]:
     code = row["PROJ_CODE"]
+    about = (code, row["SUB_NR"], row["PRO_TYPE"], row["EMP_NR"], record["id"], record["customer_id"])
+    were = _were(promise, "PROJECTS", code, "projects", record["id"])
+    met = [_project_told(then, promise, *both) for then, *both in were]
+    told = _project_told(now, promise, row, record)
+    yield from _apart("project", code, about, told, met, promise.ways("projects"))
+    if record["external_ref"] != f"av:DEMO:project:{code}":
+        yield Finding(f"project {code}: external_ref is {record['external_ref']!r}", about)
+
+
+def _project_told(now: Snapshot, promise: Promise, row: Row, record: Row) -> Compared:
     owner = now.plan["customers"].get(record["customer_id"], {}).get("customer_number")
     kind = now.plan["project-types"].get(record["project_type_id"], {}).get("code")
     user = now.plan["users"].get(record["responsible_user_id"] or "", {}).get("unique_code")
-    about = (code, row["SUB_NR"], row["PRO_TYPE"], row["EMP_NR"], record["id"], record["customer_id"])
-    compared = {
-        "name": (row["PROJ_DESC"], held(record["name"])),
-        "description": (held(row["COMMENT1"]), held(record["description"])),
-        "start_date": (row["BEG_DATE"], record["start_date"] or ""),
-        "end_date": (row["END_DATE"], record["end_date"] or ""),
-        "customer": (row["SUB_NR"], held(owner, upper=True)),
-        "type": (row["PRO_TYPE"] or promise.default_type, held(kind, upper=True)),
-        "employee": (_responsible(now, row["EMP_NR"]), held(user, upper=True)),
+    return {
+        "name": _equal(row["PROJ_DESC"], held(record["name"])),
+        "description": _equal(held(row["COMMENT1"]), held(record["description"])),
+        "start_date": _equal(row["BEG_DATE"], record["start_date"] or ""),
+        "end_date": _equal(row["END_DATE"], record["end_date"] or ""),
+        "customer": _equal(row["SUB_NR"], held(owner, upper=True)),
+        "type": _equal(row["PRO_TYPE"] or promise.default_type, held(kind, upper=True)),
+        "employee": _equal(_responsible(now, row["EMP_NR"]), held(user, upper=True)),
     }
-    for field, (books, plan) in compared.items():
-        if books != plan:
-            yield _differ("project", code, about, field, books, plan)
-    if record["external_ref"] != f"av:DEMO:project:{code}":
-        yield Finding(f"project {code}: external_ref is {record['external_ref']!r}", about)
 
 
 def _responsible(now: Snapshot, number: str) -> str:
@@ -446,26 +504,33 @@ def _work_order(now: Snapshot, promise: Promise, record: Row, ours: Row | None) 
 
 def _order(now: Snapshot, promise: Promise, row: Row, record: Row) -> Iterator[Finding]:
     number = row["ORD_NR"]
-    owner = now.plan["customers"].get(record["customer_id"], {}).get("customer_number")
     about = (number, row["RPL_DEL"], row["PROJ_CODE"], record["id"], record["customer_id"], record["project_id"] or "")
-    compared = {
-        "customer": (row["RPL_DEL"], held(owner, upper=True)),
-        "delivery date": (row["DEL_DATE"], record["target_date"] or ""),
-        "project": (_project_of(now, row), _project_code(now, record)),
-        "work type": (_work_type(now, row["COMMENT2"]), _work_type_name(now, record)),
-    }
-    for field, (books, plan) in compared.items():
-        if books != plan and not (field == "work type" and row["COMMENT2"] and not books):
-            yield _differ("order", number, about, field, books, plan)
-    if not _same(row["COMMENT1"], record["description"], width=40, free=True) and row["COMMENT1"] != held(
-        record["description"]
-    ):
-        yield _differ("order", number, about, "description", row["COMMENT1"], record["description"])
+    were = _were(promise, "SO_HDR", number, "work-orders", record["id"])
+    met = [_order_told(then, *both) for then, *both in were]
+    told = _order_told(now, row, record)
+    project = {"project": told.pop("project")}
+    yield from _apart("order", number, about, told, met, promise.ways("orders"))
+    yield from _apart("order", number, about, project, met, (False, False))  # it follows one side (behaviour 20)
     if record["external_ref"] != f"av:DEMO:order:{number}":
         yield Finding(f"order {number}: external_ref is {record['external_ref']!r}", about)
     allowed = {reference("order", one) for one in (record["id"], *now.buried["work-orders"])}  # one may have come back
     if row["EXT_ID"].startswith("avs") and row["EXT_ID"] not in allowed:
         yield Finding(f"order {number}: EXT_ID is of another work order", about)
+
+
+def _order_told(now: Snapshot, row: Row, record: Row) -> dict[str, Told]:
+    owner = now.plan["customers"].get(record["customer_id"], {}).get("customer_number")
+    work_type, remark = _work_type(now, row["COMMENT2"]), row["COMMENT2"]
+    text = _text(row["COMMENT1"], record["description"], width=40, free=True)
+    described = text.same or row["COMMENT1"] == held(record["description"])
+    named = _equal(work_type, _work_type_name(now, record))
+    return {
+        "customer": _equal(row["RPL_DEL"], held(owner, upper=True)),
+        "delivery date": _equal(row["DEL_DATE"], record["target_date"] or ""),
+        "project": _equal(_project_of(now, row), _project_code(now, record)),
+        "work type": named._replace(same=named.same or bool(remark and not work_type)),
+        "description": text._replace(same=described),
+    }
 
 
 def _project_of(now: Snapshot, row: Row) -> str:

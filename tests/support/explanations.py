@@ -161,7 +161,13 @@ def _ticked(one: Open, now: Snapshot) -> list[Row]:
     return [line for line in _record(one, now, "work-orders").get("lines", []) if line["checked"]]
 
 
+def _replaced(one: Open, now: Snapshot, life: Life) -> bool:
+    """Each field had a value, and another one since."""
+    return all(old and new and old != new for _, old, new in one.params["changes"]) and bool(one.params["changes"])
+
+
 _CAUSES: dict[str, Cause] = {
+    "values_replaced": _replaced,
     "conflict": lambda one, now, life: life.flows.get(one.flow) == "both",
     "unreadable": _slip,
     "foreign_characters": _slip,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from avsync.errors import ConfigError, LoginNeeded, Malformed, TryLater
+from avsync.errors import ConfigError, LoginNeeded, Malformed, RecordUnavailable, TryLater
 from avsync.services.accountview import wire
 from avsync.services.accountview.schema import TableSchema
 from avsync.services.accountview.wire import Rows, Value, document
@@ -17,24 +17,22 @@ from avsync.services.http import Answer, Auth, Flaw, Http, Outcome, Page
 DATA = "/accountviewdata"
 PAGE_SIZE = 400
 LOOK_UP_SIZE = 200
+_IN_A_ROW = 3  # look-ups of different keys (behaviour 8)
 
 T = TypeVar("T")
 
 
-def _today() -> date:
-    return datetime.now(ZoneInfo("Europe/Amsterdam")).date()
-
-
 class AccountView:
-    """One company's data. `auth` gives the bearer token, `today` the day in Europe/Amsterdam.
+    """One company's data. `auth` gives the bearer token, `today` the day in Europe/Amsterdam (else AccountView's own
+    clock does, and ours while it has told none).
 
     The financial year of a write, and of a read that a `day` is given to, follows from `book_date` (behaviour 52): the
     `record`'s own day where it has one, else today; `today`; or `none`, which leaves it to AccountView.
 
 
     `absent` holds (kind, neutral column) that this installation lacks: never asked for, never sent. `types` holds the
-    dictionary's type letters where they are known. Reads raise TryLater, LoginNeeded or OutOfTime; a write that raises
-    one of these was not stored.
+    dictionary's type letters where they are known. Reads raise TryLater (RecordUnavailable where it is about one
+    record), LoginNeeded or OutOfTime; a write that raises one of these was not stored.
     """
 
     def __init__(
@@ -44,7 +42,7 @@ class AccountView:
         company_id: str,
         *,
         auth: Auth | None = None,
-        today: Callable[[], date] = _today,
+        today: Callable[[], date] | None = None,
         book_date: str = "record",
     ) -> None:
         self.http = http
@@ -53,7 +51,11 @@ class AccountView:
         self.absent: set[tuple[str, str]] = set()
         self.types: dict[tuple[str, str], str] = {}
         self._auth = auth
-        self._today, self._book_date = today, book_date
+        self._today, self._book_date = today or self._by_its_clock, book_date
+        self._refused: set[tuple[str, str]] = set()  # looked up in vain since a look-up went well
+
+    def _by_its_clock(self) -> date:
+        return (self.http.time() or datetime.now(UTC)).astimezone(ZoneInfo("Europe/Amsterdam")).date()
 
     def companies(self) -> list[dict[str, Any]]:
         """What the consenting user may enter: `Id` (for the header), `Code` (what people know), `Description`."""
@@ -65,14 +67,17 @@ class AccountView:
             if isinstance(row, dict)
         ]
 
-    def pages(self, kind: str, *, since: str | None = None, page_size: int = PAGE_SIZE) -> Iterator[Page]:
+    def pages(
+        self, kind: str, *, since: str | None = None, page_size: int = PAGE_SIZE, place: str = "", day: str = ""
+    ) -> Iterator[Page]:
         """All rows, or those changed since a naive local moment `YYYY-MM-DDTHH:MM:SS`; complete, or it raises.
 
-        A kind without a column of changes is read whole. The first page comes even when it is empty.
+        A kind without a column of changes is read whole. The first page comes even when it is empty; with the `place`
+        of an earlier page, that one comes first. In the financial year of `day`.
         """
         changed = "changed_at" in self._asked(kind)
         conditions = wire.changed_since(self.schema[kind].columns["changed_at"], since) if since and changed else {}
-        return self._listing(kind, conditions, page_size)
+        return self._listing(kind, {**conditions, **self._read_in(day)}, page_size, place)
 
     def by_key(self, kind: str, key: str, day: str = "") -> dict[str, Any] | None:
         """The row with that key, None when there is none: for text that cannot be a key as well."""
@@ -92,12 +97,16 @@ class AccountView:
         params = self._read_in(day)
         for number, (name, (letter, value)) in enumerate(wanted.items(), 1):
             params |= wire.equal(number, name, self.schema[kind].columns[name], letter, value)
-        return [
-            row
-            for page in self._listing(kind, params, LOOK_UP_SIZE)
-            for row in page.rows  # to a server a prefix may be `Equal`
-            if all(wire.same(letter, row.get(name), value) for name, (letter, value) in wanted.items())
-        ]
+
+        def read() -> list[dict[str, Any]]:
+            return [
+                row
+                for page in self._listing(kind, params, LOOK_UP_SIZE)
+                for row in page.rows  # to a server a prefix may be `Equal`
+                if all(wire.same(letter, row.get(name), value) for name, (letter, value) in wanted.items())
+            ]
+
+        return self._one(kind, conditions.get(self.schema[kind].key) or ", ".join(conditions.values()), read)
 
     def details(self, kind: str, key: str, day: str = "") -> list[dict[str, Any]] | None:
         """The detail rows of one header by its key, in the year of `day`; None when there is no such header."""
@@ -108,7 +117,22 @@ class AccountView:
         params = self._params(head, fields, LOOK_UP_SIZE) | wire.equal(1, head.key, head.key_column, letter, key)
 
         pick = partial(wire.details_of, head, line, letter, key)
-        return self.fetch(DATA, params | self._read_in(day), pick)[0]
+        return self._one(head.kind, key, lambda: self.fetch(DATA, params | self._read_in(day), pick)[0])
+
+    def _one(self, kind: str, key: str, read: Callable[[], T]) -> T:
+        """The look-up of one record. An error of AccountView is that record's problem, until several in a row show that
+        it is not (behaviour 8)."""
+        try:
+            found = read()
+        except TryLater as error:
+            if error.code != "accountview_read_error":
+                raise
+            self._refused.add((kind, key))
+            if len(self._refused) >= _IN_A_ROW:
+                raise
+            raise RecordUnavailable(error.code, parent_kind=kind, parent=key, **error.params) from error
+        self._refused.clear()
+        return found
 
     @staticmethod
     def in_year(day: str, read: Callable[[str], T]) -> T:
@@ -164,12 +188,12 @@ class AccountView:
         headers = {} if path == "/companies" else {"x-company": self.company_id}
         return self.http.get(path, params, accept, headers=headers, auth=self._auth)
 
-    def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int) -> Iterator[Page]:
+    def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int, place: str = "") -> Iterator[Page]:
         """Keyset paging: ends with a page that is not full, or when LastKey does not move (AccountView contract 3)."""
         table = self.schema[kind]
         fields = [table.columns[name] for name in self._asked(kind)]
-        params = {**self._params(table, fields, page_size), **conditions}
-        last: str | None = None
+        params = {**self._params(table, fields, page_size), **conditions, **({"LastKey": place} if place else {})}
+        last: str | None = place or None
         passed: set[str] = set()
         while True:
             answer, when = self.fetch(DATA, params, partial(wire.table, name=table.table))
@@ -177,7 +201,7 @@ class AccountView:
             key = wire.last_key(found, table.key_column)
             moved = last is None or (bool(found) and key != last)
             if moved:
-                yield Page(wire.neutral_rows(found, table), when)
+                yield Page(wire.neutral_rows(found, table), when, last or "")
             if len(found) < page_size or not moved:
                 return
             if key is None or key in passed:

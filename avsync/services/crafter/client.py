@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -88,11 +88,18 @@ class Crafter:
         self._auth = auth
 
     def pages(
-        self, kind: str, *, since: str | None = None, include_deleted: bool = True, filters: Mapping[str, str] = _ALL
+        self,
+        kind: str,
+        *,
+        since: str | None = None,
+        include_deleted: bool = True,
+        filters: Mapping[str, str] = _ALL,
+        place: str = "",
     ) -> Iterator[Page]:
         """All records, or those changed at or after a moment (RFC 3339); complete, or it raises.
 
-        A record may come twice when it moves while we page. `filters` are neutral names -> exact values.
+        A record may come twice when it moves while we page. `filters` are neutral names -> exact values; with the
+        `place` of an earlier page, that one comes first.
         """
         resource = self.schema[kind]
         params = {"limit": str(LIMIT), **{resource.fields[name]: value for name, value in filters.items()}}
@@ -100,10 +107,12 @@ class Crafter:
             params["updated_since"] = since
         if include_deleted:
             params["include_deleted"] = "true"
+        if place:
+            params["cursor"] = place
         passed: set[str] = set()
         while True:
             page, cursor = self._page(kind, params)
-            yield page
+            yield replace(page, place=params.get("cursor", ""))
             if not cursor:
                 return
             if cursor in passed:
