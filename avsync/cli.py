@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -168,7 +169,8 @@ run_options = _with(
     click.option("--force", is_flag=True, help="Go on in spite of a safety stop."),
     click.option("--full", is_flag=True, help="Read everything, not only what changed."),
     click.option("--after-restore", is_flag=True, help="state.db was put back: read everything anew."),
-    click.option("--dry-run", "dry", is_flag=True, help="Say what would happen, per record, and write nothing."),
+    click.option("--dry-run", "dry", is_flag=True, help="Say what would happen, and write nothing."),
+    click.option("--details", is_flag=True, help="With --dry-run: each record."),
 )
 
 
@@ -229,18 +231,58 @@ def logout(options: Options) -> None:
 
 
 @main.command()
+@click.option("--learn", is_flag=True, help="Print the names of this installation as a block for the config.")
+@click.option("--probe", is_flag=True, help="Ask how AccountView answers, and keep it for the runs; reads only.")
+@click.option("--record", metavar="FILE", help="Write names, types and habits of this installation to a file; no data.")
 @global_options
 @click.pass_obj
-def check(options: Options) -> None:
+def check(options: Options, learn: bool, probe: bool, record: str | None) -> None:
     """Look at everything a run needs, and change nothing."""
+    from avsync.commands import check as checking
+
+    if learn:
+        raise SystemExit(_learn(options))
+    if probe:
+        raise SystemExit(_probe(options))
+    if record is not None:
+        raise SystemExit(_record(options, record))
+    raise SystemExit(_checked(options, checking.run(options.config())))
+
+
+def _record(options: Options, file: str) -> int:
+    from avsync.commands import record
+    from avsync.messages.texts import phrase
+
+    path = record.run(options.config(), Path(file))
+    size = -(-path.stat().st_size // 1024)
+    options.say(phrase("check", "recorded", options.language, path=path, size=size), {"ok": True, "file": str(path)})
+    return 0
+
+
+def _probe(options: Options) -> int:
+    from avsync.commands import probe
+
+    found, seen = probe.run(options.config())
+    return _checked(options, found, probe=seen)
+
+
+def _checked(options: Options, found: list[Any], **more: Any) -> int:
     from avsync.commands import check as checking
     from avsync.commands import report
 
-    found = checking.run(options.config())
     rows = [{key: value for key, value in asdict(one).items() if key != "exit_code"} for one in found]
     code = checking.exit_code(found)
-    options.say(report.checks_table(rows, options.language), {"ok": code == 0, "checks": rows})
-    raise SystemExit(code)
+    options.say(report.checks_table(rows, options.language), {"ok": code == 0, "checks": rows, **more})
+    return code
+
+
+def _learn(options: Options) -> int:
+    from avsync.commands import learn
+
+    found = learn.run(options.config())
+    options.say(learn.as_yaml(found, options.language), found.as_json())
+    click.echo(learn.commentary(found, options.language), err=True)
+    return found.exit_code
 
 
 @main.command()

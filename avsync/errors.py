@@ -70,6 +70,12 @@ class PersonMustLook(AvsyncError):
     exit_code = 5
 
 
+class FlowMustLook(AvsyncError):
+    """One flow stopped for safety, a person must look (exit 5): what stands there is not what was sent."""
+
+    exit_code = 5
+
+
 class Malformed(ValueError):
     """One row from outside cannot be understood; a problem of that record only.
 

@@ -6,13 +6,13 @@ Each part stands alone: a service that fails is one bad check, and the parts tha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from avsync.commands import connect, users
+from avsync.commands.finding import Check, crafter_names, debtor_account
 from avsync.config import FLOWS
 from avsync.config.settings import Config
-from avsync.errors import AvsyncError, ConfigError, PersonMustLook
+from avsync.errors import AvsyncError, ConfigError, FlowMustLook, PersonMustLook
 from avsync.messages.texts import phrase, text, word
 from avsync.records.registry import KINDS, accountview_needs, crafter_needs, kinds_of, writable
 from avsync.records.values import ACCOUNTVIEW
@@ -23,6 +23,7 @@ from avsync.services.crafter.client import load_schema as crafter_schema
 from avsync.state import db
 from avsync.state.folder import claim
 from avsync.state.store import Store
+from avsync.sync import caution
 from avsync.sync import schema as needs
 from avsync.sync.session import policy_of
 
@@ -31,17 +32,6 @@ ORDER_OF_EXITS = (5, 3, 2, 4)
 MOST_NAMES = 30  # in one row
 
 Rows = Callable[[], Iterable[Mapping[str, Any]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at. `hint` is the next step, empty when there is none; `exit_code` is 0 when it is all right."""
-
-    name: str
-    ok: bool
-    message: str
-    hint: str = ""
-    exit_code: int = 0
 
 
 def run(config: Config) -> list[Check]:
@@ -121,7 +111,8 @@ class _Checker:
         missing = metadata.verify(found, client.schema, wanted)
         for flow in self.on:
             yield from self._flow(flow, needs.missing_for(flow, policy_of(self.config, ""), found, client.schema))
-        yield from self._widths(client, found)
+        narrow = list(self._widths(client, found))
+        yield from narrow
         yield from self._references(client)
         yield from self._modules(missing)
         client.absent |= {(one.kind, one.neutral) for one in missing if one.what == "column"}
@@ -129,8 +120,8 @@ class _Checker:
             self.staff = lambda: (row for page in client.pages("employee") for row in page.rows)
         if "hours" in self.on:
             yield from self._guarded("time_codes", lambda: self._time_codes(client, missing))
-        if self.flows["customers"] in ("export", "both"):
-            yield self._good("debtor_account", "debtor_account", account=self.config.accountview.debtor_account)
+        if self.flows["customers"] in ("export", "both") and not any("debtor_account" in one.message for one in narrow):
+            yield from debtor_account(self.config, client)
 
     def _flow(self, flow: str, missing: list[Missing]) -> Iterator[Check]:
         rights = [one for one in missing if one.what in ("insert", "update")]
@@ -161,11 +152,29 @@ class _Checker:
         if base is None:
             return
         store = Store(base)
+        for flow in self.on:
+            yield from self._first_writes(flow, store, client)
         for kind in needs.not_keeping(store, client.schema):
             if kind.flow in self.on:
                 message, hint = text("reference_not_kept", self.config.language, {"parent_kind": kind.name})
                 yield Check(f"reference.{kind.name}", True, message, hint)
         store.close()
+
+    def _first_writes(self, flow: str, store: Store, client: AccountView) -> Iterator[Check]:
+        """What the first write of each sort has shown (nobody has seen AccountView's Web API do it before)."""
+        found = caution.seen(store, flow, (client.schema, crafter_schema(self.config.crafter.schema_)))
+        harms = [told["harm"] for *_, told in found if told.get("harm")]
+        if harms:
+            yield self._bad(f"first.{flow}", FlowMustLook(harms[0]["code"], **harms[0]["params"]))
+            return
+        language, learnt = self.config.language, []
+        for _, side, _, told in found:
+            for what, name in told["learnt"]:
+                learnt.append(self._say(f"learnt_{what}", name=name, service=caution.SERVICES[side]))
+        seen = [f"{word(kind.name, language)} {word(f'first_{sort}', language)}" for kind, _, sort, _ in found]
+        hint = self._say("first_learnt", learnt=", ".join(dict.fromkeys(learnt))) if learnt else ""
+        key = "first_seen" if seen else "first_unseen"
+        yield self._good(f"first.{flow}", key, hint, flow=word(flow, language), seen=", ".join(dict.fromkeys(seen)))
 
     def _written(self, client: AccountView) -> Iterator[tuple[str, str, str, int]]:
         """(kind, neutral column, whose value, its length)"""
@@ -205,6 +214,11 @@ class _Checker:
 
     def _crafter(self) -> Iterator[Check]:
         client = connect.crafter(self.config)
+        needed = {kind for flow in self.on for kind in crafter_needs(flow, self.flows)}
+        names, learnt = crafter_names(self.config, client, needed | {"timeline"})
+        yield from names
+        if "me" in learnt:
+            return
         account = client.me()
         yield self._good("crafter", "crafter", name=str(account.get("account_name") or "?"))
         features = account.get("features")
@@ -215,7 +229,7 @@ class _Checker:
         usual = {kind: resource.path.strip("/") for kind, resource in crafter_schema().items()}
 
         def off(kind: str) -> bool:
-            return not {paths[kind], usual[kind]} & switched_on
+            return not {paths[kind], usual[kind], learnt.get(kind)} & switched_on
 
         for flow in self.on:
             lacking = sorted(paths[kind] for kind in crafter_needs(flow, self.flows) if off(kind))
@@ -224,7 +238,7 @@ class _Checker:
             yield self._bad(name, refused) if lacking else self._good(name, "features", flow=flow)
         if off("timeline"):
             yield self._good("timeline", "no_timeline")
-        if not off("user"):
+        if not off("user") and "user" not in learnt:
             self.accounts = lambda: (row for page in client.pages("user", include_deleted=False) for row in page.rows)
 
     def _users(self) -> Iterator[Check]:

@@ -51,6 +51,7 @@ def accountview(
 
 def company(config: Config) -> AccountView:
     """A client for the company that the config names; ConfigError("company_unknown"), LoginNeeded("no_companies")."""
+    token_source(config).access_token()
     chosen = pick_company(accountview(config).companies(), config.company)
     return accountview(config, str(chosen["Id"]))
 

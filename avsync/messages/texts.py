@@ -22,7 +22,7 @@ import yaml
 
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST = 300
-_LISTS = ("mistakes", "missing")  # parameters that are lines of our own
+_LISTS = ("mistakes", "missing", "compared")  # parameters that are lines of our own
 _MAY_BEGIN = ("field", "this", "parent_kind")  # what a sentence may begin with: {Field}
 _QUANTITIES = ("quantity", "rounded")
 _SYSTEMS = {"accountview": "AccountView", "crafter": "Crafter"}

@@ -13,6 +13,8 @@ from typing import Any
 import yaml
 
 from avsync.sandbox import crafter_names, seed
+from avsync.sandbox.accountview import installation
+from avsync.sandbox.accountview.installation import Installation
 from avsync.sandbox.accountview.names import overrides
 from avsync.sandbox.server import Sandbox, World
 
@@ -31,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--latency", type=float, default=0.0, metavar="MS", help="milliseconds for every request")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="a fault script, YAML or JSON")
     parser.add_argument("--names", choices=["default", "other"], default="default", help="AccountView's names")
+    parser.add_argument("--like", metavar="FILE", help="play a recorded installation; also: small, elsewhere, contract")
     parser.add_argument("--crafter-names", choices=["default", "other"], default="default", help="Crafter's names")
     parser.add_argument("--token-lifetime", type=int, default=3600, metavar="SECONDS")
     parser.add_argument("--write-config", type=Path, metavar="PATH", help="write an avsync config for this sandbox")
@@ -54,13 +57,7 @@ def write_config(box: Sandbox, path: Path) -> None:
         "language": "nl",
         "company": box.company,
         "start_date": date.fromisoformat(f"{box.accountview.now().year}-01-01"),
-        "flows": {
-            "customers": "both",
-            "projects": "import",
-            "orders": "export",
-            "invoice": "export",
-            "hours": "export",
-        },
+        "flows": flows_of(box.options.like),
         "time_codes": {"work": "100", "travel": "200"},
         "state_dir": str(folder / "state"),
         "accountview": {
@@ -81,6 +78,19 @@ def write_config(box: Sandbox, path: Path) -> None:
     path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
+def flows_of(like: Installation | None) -> dict[str, str]:
+    """All flows, or those that a recorded installation has the tables for."""
+    flows = {"customers": "both", "projects": "import", "orders": "export", "invoice": "export", "hours": "export"}
+    needs = {
+        "projects": ("project", "project_type"),
+        "orders": ("order",),
+        "invoice": ("order_line",),
+        "hours": ("hour",),
+    }
+    there = set(like.parts) if like else {kind for kinds in needs.values() for kind in kinds}
+    return flows | {flow: "off" for flow, kinds in needs.items() if not there.issuperset(kinds)}
+
+
 def _write_private(path: Path, secret: str) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(secret + "\n")
@@ -88,7 +98,12 @@ def _write_private(path: Path, secret: str) -> None:
 
 def main() -> None:
     """Run the sandbox until SIGTERM or SIGINT."""
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    try:
+        like = installation.load(arguments.like) if arguments.like else None
+    except ValueError as error:
+        parser.error(str(error))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -98,6 +113,7 @@ def main() -> None:
         accountview_port=arguments.accountview_port,
         crafter_port=arguments.crafter_port,
         names=arguments.names,
+        like=like,
         token_lifetime=arguments.token_lifetime,
     )
     if arguments.crafter_names == "other":

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from avsync.sandbox.crafter_fields import RESOURCES, RefusedError
 from avsync.sandbox.crafter_store import CrafterStore, moment
+from avsync.sandbox.crafter_ugly import Ugly
 
 BASE = "/api/v1"
 MAX_LIMIT = 200
@@ -26,6 +27,8 @@ def create_app(store: CrafterStore) -> Flask:
     app = Flask(__name__)
     api = _Api(store)
     app.add_url_rule(f"{BASE}/me", "me", api.me, methods=["GET"])
+    app.add_url_rule(f"{BASE}/account", "account", api.account, methods=["GET"])
+    app.add_url_rule(f"{BASE}/openapi.json", "openapi", api.openapi, methods=["GET"])
     app.add_url_rule(f"{BASE}/<resource>", "many", api.many, methods=["GET", "POST"])
     app.add_url_rule(f"{BASE}/<resource>/<record_id>", "one", api.one, methods=["GET", "PATCH"])
     app.register_error_handler(RefusedError, api.refuse)
@@ -70,7 +73,19 @@ class _Api:
             return error
         return self.refuse(RefusedError(error.code or 500, "failed", error.description or error.name))
 
+    def account(self) -> Response:
+        if not self.store.ugly.nameless:
+            raise RefusedError(404, "not_found", "there is no such resource")
+        return _json({"bedrijfsnaam": self.store.account_name})
+
+    def openapi(self) -> Response:
+        if not self.store.ugly.described:
+            raise RefusedError(404, "not_found", "there is no such resource")
+        return _json(document(self.store.ugly))
+
     def me(self) -> Response:
+        if self.store.ugly.nameless:
+            raise RefusedError(404, "not_found", "there is no such resource")
         on = [self.store.ugly.path(name) for name in RESOURCES if name in self.store.features]
         return _json(self.store.ugly.single({"account_name": self.store.account_name, "features": on}))
 
@@ -110,6 +125,33 @@ class _Api:
         )
         dress = self.store.ugly.dress
         return _json({"data": [dress(record, resource) for record in records], "next_cursor": _cursor(place)})
+
+
+_JSON_TYPES = {"bool": {"type": "boolean"}, "lines": {"type": "array"}}
+
+
+def document(ugly: Ugly) -> dict[str, Any]:
+    """The OpenAPI document of this server, as a generator would write it: references to schemas, no examples."""
+    paths: dict[str, Any] = {"/account" if ugly.nameless else "/me": {"get": {"responses": {}}}}
+    schemas: dict[str, Any] = {}
+    for name, resource in RESOURCES.items():
+        fields: dict[str, Any] = {
+            ugly.field(name, field.name): _JSON_TYPES.get(field.kind, {"type": "string"}) for field in resource.fields
+        }
+        fields |= {
+            ugly.field(name, own): {"type": "string"} for own in ("id", "created_at", "updated_at", "deleted_at")
+        }
+        if resource.field("lines"):
+            inner = ("id", "article_number", "description", "quantity", "checked")
+            line = {ugly.field(name, f"lines.{one}"): {"type": "string"} for one in inner}
+            fields[ugly.field(name, "lines")] = {"type": "array", "items": {"type": "object", "properties": line}}
+        schemas[name] = {"type": "object", "properties": fields}
+        listed = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+        answer = {"schema": {"type": "object", "properties": {"data": listed, "next_cursor": {"type": "string"}}}}
+        ok = {"200": {"content": {"application/json": answer}}}
+        paths[f"/{ugly.path(name)}"] = {"get": {"responses": ok}}
+        paths[f"/{ugly.path(name)}/{{id}}"] = {"get": {"responses": {}}}
+    return {"openapi": "3.1.0", "paths": paths, "components": {"schemas": schemas}}
 
 
 def _is_api(path: str) -> bool:

@@ -112,7 +112,11 @@ class CrafterStore:
             if key and known and not self.ugly.ignore_idempotency:
                 return known
             self._check(resource, body, None)
-            reply = self._post_entry(body) if resource == "timeline" else (201, self._create(resource, body))
+            reply = (
+                self._post_entry(body)
+                if resource == "timeline"
+                else (201, self._create(resource, self._kept(resource, body)))
+            )
             if key:
                 self._replies[resource, key] = reply
             return reply
@@ -124,11 +128,14 @@ class CrafterStore:
             if record is None:
                 raise RefusedError(404, "not_found", "there is no such record")
             self._check(resource, body, record)
-            self._save(
-                resource, {**record, **{name: body[name] for name in body if name not in self.ugly.fixed_fields}}
-            )
+            touched = {name: value for (of, name), value in self.ugly.touches.items() if of == resource}
+            fixed = {name: record[name] for name in body if name in self.ugly.fixed_fields}
+            self._save(resource, {**record, **touched, **self._kept(resource, body), **fixed})
             self._settle_main(resource, record_id, record)
             return self._tables[resource].records[record_id]
+
+    def _kept(self, resource: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in body.items() if (resource, name) not in self.ugly.drops}
 
     def _check(self, resource: str, body: Mapping[str, Any], record: Record | None) -> None:
         known = RESOURCES[resource]

@@ -26,6 +26,12 @@ class Ugly:
     errors: str = "contract"  # or "problem" (title, detail), or "message" (message, errors by field)
     wrap: bool = False  # one record comes in a lone `data`
     date_header: bool = True
+    described: bool = False  # there is an OpenAPI document, at /openapi.json
+    nameless: bool = False  # `/me` is called something else, and does not say what is switched on
+    drops: frozenset[tuple[str, str]] = frozenset()  # (resource, field) whose value is not stored
+    touches: Mapping[tuple[str, str], Any] = field(
+        default_factory=dict
+    )  # what a PATCH that does not name a field puts there
     names: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # resource -> path, and field -> its name here
 
     def path(self, resource: str) -> str:

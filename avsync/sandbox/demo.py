@@ -38,8 +38,9 @@ class DemoError(Exception):
 class Demo:
     """One sandbox in a folder of its own, and the commands that are run against it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, like: str = "") -> None:
         self.config = folder / "config.yaml"
+        self.like = like
         self.pages: dict[str, str] = {}
         self._folder = folder
         self._sandbox: subprocess.Popen[str] | None = None
@@ -47,7 +48,7 @@ class Demo:
     def start(self) -> None:
         """Start the sandbox on free ports and wait until it answers."""
         command = [sys.executable, "-m", "avsync.sandbox", "--accountview-port", "0", "--crafter-port", "0"]
-        command += ["--write-config", str(self.config)]
+        command += ["--write-config", str(self.config), *(["--like", self.like] if self.like else [])]
         self._sandbox = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)  # noqa: S603
         assert self._sandbox.stdout is not None  # noqa: S101 - it was asked for
         for _ in range(2):
@@ -62,6 +63,13 @@ class Demo:
         config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
         config["language"] = "en"
         config["accountview"]["redirect_uri"] = f"http://localhost:{_free_port()}/callback"
+        self.config.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+    def paste(self, block: str) -> None:
+        """Put what `check --learn` printed into the config, in place of the schema there."""
+        config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        for side, parts in yaml.safe_load(block).items():
+            config[side] |= parts
         self.config.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
     def stop(self) -> None:
@@ -151,7 +159,11 @@ def play(demo: Demo) -> None:
         print(f"   {side:<12} {address}", flush=True)
     _say(2, "An operator logs in to AccountView, once.")
     demo.log_in()
-    _say(3, "Is everything there that a run needs?")
+    if demo.like:
+        _say(3, "What does this installation call everything? The block goes into the config; then: is all there?")
+        demo.paste(demo.avsync("check", "--learn"))
+    else:
+        _say(3, "Is everything there that a run needs?")
     demo.avsync("check")
     _say(4, "The run that cron will do every ten minutes. The company has records that cannot succeed: exit 1.")
     demo.avsync("run-all", expect=1)
@@ -196,15 +208,18 @@ def main() -> int:
     """Play the demo; 0 when all went as it should."""
     parser = argparse.ArgumentParser(prog="python -m avsync.sandbox.demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep the sandbox running afterwards, to look around")
-    keep = parser.parse_args().keep
+    parser.add_argument(
+        "--like", default="", metavar="FILE", help="on a recorded installation instead of the usual one"
+    )
+    arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     folder = Path(tempfile.mkdtemp(prefix="avsync-demo-"))
-    demo, played = Demo(folder), False
+    demo, played = Demo(folder, arguments.like), False
     try:
         play(demo)
         played = True
-        if keep:
+        if arguments.keep:
             _keep(demo)
     except DemoError as error:
         print(f"\nThe demo failed: {error}.", file=sys.stderr)

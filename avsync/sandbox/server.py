@@ -17,7 +17,7 @@ from waitress.task import ThreadedTaskDispatcher, WSGITask
 
 from avsync.sandbox import accountview, control, pages
 from avsync.sandbox.accountview.oauth import Authority
-from avsync.sandbox.accountview.options import Options
+from avsync.sandbox.accountview.options import Options, habits
 from avsync.sandbox.accountview.store import AccountViewStore
 from avsync.sandbox.crafter import create_app as create_crafter
 from avsync.sandbox.crafter_fields import RESOURCES
@@ -140,6 +140,8 @@ class Sandbox:
     ) -> None:
         for name, level in _QUIET.items():
             logging.getLogger(name).setLevel(level)
+        if options.get("like") is not None:
+            options = habits(options["like"]) | options
         self.options = Options(**options)
         self.accountview = AccountViewStore(self.options)
         self.crafter = CrafterStore()

@@ -69,19 +69,19 @@ class Page:
 
 
 class Answer:
-    """A complete answer: `status`, `headers` (case-insensitive), and what its body holds."""
+    """A complete answer: `status`, `headers` (case-insensitive), what its body holds and whether it is `readable`."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.status, self.headers = status, headers
         self.ok = 200 <= status < 300
         try:
-            self._data, self._readable = read_json(body), True
+            self._data, self.readable = read_json(body), True
         except ValueError:
-            self._data, self._readable = None, False
+            self._data, self.readable = None, False
 
     def json(self) -> Any:
         """The body (numbers with a point as Decimal), None when it is empty; Flaw when it is no JSON."""
-        if not self._readable:
+        if not self.readable:
             raise Flaw(detail=f"HTTP {self.status}, no JSON")
         return self._data
 
@@ -236,6 +236,15 @@ class Http:
             self._rest(RESTS[attempt] if rest is None else rest)
         raise TryLater(flaw.code, service=self.service, **flaw.params)
 
+    def once(
+        self, path: str, params: Params | None, *, headers: Params | None = None, auth: Auth | None = None
+    ) -> Answer | None:
+        """One answer to a read, whatever it says, and no second try; None where none came."""
+        try:
+            return self._ask("GET", path, params, None, headers or {}, auth)
+        except HTTPError:
+            return None
+
     def send(
         self, method: str, path: str, body: Any, *, headers: Params | None = None, auth: Auth | None = None
     ) -> Answer | NotSent | Unknown:
@@ -264,6 +273,10 @@ class Http:
         except Flaw as flaw:
             return Unknown(flaw.params["detail"])
         return answer
+
+    def at_most(self, requests: int) -> None:
+        """From here on so many at a time."""
+        self.pace = Pace(requests, self._time_left)
 
     def close(self) -> None:
         """Close all idle connections."""

@@ -192,6 +192,13 @@ class Store:
         row = self.db.execute(sql, [key, since, until]).fetchone()
         return json.loads(row[0]) if row else None
 
+    def cached_under(self, prefix: str) -> dict[str, Any]:
+        """Every value whose key begins so."""
+        rows = self.db.execute(
+            "SELECT key, value FROM cache WHERE key >= ? AND key < ?", [prefix, prefix + "\U0010ffff"]
+        )
+        return {key: json.loads(value) for key, value in rows}
+
     def cache(self, key: str, value: Any, now: str) -> None:
         """Keep a value (never a secret)."""
         self.db.execute(

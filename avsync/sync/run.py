@@ -20,6 +20,7 @@ from avsync.records.values import ACCOUNTVIEW, CRAFTER
 from avsync.services.accountview.client import pick_company
 from avsync.state.events import KEPT_DAYS
 from avsync.state.store import Store
+from avsync.sync import caution, habits
 from avsync.sync.causes import called_as
 from avsync.sync.clock import CACHE_KEY as CLOCK
 from avsync.sync.flow import foresee, sync_kind
@@ -50,21 +51,23 @@ def run(session: Session) -> Result:
     session.begun(session.run)
     for flow in session.on():
         session.count(flow)
-    caution = None
+    ahead = None
     try:
         _prepare(session)
-        caution = _flows(session)
+        ahead = _flows(session)
     except AvsyncError as error:
         for flow in session.on():
             session.errors.setdefault(flow, error)
-    return _finish(session, caution)
+    return _finish(session, ahead)
 
 
 def _prepare(session: Session) -> None:
     """Everything that comes before the first write."""
+    habits.use(session)
     session.accountview.company_id = _company(session)
     session.notice_gap()
     pass_gate(session)
+    caution.recall(session)
     _read(session)
     _see_that_it_is_there(session)
     session.set_clock()
@@ -187,7 +190,7 @@ def _flows(session: Session) -> AvsyncError | None:
     """Every flow that nothing has stopped, in order; of a dry run, why the same run in earnest would stop."""
     change = Change(session.store)
     if not session.dry:
-        session.step("", done=session.steps - session.done)
+        session.step("", done=max(0, session.steps - session.done))
         session.enter("write", _waiting(session))
     for flow in session.on():
         if flow in session.errors:
@@ -201,6 +204,7 @@ def _flows(session: Session) -> AvsyncError | None:
                 if session.only is None:
                     session.store.set_flow_ok(flow, session.now())
     _settle(session, session.on())
+    session.step("", done=max(0, session.steps - session.done))  # what was planned with its other half
     return change.too_much(session.config.safety) if session.dry and not session.force else None
 
 
@@ -302,7 +306,7 @@ def _could_be_too_much(session: Session) -> bool:
 # --- the end
 
 
-def _finish(session: Session, caution: AvsyncError | None) -> Result:
+def _finish(session: Session, ahead: AvsyncError | None) -> Result:
     store = session.store
     with store.transaction():
         for flow in session.on():
@@ -334,7 +338,7 @@ def _finish(session: Session, caution: AvsyncError | None) -> Result:
     plan = session.plan if session.dry else None
     incidents = [one.as_json() for one in store.incidents.open()]
     return Result(session.run, code, flows, requests, session.errors, plan, session.skipped, incidents, session.now(),
-                  caution)  # fmt: skip
+                  ahead)  # fmt: skip
 
 
 def _timelines(session: Session) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 CACHE_KEY = "metadata"
+REFERENCES = "REFERENCE:"
 _RIGHTS = ("insert", "update")
 
 
@@ -82,7 +83,8 @@ def _judge(session: Session, metadata: Metadata) -> dict[str, AvsyncError]:
         if no is not None:
             refused[flow] = no
     accountview.absent.update((kind.table, "reference") for kind in not_keeping(session.store, accountview.schema))
-    session.without, session.columns = frozenset(without), lambda kind, neutral: _shape(metadata, kind, neutral)
+    session.without, session.dictionary = frozenset(without), metadata.columns
+    session.columns = lambda kind, neutral: _shape(metadata, kind, neutral, session.learnt)
     return refused
 
 
@@ -91,25 +93,32 @@ def missing_for(flow: str, policy: Policy, metadata: Metadata, schema: Mapping[s
 
     Of what it only looks up it needs the key alone, and what a row cannot be read without.
     """
+    needs = accountview_needs(flow, policy.flows)
+    return verify(metadata, schema, needs, spared(flow, policy, schema))
+
+
+def spared(flow: str, policy: Policy, schema: Mapping[str, TableSchema]) -> set[tuple[str, str]]:
+    """(kind, neutral column) that a flow does not use as it is configured."""
     needs, kinds = accountview_needs(flow, policy.flows), kinds_of(flow)
     own = {name for kind in kinds for name in (kind.table, kind.details_of)}
-    spared = {(kind.table, one.accountview or "") for kind in kinds for one in kind.fields
+    found = {(kind.table, one.accountview or "") for kind in kinds for one in kind.fields
               if one.used is not None and not one.used(policy)}  # fmt: skip
     for name in needs.keys() - own:
         fields = KINDS[name].fields if name in KINDS else ()
         needed = {schema[name].key, *(one.accountview for one in fields if ACCOUNTVIEW in one.needed)}
-        spared |= {(name, column) for column in schema[name].columns if column not in needed}
-    return verify(metadata, schema, needs, spared)
+        found |= {(name, column) for column in schema[name].columns if column not in needed}
+    return found
 
 
-def _shape(metadata: Metadata, kind: str, neutral: str) -> Column:
-    """A column's shape, for fitting values."""
+def _shape(metadata: Metadata, kind: str, neutral: str, learnt: Mapping[str, Mapping[str, int]]) -> Column:
+    """A column's shape, for fitting values: as the dictionary has it, or as it turned out to be."""
     found = metadata.column(kind, neutral)
     if found is None:
         return Column()
+    seen = learnt.get(f"{kind}.{neutral}", {})
     return Column(
-        found.length if found.type == "C" else 0, found.upper, found.type == "M",
-        found.decimals if found.type in ("N", "Y", "B") else None, found.mandatory,
+        seen.get("length", found.length if found.type == "C" else 0), found.upper, found.type == "M",
+        seen.get("decimals", found.decimals) if found.type in ("N", "Y", "B") else None, found.mandatory,
     )  # fmt: skip
 
 
@@ -128,12 +137,15 @@ def not_keeping(store: Store, schema: Mapping[str, TableSchema]) -> list[Kind]:
     return [kind for kind in KINDS.values() if kind.bears and reference_kept(store, schema, kind) is False]
 
 
-def learn_reference(session: Session, kind: Kind, sent: object, row: Mapping[str, object] | None) -> None:
-    """The first answer that shows what became of our reference decides, for good. Inside a transaction."""
+def learn_reference(
+    session: Session, kind: Kind, sent: object, row: Mapping[str, object] | None, again: bool = False
+) -> None:
+    """The first answer that shows what became of our reference decides, for good; what was read back (`again`) goes
+    before an answer. Inside a transaction."""
     accountview, key = session.accountview, _reference_key(session.accountview.schema, kind)
     if not (kind.bears and key and sent) or row is None or "reference" not in row:
         return
-    if (kind.table, "reference") in accountview.absent or session.store.cached(key, "") is not None:
+    if (kind.table, "reference") in accountview.absent or (session.store.cached(key, "") is not None and not again):
         return
     kept = str(row["reference"] or "").strip().upper() == str(sent).upper()
     session.store.cache(key, kept, session.now())
@@ -145,7 +157,7 @@ def learn_reference(session: Session, kind: Kind, sent: object, row: Mapping[str
 def _reference_key(schema: Mapping[str, TableSchema], kind: Kind) -> str:
     table = schema.get(kind.table)
     column = table.columns.get("reference") if table else None
-    return f"reference:{table.table}.{column}".upper() if table and column else ""
+    return f"{REFERENCES}{table.table}.{column}".upper() if table and column else ""
 
 
 def stops(missing: Missing) -> bool:

@@ -108,6 +108,11 @@ class Session:
     run: int = field(init=False, default=0)
     columns: Callable[[str, str], Column] = field(init=False, default=lambda kind, column: Column())
     without: frozenset[str] = field(init=False, default=frozenset())
+    dictionary: Mapping[str, Mapping[str, Any]] = field(
+        init=False, default_factory=dict
+    )  # table -> column -> what it is
+    learnt: dict[str, dict[str, int]] = field(init=False, default_factory=dict)  # of our columns, see `caution`
+    at_once: int = field(init=False, default=0)  # how many requests AccountView was seen to bear, 0: nobody has looked
     put_back: bool = field(init=False, default=False)  # or so it seems
     gate_is_new: bool = field(init=False, default=False)  # what AccountView is like was read in this run
     errors: dict[str, AvsyncError] = field(init=False, default_factory=dict)
@@ -194,7 +199,10 @@ class Session:
 
     def width(self, side: Side) -> int:
         """How many requests may be under way there."""
-        return (self.config.accountview if side == ACCOUNTVIEW else self.config.crafter).concurrency
+        if side == ACCOUNTVIEW:
+            allowed = self.config.accountview.concurrency
+            return min(allowed, self.at_once or allowed)
+        return self.config.crafter.concurrency
 
     def old_enough(self, intent: Intent) -> bool:
         """Whether the grace time of an intent is over: a relay may apply a request after its caller gave up."""

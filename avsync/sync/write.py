@@ -8,7 +8,7 @@ committed a batch at a time before the batch is sent, and outcomes a batch at a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -25,6 +25,7 @@ from avsync.state.intents import Intent
 from avsync.state.problems import About, Cause
 from avsync.sync.boundary import each
 from avsync.sync.causes import SERVICES, called_as, cause
+from avsync.sync.caution import Caution
 from avsync.sync.plan import HELD, KEPT, LATER, PARTED, Action, Verb
 from avsync.sync.problems import causes_of, faulty, tell, tell_once
 from avsync.sync.read import is_other, mark_gone, retire
@@ -212,6 +213,7 @@ class Writer:
         self.pipes: dict[Side, _Pipe] = {}
         self.unnamed: list[Job] = []
         self._refused: list[tuple[Sent, Rejected]] = []
+        self._caution = Caution(session, kind)
 
     def __enter__(self) -> Self:
         return self
@@ -235,14 +237,24 @@ class Writer:
 
     def send_all(self, jobs: Sequence[Job]) -> None:
         """Send what has to be sent. Of the parts of a record one write goes at a time."""
+        all_writes = [(job, job.action.writes if self.kind.plan is None else job.action.writes[:1]) for job in jobs]
+        for job, writes in all_writes:
+            job.open = len(writes)
         for side in (ACCOUNTVIEW, CRAFTER):
-            sent: list[Sent] = []
-            for job in jobs:
-                writes = job.action.writes if self.kind.plan is None else job.action.writes[:1]
-                job.open = len(writes)
-                sent += [Sent(job, write) for write in writes if write.side == side]
+            sent = [Sent(job, write) for job, writes in all_writes for write in writes if write.side == side]
             if sent:
-                self.pipes.setdefault(side, _Pipe(self, side)).add(sent)
+                pipe = self.pipes.setdefault(side, _Pipe(self, side))
+                pipe.add(list(self._watched(pipe, sent)))
+
+    def _watched(self, pipe: _Pipe, sent: Sequence[Sent]) -> Iterator[Sent]:
+        """The first of each sort goes by itself, and is looked at before any other of its sort goes."""
+        for one in sent:
+            if not self._caution.wary(one.write):
+                yield one
+                continue
+            before = self._caution.before(one)
+            pipe.alone(one)
+            self._caution.look(one, before)
 
     # --- sending: in a pool thread
 
@@ -793,6 +805,15 @@ class _Pipe:
         self.queue += writes
         while self.queue and self.stopped is None and len(self.flying) + len(self.queue) >= self.width * 4:
             self._step()
+        if self.stopped is not None:
+            raise self.stopped
+
+    def alone(self, one: Sent) -> None:
+        """Send one write when all others are done, and wait for what comes of it."""
+        for some in ([], [one]):
+            self.queue += some
+            while (self.queue and self.stopped is None) or self.flying:
+                self._step()
         if self.stopped is not None:
             raise self.stopped
 

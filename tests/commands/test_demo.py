@@ -39,12 +39,15 @@ def _running(folder: Path) -> list[str]:
     return found
 
 
-def test_the_demo_plays_to_its_end_and_cleans_up(tmp_path: Path) -> None:
-    demo = _start(tmp_path)
+@pytest.mark.parametrize("like", ["", "contract", "small"])
+def test_the_demo_plays_to_its_end_and_cleans_up(tmp_path: Path, like: str) -> None:
+    """Also on a recorded installation, whose names are learnt first."""
+    demo = _start(tmp_path, *(["--like", like] if like else []))
     said, _ = demo.communicate(timeout=300)
     assert demo.returncode == 0, said
     for part in ("$ avsync login", "$ avsync check", "$ avsync run-all", "Next step", "no open errors", "All as it"):
         assert part in said
+    assert ("$ avsync check --learn" in said) == bool(like)
     assert said.count("http://127.0.0.1:") >= 3
     assert list(tmp_path.iterdir()) == []
     assert _running(tmp_path) == []

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from flask import Blueprint, Response, request
 
 from avsync.sandbox.accountview import query, rules
-from avsync.sandbox.accountview.dictionary import TableSpec
+from avsync.sandbox.accountview.dictionary import Column, TableSpec
 from avsync.sandbox.accountview.document import Document, Written
 from avsync.sandbox.accountview.document import parse as parse_document
 from avsync.sandbox.accountview.oauth import Authority
-from avsync.sandbox.accountview.store import AccountViewStore, Table
+from avsync.sandbox.accountview.options import Options
+from avsync.sandbox.accountview.store import AccountViewStore
 from avsync.sandbox.accountview.values import RefusedError, Row, render
+
+_SEARCHED = 0.15  # seconds
 
 
 def reply(data: Any, status: int = 200) -> Response:
@@ -31,6 +37,14 @@ def parameters() -> dict[str, str]:
 def guarded(store: AccountViewStore, authority: Authority) -> Blueprint:
     """A blueprint whose calls need a valid token, and whose refusals become an AccountViewError."""
     api = Blueprint("accountview_api", __name__, url_prefix="/api/v3")
+
+    @api.before_request
+    def crowd() -> Response | None:
+        return _too_many(store)
+
+    @api.teardown_request
+    def left(_: BaseException | None) -> None:
+        store.left()
 
     @api.before_request
     def check_token() -> Response | None:
@@ -59,6 +73,16 @@ def guarded(store: AccountViewStore, authority: Authority) -> Blueprint:
     return api
 
 
+def _too_many(store: AccountViewStore) -> Response | None:
+    """A 429 where more calls are under way than are borne."""
+    present, most = store.entered(), store.options.at_once
+    if not most or present <= most:
+        return None
+    answer = reply({"Message": "Too many requests."}, 429)
+    answer.headers["Retry-After"] = "1"
+    return answer
+
+
 def _check_company(store: AccountViewStore) -> None:
     company = request.headers.get("x-company", "")
     known = [entry["Id"] for entry in store.options.companies]
@@ -77,7 +101,7 @@ def add_routes(api: Blueprint, store: AccountViewStore) -> None:
 
     @api.get("/accountviewdata")
     def read() -> Response:
-        asked = query.parse(parameters(), store.dictionary, store.options.ignore_filter_time, store.options.years)
+        asked = query.parse(parameters(), store.dictionary, store.options, store.now().date())
         _check_right(store, asked.spec, "r")
         with store.mutex:
             rows = query.select(store.tables[asked.spec.name], asked)
@@ -97,10 +121,17 @@ def add_routes(api: Blueprint, store: AccountViewStore) -> None:
 
 
 def _nothing(store: AccountViewStore, spec: TableSpec) -> Response:
+    """A search in vain takes its time where calls get into each other's way."""
+    if store.options.at_once:
+        time.sleep(_SEARCHED)
     if store.options.no_rows == "list":
         return reply({spec.wire: []})
     if store.options.no_rows == "empty":
         return Response(status=404)
+    if store.options.no_rows == "error":
+        raise RefusedError(store.options.no_rows_words)
+    if store.options.no_rows == "html":
+        return Response("<html><body><h1>404 - File or directory not found.</h1></body></html>", 404)
     return reply({"Message": "No records found."}, 404)
 
 
@@ -144,7 +175,7 @@ def _write(
 
 
 def _check_right(store: AccountViewStore, spec: TableSpec, right: str) -> None:
-    if not store.options.allowed(spec.name, right):
+    if not store.allowed(spec, right):
         raise RefusedError(f"U heeft geen rechten voor deze bewerking op {spec.description.lower()}.", 403)
 
 
@@ -156,7 +187,7 @@ def _check_unlocked(store: AccountViewStore, spec: TableSpec, key: str) -> None:
 def _create(store: AccountViewStore, document: Document, written: Written) -> str:
     spec = document.spec
     table = store.tables[spec.name]
-    row = table.blank() | _kept(store, written.values, table)
+    row = table.blank() | _kept(store, spec, written.values)
     if not row[spec.key] and spec.name in ("CONTACT", "SO_HDR", "HRS_HDR", "HRS_LINE"):
         row[spec.key] = table.number()
     if spec.name == "CONTACT":
@@ -175,24 +206,40 @@ def _create(store: AccountViewStore, document: Document, written: Written) -> st
     return key
 
 
-def _kept(store: AccountViewStore, sent: Row, table: Table) -> Row:
-    """What is stored of what was sent: EXT_ID may belong to the importer (AccountView contract 5)."""
-    if "EXT_ID" not in sent or store.options.reference == "kept":
-        return sent
-    other = f"IMP{len(table.rows):06}" if store.options.reference == "other" else ""
-    return {**sent, "EXT_ID": other}
+def _kept(store: AccountViewStore, spec: TableSpec, sent: Row) -> Row:
+    """What is stored of what was sent. EXT_ID may belong to the importer (AccountView contract 5), and what else an
+    installation does with a value nobody has seen yet."""
+    options = store.options
+    kept = {name: value for name, value in sent.items() if (spec.name, name) not in options.drops}
+    if "EXT_ID" in kept and options.reference != "kept":
+        kept["EXT_ID"] = f"IMP{len(store.tables[spec.name].rows):06}" if options.reference == "other" else ""
+    return {name: _changed(options, spec.columns[name], (spec.name, name), value) for name, value in kept.items()}
+
+
+def _changed(options: Options, column: Column, place: tuple[str, str], value: Any) -> Any:
+    if column.type in ("D", "T") and value and options.day_shift:
+        day = date.fromisoformat(value[:10]) + timedelta(days=options.day_shift)
+        return day.isoformat() + value[10:]
+    if isinstance(value, Decimal) and place in options.decimals:
+        return value.quantize(Decimal(1).scaleb(-options.decimals[place]), ROUND_HALF_UP)
+    if isinstance(value, str) and column.type in ("C", "M"):
+        text = value.encode("ascii", "replace").decode() if options.ascii_only else value
+        return text[: options.narrow.get(place, len(text))]
+    return value
 
 
 def _update(store: AccountViewStore, document: Document, written: Written) -> str:
     spec, key = document.spec, document.key or ""
     table = store.tables[spec.name]
     old = table.rows.get(key)
-    if old is None:
+    year = (document.year or store.now().year) if store.options.book_date_reads else 0
+    if old is None or not query.in_year(spec, old, year):
         raise RefusedError(f"{spec.description}: {key} bestaat niet.", numbers=[1526])
     if written.values.get(spec.key, key) != key or (written.lines and spec.key not in written.values):
         raise RefusedError(f"{spec.columns[spec.key].wire} ontbreekt of is niet gelijk aan id.")
     _check_unlocked(store, spec, key)
-    row = old | _kept(store, written.values, table)
+    touched = {name: value for (of, name), value in store.options.touches.items() if of == spec.name}
+    row = old | touched | _kept(store, spec, written.values)
     rules.check(store, spec, row, written.values, new=False)
     known = {line["REC_ID"] for line in store.lines(spec, key)} if written.lines else set()
     lines = [
@@ -201,7 +248,12 @@ def _update(store: AccountViewStore, document: Document, written: Written) -> st
     ]
     store.stamp(spec, row)
     table.put(row)
-    _put_lines(store, spec, lines)
+    if lines and store.options.lines_put == "replace":
+        for line in store.lines(spec, key):
+            store.tables[spec.child].remove(line["REC_ID"])
+    for _ in range({"twice": 2, "lose": 0}.get(store.options.lines_put, 1)):
+        _put_lines(store, spec, lines)
+        lines = [{**line, "REC_ID": store.tables[spec.child].number()} for line in lines]
     return key
 
 
@@ -209,7 +261,7 @@ def _new_line(store: AccountViewStore, spec: TableSpec, header: Row, sent: Row) 
     child = store.tables[spec.child]
     if sent.get("REC_ID"):
         raise RefusedError(f"Regel {sent['REC_ID']} bestaat niet.", numbers=[1526])
-    row = child.blank() | store.inherited(spec, header) | sent | {"REC_ID": child.number()}
+    row = child.blank() | store.inherited(spec, header) | _kept(store, child.spec, sent) | {"REC_ID": child.number()}
     rules.check(store, child.spec, row, sent, new=True)
     store.stamp(child.spec, row, new=True)
     if "ART_PX" in child.spec.columns and "ART_PX" not in sent:
@@ -221,7 +273,7 @@ def _changed_line(store: AccountViewStore, spec: TableSpec, known: set[str], sen
     child = store.tables[spec.child]
     if sent["REC_ID"] not in known:
         raise RefusedError(f"Regel {sent['REC_ID']} bestaat niet in deze order.", numbers=[1526])
-    row = child.rows[sent["REC_ID"]] | sent
+    row = child.rows[sent["REC_ID"]] | _kept(store, child.spec, sent)
     rules.check(store, child.spec, row, sent, new=False)
     store.stamp(child.spec, row)
     return row

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from avsync.sandbox.accountview.names import OTHER
+from avsync.sandbox.accountview.installation import File, Installation, Seen
+from avsync.sandbox.accountview.names import OTHER, PARTS, SHEET
 from avsync.sandbox.accountview.options import Options
 
 
@@ -41,6 +44,7 @@ class TableSpec:
     columns: dict[str, Column]
     parent: str = ""
     child: str = ""
+    rights: str = "riu"
 
     @property
     def visible(self) -> list[Column]:
@@ -210,7 +214,7 @@ _TABLES: list[tuple[str, str, str, str, str]] = [
 ]
 
 _NOTATION = re.compile(r"(\w+) ([CNLDTM])(\d*)(?:\.(\d+))?([*^#-]*)(?: >(\w+))? (.+)")
-_LENGTHS = {"D": 8, "T": 8, "L": 1, "M": 4}
+_LENGTHS = {"D": 8, "T": 8, "L": 1, "M": 4, "Y": 8, "B": 8, "I": 4}
 
 
 def _column(text: str) -> Column:
@@ -271,6 +275,70 @@ def _adapted(table: TableSpec, options: Options) -> TableSpec:
     return replace(table, columns=columns)
 
 
+def _played(table: TableSpec, like: Installation) -> TableSpec:
+    """A table as a recorded installation has it; what plays no part there is kept, but never on the wire."""
+    part, columns = _part_of(table.name, like)
+    file = like.files.get(str(part.get("table", "")).upper()) if part else None
+    if file is None:
+        hidden = {name: replace(one, hidden=True, mandatory=False) for name, one in table.columns.items()}
+        return replace(table, code="", columns=hidden)
+    named = {wire.upper(): own for own, wire in columns.items()}
+    own = {named[wire]: wire for wire in file.columns if wire in named}
+    made: dict[str, Column] = {}
+    for name, one in table.columns.items():
+        if name not in own:
+            made[name] = replace(one, hidden=True, mandatory=False)
+    for wire, seen in file.columns.items():
+        name = named.get(wire, "")
+        plain = table.columns.get(name) or _extra(wire)
+        made[name or wire] = _like(plain, wire, seen, extra=not name)
+    key = made.pop(table.key)
+    return replace(table, code=_object(file, like), wire=str(part["table"]).upper(), description=file.description,
+                   columns={table.key: key, **made}, rights=f"r{file.rights}")  # fmt: skip
+
+
+def _part_of(name: str, like: Installation) -> tuple[Mapping[str, Any], dict[str, str]]:
+    """What plays a table of the sandbox there, and its columns: the sandbox's own name -> there."""
+    for kind, (table, columns) in PARTS.items():
+        if table == name and kind in like.parts:
+            part = like.parts[kind]
+            return part, {columns[neutral]: wire for neutral, wire in part["columns"].items() if neutral in columns}
+    header = like.parts.get("hour", {}).get("header")
+    if name == SHEETS and header:
+        named = {"key": header["key"], **header["columns"]}
+        return header, {SHEET[1][neutral]: wire for neutral, wire in named.items() if neutral in SHEET[1]}
+    return {}, {}
+
+
+def _object(file: File, like: Installation) -> str:
+    above = like.files.get(file.header)
+    return above.object if above else file.object
+
+
+def _extra(wire: str) -> Column:
+    return _column(f"{wire} C40 {wire}")
+
+
+def _like(plain: Column, wire: str, seen: Seen, extra: bool) -> Column:
+    """A column as it was recorded. What is blocked is a hint, also set on keys that may be sent: an `extra` one is."""
+    return replace(
+        plain, wire=wire, type=seen.type, length=_LENGTHS.get(seen.type) or seen.length or plain.length,
+        decimals=seen.decimals or plain.decimals, mandatory=seen.mandatory, upper=seen.upper,
+        read_only=plain.read_only or (seen.read_only and extra), hidden=False, description=seen.label,
+    )  # fmt: skip
+
+
+_APART = "~"  # behind the sandbox's own name of a table that plays no part
+
+
+def _bystander(name: str, file: File) -> TableSpec:
+    """A table that plays no part: it is there, and empty."""
+    columns = {wire: _like(_extra(wire), wire, seen, extra=True) for wire, seen in file.columns.items()}
+    near = [f"{one}{_APART}" if one else "" for one in (name, file.header, file.child)]
+    return TableSpec(near[0], name, file.object, file.description, next(iter(columns)), columns, near[1], near[2],
+                     f"r{file.rights}")  # fmt: skip
+
+
 class Dictionary:
     """All tables by the sandbox's own name in `tables`; those that this installation shows in `shown`.
 
@@ -280,17 +348,26 @@ class Dictionary:
     def __init__(self, options: Options) -> None:
         plain = [table for table in _plain_tables() if table.name != SHEETS or options.hours == "sheets"]
         specs = [_adapted(table, options) for table in plain]
+        like = options.like
         if options.names == "other":
             specs = [_renamed(table) for table in specs]
-        self.tables = {table.name: table for table in specs}
-        self.shown = [table for table in specs if options.contacts_module or table.name != "ASC_PP"]
-        self._objects = {table.code.lower(): table for table in self.shown if not table.parent}
-        self._columns = {table.name: {column.wire.lower(): column for column in table.visible} for table in specs}
+        if like:
+            specs = [_played(table, like) for table in specs]
+        shown = [table for table in specs if table.code and (options.contacts_module or table.name != "ASC_PP")]
+        files = {name: file for name, file in (like.files if like else {}).items() if file.columns}
+        others = [_bystander(name, file) for name, file in files.items() if name not in {one.wire for one in shown}]
+        self.tables = {table.name: table for table in [*specs, *others]}
+        self.shown = [*shown, *others]
+        self.recorded = like
+        self._objects = {table.code.lower(): table for table in reversed(self.shown) if not table.parent}
+        self._columns = {
+            name: {column.wire.lower(): column for column in table.visible} for name, table in self.tables.items()
+        }
 
     @property
     def objects(self) -> list[TableSpec]:
         """The header tables, one for each business object."""
-        return list(self._objects.values())
+        return list(reversed(self._objects.values()))
 
     def by_object(self, code: str) -> TableSpec | None:
         """The table of a business object, None when this installation lacks it."""

@@ -28,6 +28,7 @@ class Document:
     spec: TableSpec
     key: str | None
     rows: list[Written]
+    year: int = 0
 
 
 def parse(body: bytes, dictionary: Dictionary, update: bool, years: Container[int] = ()) -> Document:
@@ -39,7 +40,7 @@ def parse(body: bytes, dictionary: Dictionary, update: bool, years: Container[in
     spec = dictionary.by_object(str(_part(data, "BusinessObject", str)))
     if spec is None:
         raise RefusedError(f"Onbekend business object: {data['businessobject']!r}.")
-    check_book_date(_part(data, "BookDate", str), years)
+    year = check_book_date(_part(data, "BookDate", str), years)
     table = _part(data, "Table", dict)
     content = _part(data, "TableData", dict)
     headers = _rows(_part(table, "Definition", dict), _part(content, "Data", dict), spec, dictionary)
@@ -52,7 +53,7 @@ def parse(body: bytes, dictionary: Dictionary, update: bool, years: Container[in
         Written(row.values, [line.values for line in lines if (line.header or numbers[0]) == row.number])
         for row in headers
     ]
-    return Document(spec, _key(data, update, len(rows)), rows)
+    return Document(spec, _key(data, update, len(rows)), rows, year)
 
 
 def _lowered(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def add_routes(api: Blueprint, store: AccountViewStore) -> None:
 
     @api.get("/accountviewsystembusinessobjects")
     def objects() -> Response:
-        return reply([_object(store, spec) for spec in store.dictionary.objects])
+        found = {spec.code: _object(store, spec) for spec in store.dictionary.objects}
+        return reply(list((found | _recorded(store)).values()))
 
     @api.get("/accountviewsystemdata")
     def system_data() -> Response:
@@ -52,12 +53,23 @@ def add_routes(api: Blueprint, store: AccountViewStore) -> None:
         return reply({name: [_only(row, name, asked) for row in rows]} if rows else {}, 200 if rows else 404)
 
 
+def _recorded(store: AccountViewStore) -> dict[str, Row]:
+    """The objects of a recorded installation, as they were described there."""
+    like = store.dictionary.recorded
+    found = {}
+    for code, text in (like.objects if like else {}).items():
+        rights, _, description = text.partition(" ")
+        allowed = {"InsertAllowed": "i" in rights, "UpdateAllowed": "u" in rights, "DeleteAllowed": False}
+        found[code] = {"Code": code, "Description": description, **allowed}
+    return found
+
+
 def _object(store: AccountViewStore, spec: TableSpec) -> Row:
     return {
         "Code": spec.code,
         "Description": spec.description,
-        "InsertAllowed": store.options.allowed(spec.name, "i"),
-        "UpdateAllowed": store.options.allowed(spec.name, "u"),
+        "InsertAllowed": store.allowed(spec, "i"),
+        "UpdateAllowed": store.allowed(spec, "u"),
         "DeleteAllowed": False,
     }
 
@@ -87,10 +99,10 @@ def _files(store: AccountViewStore) -> list[Row]:
             "DBF_NAME": spec.wire,
             "DBF_DESC": spec.description,
             "OBJ_CODE": spec.code,
-            "TBL_HDR": tables[spec.parent].wire if spec.parent else "",
-            "TBL_CHILD": tables[spec.child].wire if spec.child else "",
-            "NO_INSERT": not store.options.allowed(spec.name, "i"),
-            "NO_UPDATE": not store.options.allowed(spec.name, "u"),
+            "TBL_HDR": tables[spec.parent].wire if spec.parent in tables else "",
+            "TBL_CHILD": tables[spec.child].wire if spec.child in tables else "",
+            "NO_INSERT": not store.allowed(spec, "i"),
+            "NO_UPDATE": not store.allowed(spec, "u"),
             "NO_XML_UPD": False,
         }
         for spec in store.dictionary.shown

@@ -59,7 +59,30 @@ OTHER: dict[str, tuple[str, str, dict[str, str]]] = {
     "HRS_CODE": ("US1", "UURSOORT", {"HRS_CODE": "US_CODE", "HRS_DESC": "US_OMS"}),
 }
 
-_KINDS: dict[str, tuple[str, dict[str, str]]] = {
+# what avsync calls a kind of record -> (table, {its own name of a column: column}), as in AccountView contract 5
+PARTS: dict[str, tuple[str, dict[str, str]]] = {
+    "customer": (
+        "CONTACT",
+        {
+            "number": "SUB_NR",
+            "name": "ACCT_NAME",
+            "search_code": "SRC_CODE",
+            "ledger_account": "ACCT_NR",
+            "phone": "TEL_BUS",
+            "email": "MAIL_BUS",
+            "street": "ADDRESS1",
+            "postal_code": "POST_CODE",
+            "city": "CITY",
+            "country": "CNT_CODE",
+            "postal_street": "PO_BOX",
+            "postal_postal_code": "PO_CODE",
+            "postal_city": "PO_CITY",
+            "blocked": "REC_BLK",
+            "blocked_for_orders": "BLK_SP",
+            "changed_at": "CNG_DATE",
+            "created_at": "INP_DATE",
+        },
+    ),
     "contact": (
         "ASC_PP",
         {
@@ -77,6 +100,11 @@ _KINDS: dict[str, tuple[str, dict[str, str]]] = {
     "project": (
         "PROJECTS",
         {
+            "code": "PROJ_CODE",
+            "name": "PROJ_DESC",
+            "customer": "SUB_NR",
+            "start_date": "BEG_DATE",
+            "end_date": "END_DATE",
             "status": "PRO_STAT",
             "type": "PRO_TYPE",
             "employee": "EMP_NR",
@@ -85,12 +113,31 @@ _KINDS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "project_type": ("PRO_TYPE", {"code": "PT_CODE", "name": "PT_DESC"}),
-    "employee": ("EMPLOYEE", {"name": "EMP_NAME", "blocked": "REC_BLK"}),
+    "employee": ("EMPLOYEE", {"number": "EMP_NR", "name": "EMP_NAME", "blocked": "REC_BLK"}),
+    "article": (
+        "ARTICLE",
+        {"number": "ART_CODE", "name": "ART_DESC1", "blocked": "REC_BLK", "changed_at": "CNG_DATE"},
+    ),
+    "ledger": ("LEDGER", {"number": "ACCT_NR", "name": "ACCT_NAME"}),
     "order": (
         "SO_HDR",
-        {"number": "ORD_NR", "project": "PROJ_CODE", "reference": "EXT_ID", "changed_at": "CNG_DATE"},
+        {
+            "number": "ORD_NR",
+            "customer": "RPL_DEL",
+            "invoice_customer": "RPL_INV",
+            "order_date": "ORD_DATE",
+            "delivery_date": "DEL_DATE",
+            "description": "COMMENT1",
+            "work_type": "COMMENT2",
+            "project": "PROJ_CODE",
+            "reference": "EXT_ID",
+            "changed_at": "CNG_DATE",
+        },
     ),
-    "order_line": ("SO_LINE", {"id": "REC_ID"}),
+    "order_line": (
+        "SO_LINE",
+        {"id": "REC_ID", "article": "ART_CODE", "quantity": "ORD_QTY", "delivery_date": "DEL_DATE"},
+    ),
     "hour": (
         "HRS_LINE",
         {
@@ -107,6 +154,7 @@ _KINDS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "time_code": ("HRS_CODE", {"code": "HRS_CODE", "name": "HRS_DESC"}),
 }
+SHEET = ("HRS_HDR", {"key": "SHT_NR", "employee": "EMP_NR", "period_start": "BEG_DATE"})
 
 
 def overrides(names: str) -> dict[str, Any]:
@@ -114,11 +162,9 @@ def overrides(names: str) -> dict[str, Any]:
     if names != "other":
         return {}
     schema: dict[str, Any] = {}
-    for kind, (table, columns) in _KINDS.items():
-        code, there, renamed = OTHER[table]
-        schema[kind] = {
-            "business_object": code,
-            "table": there,
-            "columns": {neutral: renamed[column] for neutral, column in columns.items()},
-        }
+    for kind, (table, columns) in PARTS.items():
+        if table in OTHER:
+            code, there, renamed = OTHER[table]
+            changed = {neutral: renamed[column] for neutral, column in columns.items() if column in renamed}
+            schema[kind] = {"business_object": code, "table": there, "columns": changed}
     return schema

@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from avsync.sandbox.accountview.dictionary import Column, Dictionary, TableSpec
+from avsync.sandbox.accountview.options import Options
 from avsync.sandbox.accountview.store import Table
 from avsync.sandbox.accountview.values import RefusedError, Row
 
@@ -41,10 +42,13 @@ class Condition:
     column: Column
     operator: str
     value: Any
+    prefix: bool = False  # Equal finds what begins with it
 
     def holds(self, row: Row) -> bool:
         """Whether a row meets the condition."""
         found = row[self.column.name]
+        if self.prefix:
+            return str(found).startswith(self.value)
         if self.operator == "Equal":
             return bool(found == self.value)
         if self.operator == "NotEqual":
@@ -55,6 +59,8 @@ class Condition:
 
     def keys(self, table: Table) -> list[str] | None:
         """The keys of the rows that meet it when an index knows them, else None."""
+        if self.prefix:
+            return None
         if self.operator == "Equal":
             name = self.column.name
             if name == table.spec.key:
@@ -79,11 +85,10 @@ class Query:
     last_key: str
     sort: Column
     descending: bool
+    year: int = 0  # only what is dated in it; 0: whatever the date
 
 
-def parse(
-    parameters: Mapping[str, str], dictionary: Dictionary, ignore_time: bool, years: Container[int] = ()
-) -> Query:
+def parse(parameters: Mapping[str, str], dictionary: Dictionary, options: Options, today: date) -> Query:
     """The read that query parameters (names in lower case) ask for; RefusedError for what nobody has seen working."""
     unknown = set(parameters) - _PARAMETERS
     if unknown:
@@ -91,35 +96,49 @@ def parse(
     spec = dictionary.by_object(parameters.get("businessobject", ""))
     if spec is None:
         raise RefusedError(f"Onbekend business object: {parameters.get('businessobject', '')!r}.")
-    check_book_date(parameters.get("bookdate"), years)
-    columns, lines = _fields(parameters.get("fields", ""), spec, dictionary)
-    found = [_condition(parameters, number, spec, dictionary, ignore_time) for number in (1, 2)]
+    year = check_book_date(parameters.get("bookdate"), options.years) or today.year
+    columns, lines = _fields(parameters.get("fields", ""), spec, dictionary, options.unknown_column == "refused")
+    found = [_condition(parameters, number, spec, dictionary, options) for number in (1, 2)]
+    conditions = [condition for condition in found if condition]
+    last = parameters.get("lastkey", "") if options.last_key_with_filter or not conditions else ""
+    size = page_size(parameters.get("pagesize", ""), 200, _MAX_PAGE)
     return Query(
         spec=spec,
         columns=columns,
         lines=lines,
-        conditions=[condition for condition in found if condition],
+        conditions=conditions,
         match_any=parameters.get("matchanyfilter", "").lower() == "true",
-        size=page_size(parameters.get("pagesize", ""), 200, _MAX_PAGE),
+        size=min(size, options.page_cap or size),
         page=page_number(parameters.get("pagenumber", "")),
-        last_key=parameters.get("lastkey", "").strip().upper(),
+        last_key=last.strip().upper(),
         sort=_header_column(parameters.get("sortfields") or spec.columns[spec.key].wire, spec, dictionary),
         descending=descending(parameters.get("sortorder") or "Ascending"),
+        year=year if options.book_date_reads else 0,
     )
 
 
-def check_book_date(value: object, years: Container[int] = ()) -> None:
-    """RefusedError unless a book date is missing, empty or starts with a date, padded or not; in a year that exists,
-    where `years` says which do."""
+def check_book_date(value: object, years: Container[int] = ()) -> int:
+    """The year of a book date that starts with a date, padded or not; 0 where it is missing or empty. RefusedError for
+    any other, and for a year that does not exist, where `years` says which do."""
     match = _BOOK_DATE.fullmatch(str(value or ""))
     if not value:
-        return
+        return 0
     try:
         day = date(*map(int, match.groups() if match else ()))
     except (ValueError, TypeError) as error:
         raise RefusedError(f"Ongeldige boekdatum: {value!r}.") from error
     if years and day.year not in years:
         raise RefusedError(f"Boekjaar {day.year} bestaat niet.")
+    return day.year
+
+
+_DATED = {"SO_HDR": "ORD_DATE", "HRS_HDR": "BEG_DATE", "HRS_LINE": "HRS_DATE"}
+
+
+def in_year(spec: TableSpec, row: Row, year: int) -> bool:
+    """Whether a row stands in a financial year: its own, or every one when it has no date."""
+    day = row.get(_DATED.get(spec.name, ""), "")
+    return not year or not day or int(day[:4]) == year
 
 
 def page_size(text: str, usual: int, at_most: int) -> int:
@@ -146,8 +165,8 @@ def descending(text: str) -> bool:
     return text.lower() == "descending"
 
 
-def _fields(text: str, spec: TableSpec, dictionary: Dictionary) -> tuple[list[Column], list[Column]]:
-    """The columns asked of the header and of the detail table; one that is not there is left out, not refused."""
+def _fields(text: str, spec: TableSpec, dictionary: Dictionary, strict: bool) -> tuple[list[Column], list[Column]]:
+    """The columns asked of the header and of the detail table; one that is not there is left out, unless `strict`."""
     if not text.strip():
         return [column for column in spec.visible if column.type == "C"][:4], []
     columns: dict[str, Column] = {}
@@ -160,6 +179,8 @@ def _fields(text: str, spec: TableSpec, dictionary: Dictionary) -> tuple[list[Co
             continue
         chosen = of_line or spec
         found = chosen.visible if wire == "*" else [dictionary.column(chosen, wire)]
+        if strict and None in found:
+            raise RefusedError(f"Onbekende kolom: {name.strip()!r}.")
         (lines if of_line else columns).update((column.name, column) for column in found if column)
     return list(columns.values()), list(lines.values())
 
@@ -173,7 +194,7 @@ def _header_column(name: str, spec: TableSpec, dictionary: Dictionary) -> Column
 
 
 def _condition(
-    parameters: Mapping[str, str], number: int, spec: TableSpec, dictionary: Dictionary, ignore_time: bool
+    parameters: Mapping[str, str], number: int, spec: TableSpec, dictionary: Dictionary, options: Options
 ) -> Condition | None:
     parts = [parameters.get(f"{part}{number}") for part in _CONDITION_PARTS]
     source, sent_operator, sent_letter, value, is_list = parts
@@ -191,7 +212,8 @@ def _condition(
         raise RefusedError(f"FilterValueType{number} {letter!r} past niet bij kolom {column.wire} ({column.type}).")
     if (operator == "DateOnOrAfterDate") > (letter in "DT") or (operator == "Contains") > (letter == "C"):
         raise RefusedError(f"Operator {operator} past niet bij kolom {column.wire} ({column.type}).")
-    return Condition(column, operator, _literal(column, letter, value, ignore_time))
+    prefix = options.equal == "prefix" and (operator, letter) == ("Equal", "C")
+    return Condition(column, operator, _literal(column, letter, value, options.ignore_filter_time), prefix)
 
 
 def _literal(column: Column, letter: str, text: str, ignore_time: bool) -> Any:
@@ -236,9 +258,9 @@ def _candidates(table: Table, query: Query) -> list[str]:
 
 def _test(query: Query) -> Callable[[Row], bool]:
     if not query.conditions:
-        return lambda _: True
+        return lambda row: in_year(query.spec, row, query.year)
     together: Callable[[Iterable[bool]], bool] = any if query.match_any else all
-    return lambda row: together(condition.holds(row) for condition in query.conditions)
+    return lambda row: in_year(query.spec, row, query.year) and together(one.holds(row) for one in query.conditions)
 
 
 def _page(table: Table, keys: list[str], start: int, fits: Callable[[Row], bool], size: int) -> list[Row]:

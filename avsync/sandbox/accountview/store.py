@@ -105,10 +105,26 @@ class AccountViewStore:
         self.dictionary = Dictionary(options)
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.mutex = threading.RLock()
+        self._present = 0
         self.locked: set[tuple[str, str]] = set()
         self.tables = {name: Table(spec) for name, spec in self.dictionary.tables.items()}
         for account in options.ledger_accounts:
             self.add("LEDGER", ACCT_NR=account, ACCT_NAME="Debiteuren")
+
+    def entered(self) -> int:
+        """Count a call in; how many are under way now."""
+        with self.mutex:
+            self._present += 1
+            return self._present
+
+    def left(self) -> None:
+        """Count it out."""
+        with self.mutex:
+            self._present -= 1
+
+    def allowed(self, spec: TableSpec, right: str) -> bool:
+        """Whether the user who consented may do this ("r", "i" or "u") with a table."""
+        return right in spec.rights and self.options.allowed(spec.name, right)
 
     def now(self) -> datetime:
         """The local time on the customer's server, naive."""
@@ -217,4 +233,5 @@ class AccountViewStore:
             parent.put(header)
 
     def _fitted(self, spec: TableSpec, columns: dict[str, Any]) -> Row:
-        return {name: fit(spec.columns[name], value) for name, value in columns.items()}
+        clip = self.options.like is not None  # columns are narrower there than what our made-up people type
+        return {name: fit(spec.columns[name], value, clip) for name, value in columns.items()}

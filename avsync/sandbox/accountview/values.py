@@ -14,7 +14,7 @@ from avsync.sandbox.accountview.dictionary import Column
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 Row = dict[str, Any]
 
-_LETTERS = {"C": "C", "M": "C", "N": "N", "L": "L", "D": "T", "T": "T"}
+_LETTERS = {"C": "C", "M": "C", "N": "N", "Y": "N", "B": "N", "I": "N", "L": "L", "D": "T", "T": "T"}
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
 
 
@@ -30,13 +30,18 @@ class RefusedError(Exception):
 
 def empty(column: Column) -> Any:
     """What a column holds when nothing was filled in: "", 0 or False; an empty date is ""."""
-    return {"N": Decimal(0), "L": False}.get(column.type, "")
+    return {"N": Decimal(0), "Y": Decimal(0), "B": Decimal(0), "I": 0, "L": False}.get(column.type, "")
 
 
-def fit(column: Column, value: Any) -> Any:
-    """The value as the column holds it: upper case, rounded, dates as local ISO text; RefusedError if it cannot."""
+def fit(column: Column, value: Any, clip: bool = False) -> Any:
+    """The value as the column holds it: upper case, rounded, dates as local ISO text; RefusedError if it cannot.
+
+    `clip`: a text that is too long is cut.
+    """
     if value is None:
         return empty(column)
+    if clip and column.type == "C" and isinstance(value, str):
+        value = value[: column.length]
     return _FITS[column.type](column, value)
 
 
@@ -94,6 +99,9 @@ _FITS: dict[str, Callable[[Column, Any], Any]] = {
     "C": _text,
     "M": _text,
     "N": _number,
+    "Y": _number,
+    "B": _number,
+    "I": _number,
     "L": _logical,
     "D": _moment,
     "T": _moment,
@@ -133,7 +141,7 @@ def _json_number(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
-_TO_WIRE: dict[str, Callable[[Any], Any]] = {"N": _json_number, "D": _midnight}
+_TO_WIRE: dict[str, Callable[[Any], Any]] = {"N": _json_number, "Y": _json_number, "B": _json_number, "D": _midnight}
 
 
 def render(rows: list[Row], table: str, columns: list[Column]) -> list[Row]:

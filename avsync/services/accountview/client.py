@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -19,7 +20,22 @@ PAGE_SIZE = 400
 LOOK_UP_SIZE = 200
 _IN_A_ROW = 3  # look-ups of different keys (behaviour 8)
 
+_ROUND = frozenset({50, 100, 200, 250, 256, 300, 500})  # rows: a cap of the server's rather than the end of the table
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How this AccountView answers, as it was seen to (AccountView contract 3 leaves it open).
+
+    `page_size`: the most rows it gives. `no_rows`: its words where it refuses a read without rows.
+    `last_key_with_filter`: whether a listing with a condition can be paged.
+    """
+
+    page_size: int = PAGE_SIZE
+    no_rows: str = ""
+    last_key_with_filter: bool = True
 
 
 class AccountView:
@@ -48,6 +64,7 @@ class AccountView:
         self.http = http
         self.schema = schema
         self.company_id = company_id
+        self.habits = Habits()
         self.absent: set[tuple[str, str]] = set()
         self.types: dict[tuple[str, str], str] = {}
         self._auth = auth
@@ -68,16 +85,17 @@ class AccountView:
         ]
 
     def pages(
-        self, kind: str, *, since: str | None = None, page_size: int = PAGE_SIZE, place: str = "", day: str = ""
+        self, kind: str, *, since: str | None = None, page_size: int = 0, place: str = "", day: str = ""
     ) -> Iterator[Page]:
         """All rows, or those changed since a naive local moment `YYYY-MM-DDTHH:MM:SS`; complete, or it raises.
 
-        A kind without a column of changes is read whole. The first page comes even when it is empty; with the `place`
-        of an earlier page, that one comes first. In the financial year of `day`.
+        A kind without a column of changes is read whole, and so is every kind where conditions cannot be paged. The
+        first page comes even when it is empty; with the `place` of an earlier page, that one comes first. In the
+        financial year of `day`.
         """
-        changed = "changed_at" in self._asked(kind)
+        changed = "changed_at" in self._asked(kind) and self.habits.last_key_with_filter
         conditions = wire.changed_since(self.schema[kind].columns["changed_at"], since) if since and changed else {}
-        return self._listing(kind, {**conditions, **self._read_in(day)}, page_size, place)
+        return self._listing(kind, {**conditions, **self._read_in(day)}, page_size or self.habits.page_size, place)
 
     def by_key(self, kind: str, key: str, day: str = "") -> dict[str, Any] | None:
         """The row with that key, None when there is none: for text that cannot be a key as well."""
@@ -101,12 +119,34 @@ class AccountView:
         def read() -> list[dict[str, Any]]:
             return [
                 row
-                for page in self._listing(kind, params, LOOK_UP_SIZE)
+                for page in self._listing(kind, params, min(LOOK_UP_SIZE, self.habits.page_size))
                 for row in page.rows  # to a server a prefix may be `Equal`
                 if all(wire.same(letter, row.get(name), value) for name, (letter, value) in wanted.items())
             ]
 
         return self._one(kind, conditions.get(self.schema[kind].key) or ", ".join(conditions.values()), read)
+
+    def whole(self, kind: str, key: str, day: str = "") -> dict[str, Any] | None:
+        """The row with that key with every column there is, under AccountView's own names in upper case; None when
+        there is no such row. Where `*` says nothing to it: the columns that are ours."""
+        table = self.schema[kind]
+        letter = self._type(kind, table.key)
+        params = self._params(table, ["*"], LOOK_UP_SIZE) | wire.equal(1, table.key, table.key_column, letter, key)
+        ours = {"Fields": ",".join(table.columns[name] for name in self._asked(kind))}
+        for fields in ({}, ours):
+            try:
+                found = self.fetch(DATA, params | self._read_in(day) | fields, partial(wire.table, name=table.table))[0]
+            except TryLater as error:
+                if fields or error.code != "accountview_read_error":
+                    raise
+                continue
+            rows = [
+                {name.upper(): value for name, value in row.items()} for row in found or [] if isinstance(row, dict)
+            ]
+            there = [row for row in rows if wire.same(letter, row.get(table.key_column.upper()), key)]
+            if there or fields:
+                return there[0] if there else None
+        return None
 
     def details(self, kind: str, key: str, day: str = "") -> list[dict[str, Any]] | None:
         """The detail rows of one header by its key, in the year of `day`; None when there is no such header."""
@@ -179,6 +219,8 @@ class AccountView:
             if answer.status == 404:
                 return None, answer.server_time
             message = wire.failure(data)
+            if message and message == self.habits.no_rows:
+                return None, answer.server_time
             if message is not None:
                 raise Flaw("accountview_read_error", message=message)
             if not answer.ok:
@@ -188,8 +230,15 @@ class AccountView:
         headers = {} if path == "/companies" else {"x-company": self.company_id}
         return self.http.get(path, params, accept, headers=headers, auth=self._auth)
 
+    def once(self, path: str, params: Mapping[str, str]) -> Answer | None:
+        """One answer to a read, whatever it says; None where none came. LoginNeeded for a login that does not hold."""
+        return self.http.once(path, params, headers={"x-company": self.company_id}, auth=self._auth)
+
     def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int, place: str = "") -> Iterator[Page]:
-        """Keyset paging: ends with a page that is not full, or when LastKey does not move (AccountView contract 3)."""
+        """Keyset paging: ends with a page that is not full, or when LastKey does not move (AccountView contract 3).
+
+        A page of a suspiciously round number of rows is asked on.
+        """
         table = self.schema[kind]
         fields = [table.columns[name] for name in self._asked(kind)]
         params = {**self._params(table, fields, page_size), **conditions, **({"LastKey": place} if place else {})}
@@ -202,7 +251,8 @@ class AccountView:
             moved = last is None or (bool(found) and key != last)
             if moved:
                 yield Page(wire.neutral_rows(found, table), when, last or "")
-            if len(found) < page_size or not moved:
+            short = len(found) < page_size
+            if not moved or (short and (len(found) not in _ROUND or key is None)):
                 return
             if key is None or key in passed:
                 raise TryLater("listing_broken", service=self.http.service, listing=table.table)

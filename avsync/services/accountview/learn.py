@@ -7,14 +7,14 @@ width and the rest of the table decide between labels that say nearly the same. 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from functools import cache
 from math import log2
 from typing import TYPE_CHECKING
 
-from avsync.services.accountview.labels import closest
 from avsync.services.accountview.schema import TableSchema
+from avsync.services.labels import closest, ideas
 
 if TYPE_CHECKING:
     from avsync.services.accountview.metadata import Column, Rights
@@ -25,7 +25,8 @@ _WORTH = 0.6  # below this nothing is offered
 _WORTH_OPTIONAL = 0.75  # what avsync can do without is better missed than mistaken
 _SHOWN = 0.5  # below this nothing is named as a candidate
 _ALIKE = 0.75  # two names that share this much may be the same thing
-_CLOSE = 0.1  # a second best that is as close as this makes the best less sure
+_CLOSE = 0.02  # a second best that is as close as this makes the best less sure
+_DOUBT = 0.1  # how much less, where the two are equal
 _SHORT = 5  # tables looked at more closely, for each kind
 _CLASSES = {"C": "text", "M": "text", "D": "date", "T": "date", "L": "yes or no"}
 _LETTERS = {"NB": 0.9, "NY": 0.7, "NI": 0.3, "TD": 0.6, "DT": 0.6, "CM": 0.5, "MC": 0.5}  # expected, found
@@ -85,7 +86,7 @@ def fit(table: TableSchema, neutral: str, name: str, column: Column) -> float:
     said = closest(column.description, table.described.get(neutral, ()))
     named = _alike(name, table.columns[neutral])
     by_label = 0.8 * said + 0.1 * _LETTERS.get(letter + column.type, 1.0) + 0.1 * _width(table, neutral, column)
-    by_name = 0.7 * named + 0.1 if named >= _ALIKE else 0.0
+    by_name = 0.7 * named + 0.1 if named >= _ALIKE and (said > 0 or not column.description) else 0.0
     return min(_GUESS, max(by_label if said > 0 else 0.0, by_name) + 0.01 * named)
 
 
@@ -165,7 +166,7 @@ def _sure(scores: Mapping[tuple[str, str], float], neutral: str, name: str, foun
     """Less sure where a column that nothing else needs would do nearly as well."""
     own, used = scores[neutral, name], set(found.values())
     others = [score for (one, other), score in scores.items() if one == neutral and other not in used]
-    return own - max(0.0, _CLOSE - (own - max(others, default=0.0)))
+    return own - _DOUBT * max(0.0, 1 - (own - max(others, default=0.0)) / _CLOSE)
 
 
 # --- objects and tables
@@ -234,7 +235,7 @@ def _likely(dictionary: Dictionary, table: TableSchema, name: str, above: str) -
     file, needed = dictionary.files[name], [one for one in table.columns if one not in table.optional]
     if table.parent and above and name not in _hanging(dictionary, above):
         return 0.0
-    if not table.parent and file.header and not table.sheets:
+    if not table.parent and file.header and not table.sheet:
         return 0.0
     columns = {line.path[-1]: line.score for line in columns_of(table, dictionary.columns[name]).lines}
     holds = sum(columns.get(one, 0.0) for one in needed) / len(needed)
@@ -258,7 +259,29 @@ def _kind(dictionary: Dictionary, table: TableSchema, name: str, score: float) -
         Line(table.kind, ("table",), name, _same(name, table.table, score), dictionary.files[name].description),
     ]  # fmt: skip
     columns = columns_of(table, dictionary.columns.get(name, {}))
-    return Learnt(table.kind, (*lines, *columns.lines), columns.missing, columns.spared)
+    found = Learnt(table.kind, (*lines, *columns.lines), columns.missing, columns.spared)
+    above = dictionary.files[name].header
+    return _with_sheet(found, table.sheet, dictionary, above) if table.sheet and above in dictionary.files else found
+
+
+def _with_sheet(lines: Learnt, sheet: TableSchema, dictionary: Dictionary, name: str) -> Learnt:
+    """The sheet that the rows stand under; what stands on it need not stand on the lines."""
+    there = dictionary.columns.get(name, {})
+    found = columns_of(sheet, there, ("header", "columns"))
+    told = [replace(line, path=("header", "key")) if line.path[-1] == sheet.key else line for line in found.lines]
+    label = dictionary.files[name].description
+    made = [Line(sheet.kind, ("header", "table"), name, _GUESS, label), *told, *_period(sheet, there)]
+    missing = [one for one in lines.missing if one not in sheet.columns]
+    return Learnt(
+        lines.kind, (*lines.lines, *made), (*missing, *(f"header.{one}" for one in found.missing)), lines.spared
+    )
+
+
+def _period(sheet: TableSchema, there: Columns) -> list[Line]:
+    """A sheet that says nothing of its period is one of a week."""
+    said = {idea: column.description for column in there.values() for idea in ideas(column.description)}
+    months = "maand" in said and "week" not in said
+    return [Line(sheet.kind, ("header", "period"), "month", SURE, said["maand"])] if months else []
 
 
 def _same(name: str, expected: str, score: float) -> float:

@@ -26,7 +26,8 @@ _TRUE = ("TRUE", "T", ".T.", "Y", "J", "1")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as the dictionary has it. `decimals` is None where the dictionary does not tell."""
+    """A column as the dictionary has it. `decimals` is None where the dictionary does not tell; `closed` (COM_BLK) is
+    a hint only."""
 
     type: str
     length: int
@@ -34,6 +35,7 @@ class Column:
     mandatory: bool
     upper: bool
     description: str = ""
+    closed: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,19 @@ class Metadata:
             )
         except (KeyError, TypeError, AttributeError):
             raise ValueError("not a metadata text") from None
+
+
+def load_dictionary(
+    client: AccountView, schema: Mapping[str, TableSchema], kinds: Iterable[str], more: Iterable[str] = ()
+) -> learn.Dictionary:
+    """All objects and tables, with the columns of those that may be meant by these kinds, and of `more` that are there.
+
+    Errors as of any read.
+    """
+    named = learn.Dictionary(_load_objects(client), _load_tables(client, None))
+    wanted = [*learn.shortlist(named, schema, kinds), *(name for name in more if name in named.files)]
+    columns = {name: _load_columns(client, name) for name in dict.fromkeys(wanted)}
+    return replace(named, columns=columns)
 
 
 def load(client: AccountView, schema: Mapping[str, TableSchema], kinds: Iterable[str]) -> Metadata:
@@ -194,6 +209,7 @@ def _column(row: Mapping[str, Any]) -> Column:
         mandatory=_flag(row, "INP_MAND"),
         upper="!" in _text(row, "FLD_FMT"),
         description=_text(row, "FLD_DESC"),
+        closed=_flag(row, "COM_BLK"),
     )
 
 

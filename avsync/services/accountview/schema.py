@@ -19,8 +19,8 @@ class TableSchema:
     """The names of one kind. `columns`: neutral name -> column; `types`: neutral name -> dictionary letter, if not C.
 
     `decimals`: neutral name -> how many a number has where the dictionary does not tell; `widths`: how wide a text
-    usually is. `sheets`: its rows may be the lines of a sheet. `words` and `described` are what the object and its
-    columns may be called in the dictionary, the likeliest first.
+    usually is. `sheet`: how its key and columns are recognised where the rows may be the lines of one. `words` and
+    `described` are what the object and its columns may be called in the dictionary, the likeliest first.
     """
 
     kind: str
@@ -33,7 +33,7 @@ class TableSchema:
     decimals: Mapping[str, int] = field(default_factory=dict)
     widths: Mapping[str, int] = field(default_factory=dict)
     parent: str | None = None
-    sheets: bool = False
+    sheet: TableSchema | None = None
     words: tuple[str, ...] = ()
     described: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -50,6 +50,10 @@ class TableSchema:
     def type(self, neutral: str) -> str:
         """The dictionary letter this column is expected to have."""
         return self.types.get(neutral, "C")
+
+
+# What new customers are booked on: only looked into, so no kind of its own, and the same everywhere.
+LEDGER = TableSchema("ledger", "GL1", "LEDGER", "number", {"number": "ACCT_NR"})
 
 
 def load_schema(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, TableSchema]:
@@ -75,10 +79,17 @@ def _table(kind: str, parts: Mapping[str, Any], override: Mapping[str, Any]) -> 
         decimals=parts.get("decimals", {}),
         widths=parts.get("widths", {}),
         parent=parts.get("parent"),
-        sheets=bool(parts.get("sheets")),
+        sheet=_sheet(kind, parts["sheet"]) if "sheet" in parts else None,
         words=tuple(parts["object"]),
         described={neutral: tuple(words) for neutral, words in parts["describe"].items()},
     )
+
+
+def _sheet(kind: str, parts: Mapping[str, Any]) -> TableSchema:
+    """Nobody knows what a sheet's columns are called (AccountView contract 5)."""
+    described = {neutral: tuple(words) for neutral, words in parts["describe"].items()}
+    return TableSchema(kind, "", "", "key", dict.fromkeys(described, ""), types=parts["types"],
+                       widths=parts["widths"], described=described)  # fmt: skip
 
 
 def _refuse_doubles(kind: str, columns: Mapping[str, str]) -> None:

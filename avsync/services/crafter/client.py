@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -124,6 +124,15 @@ class Crafter:
         """One record, None when it does not exist or was deleted."""
         return self._read(kind, self._path(kind, id))
 
+    def whole(self, kind: str, id: str) -> Row | None:  # noqa: A002 - as in get
+        """One record with all its fields under Crafter's own names, None when it does not exist or was deleted."""
+
+        def accept(answer: Answer) -> Row | None:
+            data = _unwrapped(self._data(kind, answer))
+            return data if answer.status != 404 and isinstance(data, dict) else None
+
+        return self.http.get(self._path(kind, id), None, accept, headers=_ACCEPT, auth=self._auth)
+
     def find(self, kind: str, filters: Mapping[str, str]) -> list[Row]:
         """The records that equal all filters (neutral names, case-sensitive); deleted ones are left out."""
         return [
@@ -151,6 +160,18 @@ class Crafter:
         if found is None:
             raise TryLater("service_unreachable", service=self.http.service, detail="HTTP 404")
         return found
+
+    def ask(self, path: str, params: Mapping[str, str] | None = None) -> Answer | None:
+        """One answer to a read, whatever it says; None where none came. LoginNeeded for a key that is refused."""
+        answer = self.http.once(path, params, headers=_ACCEPT, auth=self._auth)
+        if answer is not None and answer.status == 401:
+            raise LoginNeeded("crafter_key_refused")
+        return answer
+
+    def clock(self) -> datetime | None:
+        """The server's clock; None when it tells none, or does not answer."""
+        answer = self.ask(self.schema["me"].path)
+        return answer.server_time if answer is not None else None
 
     def _path(self, kind: str, id: str) -> str:  # noqa: A002 - as in get
         if id in ("", ".", "..") or len(id) > LONGEST_ID:

@@ -1,4 +1,5 @@
-"""What AccountView's Dutch labels say, as sets of ideas: `Debiteurnr` and `Nummer debiteur` say the same. Pure."""
+"""What labels and names say, as sets of ideas: `Debiteurnr` and `Nummer debiteur` say the same, and so do `klantId` and
+`customer_id`. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def _ideas() -> dict[str, str]:
 @cache
 def ideas(label: str) -> frozenset[str]:
     """What a label says; a word that nobody knows is an idea of its own."""
-    plain = unicodedata.normalize("NFKD", label.lower()).encode("ascii", "ignore").decode()
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", label)  # klantId
+    plain = unicodedata.normalize("NFKD", apart.lower()).encode("ascii", "ignore").decode()
     words = _WORD.findall(plain.replace("e-mail", "email"))
     return frozenset(idea for word in words if word not in _table()["nothing"] for idea in _taken_apart(word))
 
