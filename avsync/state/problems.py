@@ -23,6 +23,7 @@ TOLD_ONCE = (
     "cut_text_edited",
     "lines_counted",
     "values_replaced",
+    "card_left_behind",
 )  # codes that no later planning takes back
 _COLUMNS = (
     "id, number, cause, flow, kind, side, record, code, slot, key, name, called, short, params, severity, entity,"
