@@ -19,13 +19,14 @@ from avsync.records.kind import (
     Refuse,
     Remark,
     Translated,
+    Verdict,
     as_sent,
     fitted,
     key_in,
     translate,
 )
 from avsync.records.projects import project_code
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, OURS, Canonical, Record, Side, reference
 
 FLOW = "hours"
 DESCRIPTIONS = {"work": "werktijd", "travel": "reistijd"}
@@ -35,7 +36,7 @@ _NATURAL = ("employee", "time_code", "date", "description", "quantity")  # alway
 def _fate(record: Record, policy: Policy) -> Fate:
     """Of AccountView's, only what may be ours is kept: it has everybody's hours of all years."""
     if record.side == ACCOUNTVIEW:
-        return "keep" if record.reference.startswith("avs") or record.alike else "drop"
+        return "keep" if record.reference.startswith(OURS) or record.alike else "drop"
     return "plan" if policy.writes(FLOW, ACCOUNTVIEW) and record.day >= policy.start_date else "drop"
 
 
@@ -116,6 +117,13 @@ def _same(record: Record, told: Mapping[str, Any], values: Mapping[str, Any], si
     return as_sent(HOUR, record, told, values)
 
 
+def _identity(record: Record, link: Link) -> Verdict:
+    """Another's line under a number that was given out again, as a new financial year may do (behaviour 36)."""
+    now = record.fields["reference"] or ""
+    ours = (link.told(ACCOUNTVIEW).get("reference"), reference("hour", link.crafter))
+    return "other" if now.startswith(OURS) and now not in ours else "same"
+
+
 def _title(side: Side, fields: Mapping[str, Canonical]) -> str:
     if side == ACCOUNTVIEW:
         return fields["description"] or ""
@@ -139,11 +147,12 @@ HOUR = Kind(
               to_accountview=_project),
         Field("description", "free", crafter="kind", only=_WORDS, needed=(CRAFTER,), to_accountview=_description),
         Field("quantity", "quantity", crafter="hours", needed=(CRAFTER,)),
+        Field("reference", crafter=None, merged=False),
     ),
     title=_title, alike=_natural, day={CRAFTER: "date"}, bears=True,
     configured=lambda policy: [("time_code", f"time_codes.{one}", policy.time_codes[one]) for one in DESCRIPTIONS],
     fate=_fate, match=_match, left=_left, left_on_sheet=_left_on_sheet, counted_by="quantity",
-    taken_by=("employee", "time_code", "date", "project"), twin=_twin, same=_same,
+    taken_by=("employee", "time_code", "date", "project"), identity=_identity, twin=_twin, same=_same,
 )  # fmt: skip
 
 EMPLOYEE = LookUp("employee", ACCOUNTVIEW, key_in("number"), {ACCOUNTVIEW: key_in("number")}, optional=True)

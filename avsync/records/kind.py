@@ -33,6 +33,7 @@ from avsync.records.values import (
 FieldType = Literal["line", "bare", "name", "free", "code", "date", "quantity", "flag", "moment"]
 Direction = Literal["off", "import", "export", "both"]
 Fate = Literal["plan", "keep", "drop"]
+Verdict = Literal["same", "other", "unclear"]  # is a row under a known key still the record it was (behaviour 36)
 Value = str | Decimal | date | bool | None
 Row = Mapping[str, Any]
 SAME = ""  # the neutral name on that side is the field's own
@@ -82,9 +83,9 @@ class Ask(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What is known of a record: `linked`, `found` (by look-up only), `coming` (its flow will still bring it), `gone`
-    (deleted in AccountView), `missing`, `several`, `unavailable` (AccountView answered with an error, `said`),
-    `unasked` (this installation has no such list), `former` (a list had it under this name), `buried` (deleted in
-    Crafter, which still tells who it was).
+    (deleted in AccountView), `unclear` (a person must say whether its two halves are still one), `missing`, `several`,
+    `unavailable` (AccountView answered with an error, `said`), `unasked` (this installation has no such list), `former`
+    (a list had it under this name), `buried` (deleted in Crafter, which still tells who it was).
 
     `there` is the version that a look-up showed on the side across, `here` the one on the asker's side.
     """
@@ -112,8 +113,9 @@ MISSING = Answer()
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Everything planning may go by: the policy, the answers, AccountView's columns and those it does not have, and on
-    which sheet a row with these values stands (None: on none)."""
+    """Everything planning may go by: the policy, the answers, AccountView's columns and those it does not have, on
+    which sheet a row with these values stands (None: on none), and the moment by Crafter's clock (empty when unknown).
+    """
 
     policy: Policy
     answers: Mapping[Ask, Answer] = field(default_factory=dict)
@@ -121,6 +123,7 @@ class Known:
     absent: frozenset[tuple[str, str]] = frozenset()
     sheets: Callable[[str, Mapping[str, Canonical]], object] = field(default=lambda kind, values: None)
     refused: frozenset[Ask] = frozenset()  # what AccountView answered with an error
+    now: str = ""
 
     def of(self, what: str, kind: str, side: Side, key: Canonical) -> Answer:
         """The answer; missing when it was not asked, or there is no key to ask for."""
@@ -176,11 +179,13 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A warning that goes with a record. `again`: its cause lies elsewhere, so the record is planned anew every run."""
+    """A warning that goes with a record. `again`: its cause lies elsewhere, so the record is planned anew every run;
+    `fact`: the field that counts as not told while it is so, which keeps the record there in a full pass as well."""
 
     code: str
     params: Mapping[str, Any] = field(default_factory=dict)
     again: bool = False
+    fact: str = ""
 
 
 class Refuse(Exception):  # noqa: N818 - an outcome of planning, not a failure of the program
@@ -206,6 +211,14 @@ class WaitFor(Exception):  # noqa: N818 - an outcome of planning, not a failure 
             "parent_side": asker, "parent_id": identity, "parent_key": key or identity,
         }  # fmt: skip
         self.side: Side | None = None
+
+
+class Part(Exception):  # noqa: N818 - an outcome of planning, not a failure of the program
+    """What was linked is two records, a person has said: AccountView's gets a counterpart of its own."""
+
+
+class Hold(Exception):  # noqa: N818 - an outcome of planning, not a failure of the program
+    """This record goes later, by itself: it is counted as waiting, and nobody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +382,7 @@ class Kind:
     # what may be done with it
     made: frozenset[Side] = frozenset(BOTH)  # sides it may be created on
     changed: frozenset[Side] = frozenset(BOTH)  # sides it may be changed on
+    exported: Callable[[Link, Versions], bool] | None = None  # which may be changed in AccountView, where not all may
     marked: bool = True  # in Crafter it carries our reference
     bears: bool = False  # and in AccountView, where there is a column
     day: Mapping[Side, str] = field(default_factory=dict)  # the field that start_date is compared with
@@ -377,6 +391,7 @@ class Kind:
     # its own decisions
     alike: Callable[[Side, Mapping[str, Canonical]], str] | None = None  # by which two are alike without mark and key
     read: Callable[[list[Record], Side, Row], list[Record]] | None = None  # what else a row says of its records
+    vacant: Callable[[Mapping[str, Canonical]], bool] | None = None  # what AccountView told of it is nothing at all
     fate: Callable[[Record, Policy], Fate] | None = None  # of a record without a link
     makeable: Callable[[Record, Policy], bool] | None = None  # whether it may be made across, and not only met there
     late: Callable[[Record], bool] | None = None  # written after the others
@@ -389,11 +404,15 @@ class Kind:
     left_on_sheet: Callable[[Record, Link, Known], Remark] | None = None  # and of it when it moved to another sheet
     counted_by: str = ""  # what is 0 then: how much a row on a sheet counts for
     taken_by: tuple[str, ...] = ()  # a new record that is equal in these fields takes that row over
-    is_other: Callable[[Record, Link], bool] | None = None  # a row under a known key that is another record by now
+    identity: Callable[[Record, Link], Verdict] | None = None  # of a row under a known key, by what it told before
+    question: Callable[[Link, Versions, Known], Refuse | None] | None = None  # where unclear; None once it is answered
     apart: Callable[[Versions, Known], Refuse | None] | None = None  # why its two halves are not one record
+    noted: Callable[[Link, Versions, Known], Iterable[Remark]] | None = None  # what is to be said of a linked one
     protected: Callable[[Field, Canonical, Known], bool] | None = None  # AccountView's value is left as it is
     new: Callable[[Side, Record, Known], dict[str, Value]] | None = None  # what else goes along on creation
-    moved: Callable[[Record, Iterable[Record]], bool] | None = None  # under another number, is it where it was?
+    moved: Callable[[Record, Link, Iterable[Record], Known], bool] | None = (
+        None  # is it a linked one's under a new key?
+    )
     twin: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None  # how one that we made is looked for
     same: Callable[[Record, Mapping[str, Any], Mapping[str, Any], str], bool] | None = None  # and recognised
 
@@ -694,6 +713,15 @@ def _left(kind: Kind, record: Record, look: Look, known: Known) -> Record | None
     return max(equal, key=lambda pair: pair[0])[1] if equal else None
 
 
+def _where_it_belongs(kind: Kind, record: Record, found: list[Record], known: Known) -> list[Record]:
+    """Of several that bear our mark the one of its own owner: what could not be moved bears it too (behaviour 45)."""
+    if len(found) == 1 or not kind.belongs_to:
+        return found
+    owner = known.ref(kind.field(kind.belongs_to).ref, record.side, record.owner)
+    ids = {ACCOUNTVIEW: owner.accountview, CRAFTER: owner.crafter}
+    return [one for one in found if one.owner and one.owner == ids[one.side]] or found
+
+
 def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
     """Which free record of the other side is this one? By our mark, else as the kind says, else by its key.
 
@@ -706,7 +734,7 @@ def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
         rivals = look(kind.name, record.side, "reference", record.reference) if named else []
         ours += named + [one for one in rivals if one.id != record.id]
     if ours:
-        return Match(tuple(ours), "reference")
+        return Match(tuple(_where_it_belongs(kind, record, ours, known)), "reference")
     if kind.taken_by and record.side == CRAFTER and (left := _left(kind, record, look, known)):
         return Match((left,), "left")
     if kind.bears and record.side == CRAFTER and (kind.table, "reference") not in known.absent:

@@ -30,6 +30,7 @@ from avsync.records.kind import (
     Remark,
     Row,
     Stored,
+    WaitFor,
     Write,
     key_in,
 )
@@ -174,6 +175,8 @@ def _plan(record: Record, link: Link | None, known: Known) -> Planned:
     deleted there is not sent again. Nothing is written for a work order that is not checked any more.
     """
     order = known.of("link", "order", CRAFTER, record.id)
+    if order.state == "unclear":
+        raise WaitFor("order", CRAFTER, record.id, order.accountview, order.name)
     if not order.known and order.state != "gone":
         if record.day < known.policy.start_date:  # older: nothing travels
             return Planned()

@@ -21,6 +21,7 @@ from avsync.records.kind import (
     Remark,
     Translated,
     Value,
+    Verdict,
     Versions,
     WaitFor,
     as_sent,
@@ -31,6 +32,7 @@ from avsync.records.projects import project_code
 from avsync.records.values import (
     ACCOUNTVIEW,
     CRAFTER,
+    OURS,
     Canonical,
     Record,
     Side,
@@ -54,7 +56,7 @@ def _fate(record: Record, policy: Policy) -> Fate:
         return "plan" if record.day >= policy.start_date else "drop"
     if record.side == CRAFTER:
         return "keep" if record.fields["number"] or record.reference else "drop"
-    return "keep" if record.reference.startswith("avs") else "drop"
+    return "keep" if record.reference.startswith(OURS) else "drop"
 
 
 def _asks(record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
@@ -122,7 +124,7 @@ def _project_to_crafter(value: Canonical, record: Record, known: Known) -> Trans
     found = known.ref("project", ACCOUNTVIEW, value)
     if found.known:
         return Translated(found.crafter)
-    if found.state == "coming":
+    if found.state in ("coming", "unclear"):
         raise WaitFor("project", ACCOUNTVIEW, value, value, found.name)
     return Translated(None, Remark("order_project_missing", {"project": value}, again=True))
 
@@ -160,16 +162,32 @@ def _protected(wanted: Field, value: Canonical, known: Known) -> bool:
     return wanted.name == "work_type" and value is not None and not named.known and named.state != "former"
 
 
-def _is_other(record: Record, link: Link) -> bool:
-    """Another order under a number that was given out again: of another customer, and without our reference where we
-    left one; or, where we did not, with nothing else the same (behaviour 36). Else it is 37 that applies."""
-    told = link.told(ACCOUNTVIEW)
-    if not told.get("customer") or told["customer"] == record.fields["customer"]:
-        return False
-    if link.origin == CRAFTER and not link.adopted and record.reference:
-        return record.reference != reference("order", link.crafter)
-    before = {name: told.get(name) for name in ("description", "target_date", "order_date") if told.get(name)}
-    return bool(before) and all(record.fields[name] != value for name, value in before.items())
+def _identity(record: Record, link: Link) -> Verdict:
+    """Another order under a number that was given out again (behaviour 36).
+
+    Where the order bore our reference, by that: another's is another order, and without one it takes the customer and
+    the description for a doubt. Where it did not, it is of another customer and nothing else is the same; else it is 37
+    that applies.
+    """
+    told, now = link.told(ACCOUNTVIEW), record.fields
+    before = {name: told[name] for name in ("description", "target_date", "order_date") if told.get(name)}
+    same = {name for name, value in before.items() if now[name] == value}
+    moved = bool(told.get("customer")) and told["customer"] != now["customer"]
+    if not (told.get("reference") or "").startswith(OURS):
+        return "other" if moved and before and not same else "same"
+    if now["reference"] in (told["reference"], reference("order", link.crafter)):
+        return "same"
+    if moved or (now["reference"] or "").startswith(OURS):
+        return "other"
+    return "unclear" if "description" in same or "description" not in before and same else "other"
+
+
+def _question(link: Link, versions: Versions, known: Known) -> Refuse | None:
+    """Answered where the order names its work order by the number that people know."""
+    there, here = versions[ACCOUNTVIEW], versions[CRAFTER]
+    if here.fields.get("own_number") and squeeze(there.fields["reference"]) == squeeze(here.fields["own_number"]):
+        return None
+    return Refuse("order_same_or_other", order=link.accountview, work_order=here.fields.get("own_number") or here.name)
 
 
 def customers_apart(number: str, versions: Versions, known: Known) -> Refuse | None:
@@ -232,11 +250,12 @@ ORDER = Kind(
         Field("status", accountview=None, merged=False),
         Field("own_number", accountview=None, crafter="number", merged=False),
         Field("order_date", "date", crafter=None, merged=False),
-        Field("made_at", "moment", accountview=None, crafter="created_at", merged=False),
+        Field("reference", crafter=None, merged=False),
+        Field("made_at", "moment", accountview=None, crafter="created_at", merged=False, needed=(CRAFTER,)),
     ),
     title=lambda side, fields: fields["description"] or fields["own_number"] or "", day=MADE_ON, bears=True,
     fate=_fate, asks=_asks, match=_match, named=_named, protected=_protected, silent=_silent, apart=_apart,
-    is_other=_is_other, new=_new, twin=_twin, same=_same,
+    identity=_identity, question=_question, new=_new, twin=_twin, same=_same,
 )  # fmt: skip
 
 WORK_TYPE = LookUp(

@@ -21,6 +21,8 @@ from avsync.records.kind import (
     Row,
     Translated,
     Value,
+    Verdict,
+    Versions,
     WaitFor,
     by_number,
     in_order,
@@ -28,7 +30,7 @@ from avsync.records.kind import (
     key_in,
 )
 from avsync.records.match import share_a_word
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, required
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side, required, squeeze
 
 FLOW = "projects"
 
@@ -38,7 +40,7 @@ def project_code(crafter_id: str, known: Known) -> str:
     found = known.ref("project", CRAFTER, crafter_id)
     if found.known:
         return found.accountview
-    if found.state == "coming":
+    if found.state in ("coming", "unclear"):
         raise WaitFor("project", CRAFTER, crafter_id, found.accountview, found.name)
     named: dict[str, Any] = {"parent": found.accountview or found.name, "parent_name": found.name}
     named["parent_id"] = crafter_id
@@ -77,7 +79,9 @@ def _makeable(record: Record, policy: Policy) -> bool:
 
 
 def _asks(record: Record, link: Link | None, known: Known) -> Iterable[Ask]:
-    """The type of one that has none is the configured one."""
+    """Whose it is now; and the type of one that has none is the configured one."""
+    if record.side == ACCOUNTVIEW and link is not None and record.fields["customer"]:
+        yield Ask("link", "customer", ACCOUNTVIEW, record.fields["customer"])
     default = known.policy.default_project_type.upper()
     if record.side == ACCOUNTVIEW and not record.fields["type"] and default:
         yield Ask("ref", "project_type", ACCOUNTVIEW, default)
@@ -117,11 +121,50 @@ def _employee_to_accountview(value: Canonical, record: Record, known: Known) -> 
     return Translated(None, Remark("employee_without_code", {"employee": found.name, "employee_id": value}, again=True))
 
 
-def _is_other(record: Record, link: Link) -> bool:
-    """Another project under a code that was given out again: nothing of it is the same (behaviour 36)."""
+_TELLING = ("name", "customer", "start_date")
+
+
+def _identity(record: Record, link: Link) -> Verdict:
+    """Another project under a code that was given out again: nothing of it is the same (behaviour 36). One that changes
+    customer keeps its name and the day it began; one that gets another name keeps its customer and that day."""
     told = link.told(ACCOUNTVIEW)
-    before = {name: told.get(name) for name in ("name", "customer", "start_date") if told.get(name)}
-    return len(before) > 1 and all(record.fields[name] != value for name, value in before.items())
+    known = {name for name in _TELLING if told.get(name)}
+    return _verdict(known, {name for name in known if _alike(name, record.fields[name], told[name])})
+
+
+def _alike(name: str, one: Canonical, two: Canonical) -> bool:
+    return share_a_word(one, two) if name == "name" else one == two
+
+
+def _verdict(known: set[str], same: set[str]) -> Verdict:
+    if len(known) < 2 or {"name", "customer"} <= same:
+        return "same"
+    if not same:
+        return "other"
+    begun = "start_date" not in known or "start_date" in same
+    return "same" if begun and len(same) > len(known) - 2 else "unclear"
+
+
+def _question(link: Link, versions: Versions, known: Known) -> Refuse | None:
+    """Answered where Crafter's project has the customer, or the name, that AccountView's has now."""
+    there, here, told = versions[ACCOUNTVIEW].fields, versions[CRAFTER].fields, link.told(ACCOUNTVIEW)
+    owner = known.of("link", "customer", ACCOUNTVIEW, there["customer"])
+    agreed = {"customer"} if owner.crafter and owner.crafter == here["customer"] else set()
+    agreed |= {"name"} if squeeze(there["name"]) == squeeze(here["name"]) else set()
+    before = {name for name in _TELLING if told.get(name)}
+    same = agreed | {name for name in before if _alike(name, there[name], told[name])}
+    if _verdict(before, same) == "same":
+        return None
+    now = ", ".join(filter(None, (there["name"], f"{there['customer']} {owner.name}".strip(), there["start_date"])))
+    return Refuse("project_same_or_other", number=link.accountview, was=told.get("name"), now=now)
+
+
+def _moved(project: Record, link: Link, beside: Iterable[Record], known: Known) -> bool:
+    """The same name, begin date and customer, who may have got another number as well (behaviour 39)."""
+    told = link.told(ACCOUNTVIEW)
+    owner = known.of("link", "customer", ACCOUNTVIEW, project.fields["customer"]).crafter
+    same = told.get("customer") == project.fields["customer"] or (owner and owner == link.told(CRAFTER).get("customer"))
+    return bool(same) and told.get("start_date") == project.fields["start_date"]
 
 
 def _match(record: Record, look: Look, known: Known) -> Match:
@@ -165,8 +208,8 @@ PROJECT = Kind(
         Field("status", "code", crafter=None, merged=False,
               used=lambda policy: bool(policy.open_statuses or policy.new_project_status)),
     ),
-    title=lambda side, fields: fields["name"], makeable=_makeable, match=_match, is_other=_is_other, asks=_asks,
-    new=_new,
+    title=lambda side, fields: fields["name"], makeable=_makeable, match=_match, identity=_identity,
+    question=_question, moved=_moved, asks=_asks, new=_new,
     configured=lambda policy: [("status", "accountview.new_project_status", policy.new_project_status)],
 )  # fmt: skip
 

@@ -40,7 +40,7 @@ READ: Mapping[tuple[Side, FieldType], Callable[[object, str], Canonical]] = {
     (ACCOUNTVIEW, "code"): code,
     (CRAFTER, "code"): bare,
     (ACCOUNTVIEW, "moment"): lambda value, name: local_moment(value, name) or None,
-    (CRAFTER, "moment"): utc_moment,
+    (CRAFTER, "moment"): lambda value, name: None if value is None else utc_moment(value, name),
 }
 
 

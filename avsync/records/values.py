@@ -24,6 +24,7 @@ CRAFTER: Side = "crafter"
 Canonical = str | None
 LEFT = "\u2021"  # how `alike` begins of what a record deleted in Crafter has left in AccountView
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+OURS = "avs"  # how every reference of ours in AccountView begins (behaviour 2)
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _NOT_IN_A_KEY = re.compile(r"[\t\n\u2028\u2029]")
@@ -208,7 +209,7 @@ def amsterdam_day(moment: str) -> str:
 
 def reference(kind: str, crafter_id: str) -> str:
     """What avsync leaves in AccountView to find its own record again; fits EXT_ID (behaviour 2)."""
-    return "avs" + hashlib.sha256(f"{kind}:{crafter_id}".encode()).hexdigest()[:24]
+    return OURS + hashlib.sha256(f"{kind}:{crafter_id}".encode()).hexdigest()[:24]
 
 
 def crafter_reference(company: str, kind: str, accountview_key: str) -> str:

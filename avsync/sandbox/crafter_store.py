@@ -52,6 +52,7 @@ class CrafterStore:
         self._replies: dict[tuple[str, str], tuple[int, Record]] = {}
         self._history: dict[str, list[Record]] = {}
         self._made = 0
+        self.aged: dict[str, timedelta] = {}  # per resource, how old a record is already when it is added by hand
 
     # the server's clock and ids
 
@@ -128,7 +129,8 @@ class CrafterStore:
                 raise RefusedError(404, "not_found", "there is no such record")
             self._check(resource, body, record)
             touched = {name: value for (of, name), value in self.ugly.touches.items() if of == resource}
-            self._save(resource, {**record, **touched, **self._kept(resource, body)})
+            fixed = {name: record[name] for name in body if name in self.ugly.fixed_fields}
+            self._save(resource, {**record, **touched, **self._kept(resource, body), **fixed})
             self._settle_main(resource, record_id, record)
             return self._tables[resource].records[record_id]
 
@@ -236,6 +238,9 @@ class CrafterStore:
         own = {name: fields.pop(name) for name in OWN_FIELDS if name in fields}
         self._known(resource, fields)
         with self.lock:
+            if resource in self.aged and "created_at" not in own:
+                made = moment(self.server_time() - self.aged[resource])
+                own = {"updated_at": self._stamp(), **own, "created_at": made}
             return str(self._create(resource, copy.deepcopy(fields), own)["id"])
 
     def edit(self, resource: str, record_id: str, **fields: Any) -> None:

@@ -19,6 +19,7 @@ class Ugly:
     ignore_idempotency: bool = False  # Idempotency-Key has no effect
     extra_fields: Mapping[str, Any] = field(default_factory=dict)  # added to every record in an answer
     enum_values: Mapping[str, str] = field(default_factory=dict)  # {"planned": "ingepland"}: shown instead
+    fixed_fields: frozenset[str] = frozenset()  # an update of these is taken, and changes nothing
     null_fields: frozenset[str] = frozenset()  # shown as null whatever they hold
     tick: timedelta = timedelta(0)  # a coarse clock: moments rounded down to it, so that records share one
     clock_shift: timedelta = timedelta(0)  # the server's clock is wrong by this much

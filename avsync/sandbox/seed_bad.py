@@ -140,7 +140,10 @@ def _customers() -> list[Bad]:
         _bad(
             "customer-alphabet",
             _plan("customers", "customer-alphabet", name="Restaurant Matrjosjka"),
-            crafter=[_klant("customer-alphabet", "Ресторан Матрёшка")],
+            crafter=[
+                _klant("customer-alphabet", "Ресторан Матрёшка"),
+                _place("alphabet-place", "customer-alphabet", "8911 AA", "Leeuwarden"),
+            ],
         ),
         _bad("contact-orphan", _book("ASC_PP", "CP90001", SUB_NR=OWNER), accountview=[("ASC_PP", orphan)]),
     ]

@@ -166,11 +166,18 @@ class Links:
         """We wrote to this row: the version last read there is no longer the one that stands there."""
         self.db.execute(f"UPDATE links SET {side}_print = NULL WHERE kind = ? AND {side} = ?", [kind, identity])
 
-    def retire(self, link: Link) -> None:
-        """Its AccountView key was given out again, to another record: the link is gone, and lets go of the key."""
+    def retire(self, link: Link, turn: int) -> None:
+        """Its AccountView key was given out again, to another record: the link is gone, and lets go of the key. `turn`
+        tells it from others that had the key; what stands in its row has the same."""
         key, _, which = link.accountview.partition(":")
         sql = "UPDATE links SET accountview = ?, accountview_print = NULL, gone = 1 WHERE id = ?"
-        self.db.execute(sql, [f"{key}{RETIRED}{link.id}{':' if which else ''}{which}", link.id])
+        self.db.execute(sql, [f"{key}{RETIRED}{turn}{':' if which else ''}{which}", link.id])
+
+    def retired(self, kind: str, key: str) -> list[Link]:
+        """Links that had this AccountView key before, the latest first."""
+        sql = f"SELECT {_COLUMNS} FROM links WHERE kind = ? AND accountview > ? AND accountview < ? ORDER BY id DESC"
+        start = f"{key}{RETIRED}"
+        return [_link(row) for row in self.db.execute(sql, [kind, start, start + "\U0010ffff"])]
 
     def set_gone(self, identity: int, gone: bool) -> None:
         """Deleted in AccountView: nothing is sent for it again, until it turns up there once more."""

@@ -19,6 +19,7 @@ from avsync.state.events import Event, Events
 
 BY_A_PERSON, WITH_ITS_PARENT = 1, 2  # how a problem may be ignored
 TOLD_ONCE = {  # codes that no later planning takes back, and for how many days they are told
+    "card_left_behind": 7,
     "conflict": 7,
     "cut_text_edited": 7,
     "hour_deleted": 30,

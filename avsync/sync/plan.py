@@ -11,13 +11,16 @@ from typing import Any
 
 from avsync.records.kind import (
     MISSING,
+    RETIRED,
     Change,
     End,
     Field,
+    Hold,
     Kind,
     Known,
     Link,
     Match,
+    Part,
     Planned,
     Refuse,
     Remark,
@@ -47,6 +50,9 @@ from avsync.records.values import (
 from avsync.sync.merge import Conflict, Merged, Versions, merge
 
 Told = Mapping[Side, Mapping[str, Canonical]]
+HELD = "held"  # goes later, by itself
+PARTED = "parted"  # its two halves are two records
+KEPT, LATER = "kept", "later"  # not made: kept to be met, or looked at again in the next run
 
 
 class Verb(StrEnum):
@@ -154,6 +160,10 @@ def _plan(
     except WaitFor as wait:
         record, partner = _where(wait.side, record, partner)
         return Action(Verb.WAIT, kind, record, "waiting_for_parent", link, params=wait.params, partner=partner)
+    except Hold:
+        return Action(Verb.WAIT, kind, record, HELD, link, partner=partner)
+    except Part:
+        return Action(Verb.SKIP, kind, record, PARTED, link, partner=partner)
     return replace(action, pairs=_pairs(kind, record, known)) if action.writes else action
 
 
@@ -183,12 +193,15 @@ def _decide(
     foreign = of_other_company(here.reference, known.policy.company) if here else ""
     if foreign:
         raise Refuse("of_other_administration", company=foreign)
+    for one in (record, partner) if kind.belongs_to else ():
+        _wait_for_its_owner(kind, one, known)
     if kind.plan is None and link is not None and link.crafter and link.accountview:
         return replace(_linked(kind, link, record, partner, known), partner=partner)
     written = kind.plan is not None and link is not None  # details went: what became of the record since is looked at
     fate = "drop" if record.absent else (kind.fate or kind.usual_fate)(record, known.policy)
     if not written and meeting.made is None and fate != "plan":
-        return Action(Verb.SKIP, kind, record, "not_wanted", replaces=link.id if link and kind.plan is None else 0)
+        reason = KEPT if fate == "keep" else "not_wanted"
+        return Action(Verb.SKIP, kind, record, reason, replaces=link.id if link and kind.plan is None else 0)
     if kind.plan is not None:
         return _own(kind, record, link, kind.plan(record, link, known))
     if link is not None and link.gone:
@@ -208,6 +221,14 @@ def _decide(
     if named is not None:
         return _adopt(kind, record, Match((named,), "number"), link, known, made)
     return _create(kind, record, known, link)
+
+
+def _wait_for_its_owner(kind: Kind, record: Record | None, known: Known) -> None:
+    """Nothing is written for what belongs to a record while it is unclear which that is (behaviour 36)."""
+    of = kind.field(kind.belongs_to).ref
+    owner = known.ref(of, record.side, record.owner) if record else MISSING
+    if record is not None and owner.state == "unclear":
+        raise WaitFor(of, record.side, record.owner, owner.accountview, owner.name)
 
 
 def _all_of(names: Iterable[str]) -> str:
@@ -243,7 +264,7 @@ def _create(kind: Kind, record: Record, known: Known, link: Link | None) -> Acti
     """A record that has no counterpart on the other side is made there."""
     target = other(record.side)
     if target not in kind.made:
-        raise Refuse("import_only", parent_kind=kind.name)
+        return Action(Verb.SKIP, kind, record, _until(kind, record, known), link)
     values: dict[str, Value] = {}
     remarks: list[Remark] = []
     unsettled: set[str] = set()
@@ -271,10 +292,18 @@ def _create(kind: Kind, record: Record, known: Known, link: Link | None) -> Acti
     return Action(Verb.CREATE, kind, record, f"new_in_{record.side}", link, (write,), remarks=tuple(remarks))
 
 
+def _until(kind: Kind, record: Record, known: Known) -> str:
+    """What may not be made is kept to be met; while its owner is not linked, that may still tell more."""
+    owner = known.ref(kind.field(kind.belongs_to).ref, record.side, record.owner) if kind.belongs_to else None
+    return KEPT if owner is None or owner.link is not None else LATER
+
+
 def _adopt(kind: Kind, record: Record, match: Match, old: Link | None, known: Known, made: Made | None) -> Action:
     """Link the two. The leading side never told any of its fields, so its values win where it has any (behaviour 6);
     unless a write of ours made one of them, and only its answer was lost: then they do not meet for the first time."""
     (there,) = match.candidates
+    if there.absent:
+        _fits_whole(kind, record, known)
     leads: Side = CRAFTER if known.policy.flows[kind.flow] == "export" else ACCOUNTVIEW
     av, cr = (record, there) if record.side == ACCOUNTVIEW else (there, record)
     first, second = (av, cr) if leads == ACCOUNTVIEW else (cr, av)
@@ -295,16 +324,24 @@ def _adopt(kind: Kind, record: Record, match: Match, old: Link | None, known: Kn
         action = Action(Verb.ADOPT, kind, record, "first_meeting", link, remarks=remarks)
     else:
         action = _pair(kind, link, av, cr, known)
+        action = replace(action, record=record) if there.absent else action
     if match.by == "left":  # a correction, and no loss to be told
         action = replace(action, writes=tuple(replace(one, changes=(), remarks=()) for one in action.writes))
     replaces = old.id if old else 0
     return replace(action, verb=Verb.ADOPT, reason="first_meeting", partner=there, replaces=replaces, match=match)
 
 
+def _fits_whole(kind: Kind, record: Record, known: Known) -> None:
+    """What is made of nothing goes whole or not at all, as a create does (behaviour 43)."""
+    for made in translate(kind, record, known).values():
+        if not isinstance(made, Translated):
+            raise made
+
+
 def _linked(kind: Kind, link: Link, record: Record, partner: Record | None, known: Known) -> Action:
     """A linked record: each side's edits go to the other, as far as the flow's direction allows."""
     if link.gone:
-        return Action(Verb.SKIP, kind, record, "gone", link)
+        return _gone(kind, link, record, known)
     av, cr = (record, partner) if record.side == ACCOUNTVIEW else (partner, record)
     remark = kind.silent(cr, link) if cr and kind.silent else None
     if remark:
@@ -312,8 +349,21 @@ def _linked(kind: Kind, link: Link, record: Record, partner: Record | None, know
     return _pair(kind, link, av, cr, known)
 
 
+def _gone(kind: Kind, link: Link, record: Record, known: Known) -> Action:
+    """Nothing is sent for what is gone in AccountView; where another has its key by now, that is said as soon as
+    something would have to be (behaviour 36)."""
+    number, retired, _ = link.accountview.partition(RETIRED)
+    if retired and record.side == CRAFTER:
+        told = link.told(CRAFTER)
+        exported = [one.name for one in kind.fields if one.merged and kind.may_write(one, link, known.policy)[0]]
+        if any(name in told and record.fields.get(name) != told[name] for name in exported):
+            raise Refuse("key_of_another", number=number)
+    return Action(Verb.SKIP, kind, record, "gone", link)
+
+
 def _pair(kind: Kind, link: Link, av: Record | None, cr: Record | None, known: Known) -> Action:
     pair = _Pair(kind, link, av, cr, known)
+    _ask_which(kind, link, av, pair.now, known)
     apart = kind.apart(pair.now, known) if kind.apart else None
     if apart is not None:
         apart.side = CRAFTER  # where people work with it
@@ -323,6 +373,21 @@ def _pair(kind: Kind, link: Link, av: Record | None, cr: Record | None, known: K
         left = (kind.left_on_sheet(pair.now[CRAFTER], link, known),) if kind.left_on_sheet else ()
         return replace(made, replaces=link.id, remarks=(*made.remarks, *left))
     return pair.action()
+
+
+def _ask_which(kind: Kind, link: Link, av: Record | None, now: Mapping[Side, Record], known: Known) -> None:
+    """Where AccountView's row may be another record by now, a person says: they agree, or Crafter's lets go of the key
+    (behaviour 36)."""
+    if av is None or kind.identity is None or kind.question is None or kind.identity(av, link) != "unclear":
+        return
+    question = kind.question(link, now, known)
+    if question is None:
+        return
+    key, told = kind.known_by[0], link.told(CRAFTER).get(kind.known_by[0])
+    if told is not None and now[CRAFTER].fields.get(key) != told and now[CRAFTER].key != av.key:
+        raise Part
+    question.side = CRAFTER  # where people work with it
+    raise question
 
 
 class _Pair:
@@ -342,7 +407,9 @@ class _Pair:
         self.at: Side | None = None  # the side of the first of them
         self.edited_cuts: list[Remark] = []
         self.quiet: dict[Side, dict[str, Canonical]] = {ACCOUNTVIEW: {}, CRAFTER: {}}  # told without a write
-        self.may = {name: kind.may_write(kind.field(name), link, known.policy) for name in kind.names}
+        exported = kind.exported is None or kind.exported(link, self.now)
+        may = {name: kind.may_write(kind.field(name), link, known.policy) for name in kind.names}
+        self.may = {name: (exported and there, here) for name, (there, here) in may.items()}
         self.moves = self._moves()
 
     def translated(self, name: str, from_side: Side) -> Translated | None:
@@ -407,9 +474,14 @@ class _Pair:
             self.stopped[0].side = self.at
             raise self.stopped[0]
         settled = [name for name in merged.settled if not self._again(name)]
+        remarks = tuple(self._remarks(merged))
+        owed = {remark.fact for remark in remarks}
         facts = [one.name for one in kind.fields if not one.merged]
         told = {
-            side: {name: record.fields.get(name) for name in settled + (facts if self.read[side] else [])}
+            side: {
+                name: None if name in owed else record.fields.get(name)
+                for name in settled + (facts if self.read[side] else [])
+            }
             | self.quiet[side]
             for side, record in self.now.items()
         }
@@ -417,7 +489,7 @@ class _Pair:
         first = any(end.told is None for end in link.end.values())
         verb = Verb.ADOPT if first else Verb.UPDATE if writes else Verb.SKIP
         reason = "first_meeting" if first else _reason(writes)
-        remarks, moves = tuple(self._remarks(merged)), self.moves and bool(writes)
+        moves = self.moves and bool(writes)
         return Action(verb, kind, record, reason, link, writes, told, remarks, unfinished=moves)
 
     def _versions(self, side: Side) -> Versions:
@@ -573,6 +645,7 @@ class _Pair:
         yield from (made.remark for made in self.used.values() if made.remark and made.remark.again)
         yield from self._cuts(merged)
         yield from self.edited_cuts
+        yield from self.kind.noted(self.link, self.now, self.known) if self.kind.noted else ()
         for no in self.stopped:
             code = no.code if isinstance(no, Refuse) else "waiting_for_parent"
             yield Remark(code, no.params, again=True)

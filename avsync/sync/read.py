@@ -541,8 +541,8 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, annou
         _followed(session, record)
     if session.policy.flows[kind.flow] == "off":
         return
-    if link is not None and record.side == ACCOUNTVIEW and kind.is_other is not None and kind.is_other(record, link):
-        _retire(store, link)
+    if link is not None and is_other(kind, record, link):
+        retire(store, link)
         link = None
     if link is None or kind.plan is not None:
         if record.side == ACCOUNTVIEW and kind.twin is not None:
@@ -556,7 +556,7 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, annou
         else:
             store.inbox.put(record, fate)
         return
-    if record.absent:
+    if record.absent and not (kind.vacant and kind.vacant(link.told(ACCOUNTVIEW))):
         mark_gone(store, link)
         return
     if link.gone and record.side == ACCOUNTVIEW:
@@ -585,18 +585,23 @@ def _followed(session: Session, record: Record) -> None:
                 store.inbox.put(told_by(link, CRAFTER), "plan")
 
 
-def _retire(store: Store, link: Link) -> None:
+def is_other(kind: Kind, record: Record, link: Link) -> bool:
+    """Whether AccountView's row is another record by now than the linked one."""
+    return record.side == ACCOUNTVIEW and kind.identity is not None and kind.identity(record, link) == "other"
+
+
+def retire(store: Store, link: Link) -> None:
     """A new record under an old key: the old one's Crafter half is left as it is (behaviour 36)."""
     mark_gone(store, link)
     kind, key = KINDS[link.kind], link.accountview
     for child in children(link.kind):
         for one in store.links.in_row(child.name, key) if child.table == kind.name else []:
-            store.links.retire(one)
+            store.links.retire(one, link.id)
     for other in KINDS.values():
         details = store.links.one(other.name, ACCOUNTVIEW, key) if other.details_of == link.kind else None
         if details is not None:
-            store.links.retire(details)
-    store.links.retire(link)
+            store.links.retire(details, link.id)
+    store.links.retire(link, link.id)
 
 
 def link_mark(session: Session, link: Link) -> str:

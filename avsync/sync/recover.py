@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook, RecordUnavailable
-from avsync.records.kind import End, Kind, Known, Link, Remark, known_as
+from avsync.records.kind import RETIRED, Ask, End, Kind, Known, Link, Remark, known_as
 from avsync.records.registry import KINDS, children, listing, referring, with_details
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, LEFT, Malformed, Record
@@ -217,10 +217,10 @@ def _forget_details(store: Store, link: Link) -> None:
 def follow_numbers(session: Session, kind: Kind, after: int) -> None:
     """Follow records that got another number in AccountView, so that they keep their identity in Crafter.
 
-    A row knows nothing of the number it had. What shows it: a record without a link that bears the name and the postal
-    code of a linked one whose own number AccountView no longer has. Then the link takes the new number; the planning
-    that follows tells Crafter. Two that could be meant are a question for a person. `after`: the inbox's newest number
-    before this run read anything.
+    A row knows nothing of the number it had. What shows it: a record without a link that bears the name of a linked
+    one, and what else its kind goes by (behaviour 39), while AccountView no longer has that one's own number. Then the
+    link takes the new number; the planning that follows tells Crafter. Two that could be meant are a question for a
+    person. `after`: the inbox's newest number before this run read anything.
     """
     found = _vanished(session, kind, after)
     claims = Counter(link.id for links in found.values() for link in links)
@@ -236,21 +236,21 @@ def follow_numbers(session: Session, kind: Kind, after: int) -> None:
 def _vanished(session: Session, kind: Kind, after: int) -> dict[str, list[Link]]:
     """Per new number the links it may be the new number of."""
     found: dict[str, list[Link]] = {}
-    there: dict[str, bool] = {}
+    names: dict[str, str] = {}
     for number, link in session.store.links.namesakes(kind.name, after):
         record = session.store.inbox.one(kind.name, ACCOUNTVIEW, number)
-        if record is None or _stands_in_crafter(session, kind, number) or not _same_place(session, kind, record, link):
+        if record is None or _stands_in_crafter(session, kind, number):
             continue
-        old = link.accountview
-        if old not in there:
-            try:
-                there[old] = session.accountview.by_key(kind.table, old) is not None
-            except RecordUnavailable as error:
-                session.refused[kind.name, number] = error.params
-                continue
-        if not there[old]:
+        if _is_the_same(session, kind, record, link):
             found.setdefault(number, []).append(link)
-    return found
+            names[link.accountview] = record.name
+    there = _still_there(session, kind, names)
+    for number, links in found.items():
+        for said in (there[one.accountview] for one in links):
+            if isinstance(said, Mapping):
+                session.refused[kind.name, number] = said
+    left = {number: [one for one in links if there[one.accountview] is False] for number, links in found.items()}
+    return {number: links for number, links in left.items() if links}
 
 
 def _stands_in_crafter(session: Session, kind: Kind, number: str) -> bool:
@@ -258,15 +258,41 @@ def _stands_in_crafter(session: Session, kind: Kind, number: str) -> bool:
     return bool(session.store.inbox.free((), session.policy.company, kind.name, CRAFTER, "key", number))
 
 
-def _same_place(session: Session, kind: Kind, record: Record, link: Link) -> bool:
-    """Whether it is where the linked one is, by what hangs on that on either side."""
-    store, places = session.store, []
+def _is_the_same(session: Session, kind: Kind, record: Record, link: Link) -> bool:
+    """As its kind says, by what hangs on the linked one on either side too."""
+    store, beside = session.store, []
     for child in _in_its_row(kind):
-        places += [
+        beside += [
             replace(record, fields=one.told(ACCOUNTVIEW)) for one in store.links.in_row(child.name, link.accountview)
         ]
-        places += store.inbox.by("owner", child.name, CRAFTER, link.crafter)
-    return kind.moved is not None and kind.moved(record, places)
+        beside += store.inbox.by("owner", child.name, CRAFTER, link.crafter)
+    asks = {Ask("link", one.ref, ACCOUNTVIEW, record.fields[one.name] or "") for one in kind.fields if one.ref}
+    known = Known(session.policy, session.refs.answer(asks))
+    return kind.moved is not None and kind.moved(record, link, beside, known)
+
+
+def _still_there(session: Session, kind: Kind, names: Mapping[str, str]) -> dict[str, bool | Mapping[str, Any]]:
+    """Whether AccountView still has each of these keys, or what it said instead; where many bear one name they are
+    asked for together."""
+    there: dict[str, bool | Mapping[str, Any]] = {}
+    for name, count in Counter(names.values()).items():
+        there |= dict.fromkeys(_named(session, kind, name) if count > 1 else (), True)
+    for key in names.keys() - there.keys():
+        try:
+            there[key] = RETIRED not in key and session.accountview.by_key(kind.table, key) is not None
+        except RecordUnavailable as error:
+            there[key] = error.params
+    return there
+
+
+def _named(session: Session, kind: Kind, name: str) -> set[str]:
+    """The keys of all that bear a name; none where it cannot be asked for."""
+    try:
+        rows = session.accountview.find(kind.table, {kind.field("name").accountview or "": name})
+    except (Malformed, RecordUnavailable):
+        return set()
+    where = listing(ACCOUNTVIEW, kind)
+    return {one.id for row in rows for one in _readable(session, where, row) if one.kind == kind.name}
 
 
 def _in_its_row(kind: Kind) -> list[Kind]:

@@ -46,8 +46,9 @@ class Refs:
     def know(self, kind: Kind, wanted: Sequence[tuple[Record, Link | None]], before: Known | None = None) -> Known:
         """Everything that planning these records may go by, looked up now; `before`: what was looked up already."""
         session = self.session
+        absent = frozenset(session.accountview.absent)
         known = before or Known(
-            session.policy, {}, session.columns, frozenset(session.accountview.absent), session.sheet_of
+            session.policy, {}, session.columns, absent, session.sheet_of, now=session.time(CRAFTER)
         )
         left = list(wanted)
         for _ in range(_ROUNDS):
@@ -102,11 +103,21 @@ class Refs:
     def _links(self, kind: Kind, side: Side, keys: Sequence[str]) -> dict[str, Answer]:
         links = self.store.links.by_side(kind.name, side, keys)
         found = {key: _linked(link) for key, link in links.items() if link.crafter or link.gone}
+        for key in self._unclear(kind, links):
+            found[key] = replace(found[key], state="unclear")
         for key in keys:
             ids = self.session.pretended.get((kind.name, side, key))
             if ids is not None:
                 found[key] = Answer("linked", *ids)
         return found
+
+    def _unclear(self, kind: Kind, links: Mapping[str, Link]) -> list[str]:
+        """Those of which a person still has to say whether AccountView's row is the record that was linked."""
+        if kind.identity is None or not links:
+            return []
+        newer = self.store.inbox.get(kind.name, ACCOUNTVIEW, [link.accountview for link in links.values()])
+        versions = {key: newer[link.accountview].record for key, link in links.items() if link.accountview in newer}
+        return [key for key, one in versions.items() if kind.identity(one, links[key]) == "unclear"]
 
     def _refs(self, kind: Kind, side: Side, keys: Sequence[str]) -> dict[str, Answer]:
         """Not linked: still to come with its flow; or the other side is asked by number."""
@@ -179,7 +190,7 @@ class Refs:
         waiting = self.store.inbox.get(kind.name, side, keys)
         told = {key: told_by(link, side) for key, link in links.items() if link.end[side].told is not None}
         known = {**told, **{key: entry.record for key, entry in waiting.items()}}
-        rest = [key for key in keys if key not in known and key not in links]
+        rest = [key for key in keys if key not in known and key not in links and not key.startswith(PRETENDED)]
         fetched = {**known, **self._fetch(kind, side, rest)}
         answers = {}
         for key in keys:
@@ -229,9 +240,18 @@ class Refs:
         return (self.session.started if self.session.full or self.session.only is not None else since), until
 
     def _children(self, kind: Kind, side: Side, owners: Sequence[str]) -> dict[str, Answer]:
-        """Their listing has just been read, so most stand in the inbox; the others are asked for."""
+        """Their listing has just been read, so most stand in the inbox; the others are asked for. Of an owner that is
+        linked they stand there or are linked themselves."""
         found = {owner: self.store.inbox.by("owner", kind.name, side, owner) for owner in owners}
-        rest = [owner for owner in owners if all(kind.late and kind.late(one) for one in found[owner])]
+        linked = self.store.links.by_side(kind.field(kind.belongs_to).ref, side, owners)
+        for owner in linked:
+            there = self.store.links.belonging(kind.name, kind.belongs_to, owner)
+            found[owner] += [told_by(one, side) for one in there]
+        rest = [
+            owner
+            for owner in owners
+            if owner not in linked and all(kind.late and kind.late(one) for one in found[owner])
+        ]
         field = kind.field(kind.belongs_to).crafter or ""
 
         def ask(owner: str) -> list[Record]:

@@ -14,18 +14,18 @@ from typing import Any
 from avsync.errors import AvsyncError, LoginNeeded, Malformed, OutOfTime, PersonMustLook
 from avsync.records.kind import Kind, Remark
 from avsync.records.registry import KINDS, listing
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, other
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, OURS, Record, other
 from avsync.state.intents import Intent
 from avsync.sync.boundary import cause_of, each
 from avsync.sync.plan import true_of
 from avsync.sync.problems import tell_once
+from avsync.sync.read import is_other, retire
 from avsync.sync.refs import read_one, told_by
 from avsync.sync.schema import learn_reference, reference_kept
 from avsync.sync.session import Session
 
 log = logging.getLogger(__name__)
 _PATIENCE = 30.0  # seconds
-OURS = "avs"  # how every reference of ours begins (behaviour 2)
 
 
 def settle(session: Session, kind: Kind) -> None:
@@ -94,9 +94,11 @@ def stands_though_refused(session: Session, kind: Kind, intent: Intent) -> bool:
     One that is found by its number alone may be somebody else's, so it must also say what was sent.
     """
     found = _created(session, kind, intent)
-    if intent.side == ACCOUNTVIEW and intent.detail["values"].get(kind.id):
+    number = intent.detail["values"].get(kind.id) if intent.side == ACCOUNTVIEW else None
+    if number:
         told = intent.detail["told"].items()
-        found = [one for one in found if all(one.fields.get(name) == value for name, value in told)]
+        same = [one for one in found if all(one.fields.get(name) == value for name, value in told)]
+        found = [one for one in found if one.id != str(number).upper() or one in same]
     _conclude(session, kind, intent, found)
     return bool(found)
 
@@ -105,6 +107,9 @@ def _conclude(session: Session, kind: Kind, intent: Intent, found: list[Record])
     beside = [record for one in found for record in _beside(session, kind, one)]
     with session.store.transaction():
         for record in found:
+            had_its_key = session.store.links.one(kind.name, intent.side, record.id)
+            if had_its_key is not None:
+                retire(session.store, had_its_key)
             session.store.inbox.put(replace(record, reference=record.reference or intent.reference), "keep")
         for record in beside:
             session.store.inbox.put(record, "plan")
@@ -135,7 +140,8 @@ def _created(session: Session, kind: Kind, intent: Intent) -> list[Record]:
 
 
 def _created_in(session: Session, kind: Kind, intent: Intent, day: str) -> list[Record]:
-    """By our reference, else by the number that was sent, else by what the kind says is the same.
+    """By our reference, else by the number that was sent, else by what the kind says is the same: AccountView may store
+    a number otherwise than it was sent (behaviour 3).
 
     Until AccountView is known to keep the reference, a record that does not bear it may still be ours (behaviour 2).
     """
@@ -151,7 +157,8 @@ def _created_in(session: Session, kind: Kind, intent: Intent, day: str) -> list[
             return _free(session, kind, intent, rows)
     if values.get(kind.id):
         row = session.accountview.by_key(kind.table, values[kind.id], day)
-        return _free(session, kind, intent, [row] if row else [])
+        if row:
+            return _free(session, kind, intent, [row])
     if kind.twin is None:
         return []
     found = _free(session, kind, intent, session.accountview.find(kind.table, dict(kind.twin(values)), day, values))
@@ -176,10 +183,10 @@ def _unclaimed(session: Session, intent: Intent, same: list[Record]) -> list[Rec
 
 
 def _free(session: Session, kind: Kind, intent: Intent, rows: list[dict[str, Any]]) -> list[Record]:
-    """The rows as records, without those that a link points at."""
+    """The rows as records, without those that a link points at, unless they are others by now."""
     records = [found for row in rows if (found := _readable(session, kind, intent, row))]
     linked = session.store.links.by_side(intent.kind, intent.side, [record.id for record in records])
-    return [record for record in records if record.id not in linked]
+    return [one for one in records if one.id not in linked or is_other(kind, one, linked[one.id])]
 
 
 def _readable(session: Session, kind: Kind, intent: Intent, row: dict[str, Any] | None, key: str = "") -> Record | None:

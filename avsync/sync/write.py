@@ -22,13 +22,13 @@ from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Record, Side,
 from avsync.services.http import Done, NotSent, Outcome, Rejected, Unknown
 from avsync.state.inbox import Entry
 from avsync.state.intents import Intent
-from avsync.state.problems import TOLD_ONCE, Cause
+from avsync.state.problems import TOLD_ONCE, About, Cause
 from avsync.sync.boundary import each
 from avsync.sync.causes import SERVICES, called_as, cause
 from avsync.sync.caution import Caution
-from avsync.sync.plan import Action, Verb
+from avsync.sync.plan import HELD, KEPT, LATER, PARTED, Action, Verb
 from avsync.sync.problems import about_record, causes_of, faulty, tell, tell_once
-from avsync.sync.read import mark_gone
+from avsync.sync.read import is_other, mark_gone, retire
 from avsync.sync.refs import read_one
 from avsync.sync.schema import CACHE_KEY, learn_reference
 from avsync.sync.session import Session
@@ -94,13 +94,19 @@ def conclude(session: Session, job: Job) -> None:
         mark_gone(store, action.lost)
     if action.verb in (Verb.REJECT, Verb.WAIT) and not action.remarks:
         totals.waiting += action.verb == Verb.WAIT
-        why = cause(action.reason, str(action.params.get("field") or ""), **action.params)
-        tell(session, action, [why], job.link)
+        field = str(action.params.get("field") or "")
+        told = [] if action.reason == HELD else [cause(action.reason, field, **action.params)]
+        tell(session, action, told, job.link)
     elif action.verb == Verb.SKIP:
         totals.unchanged += 1
         if action.reason == "gone":
             _park(session, job.entries)
-        elif not action.again:
+        elif action.reason == PARTED:
+            _part(session, job)
+        elif action.reason == KEPT:
+            for one in job.entries:
+                store.inbox.set_fate(one.seq, "keep")
+        elif not action.again and action.reason != LATER:
             store.inbox.done(job.entries)
         if action.remarks or action.partner or _troubled(session, job):
             tell(session, action, causes_of(action), job.link)
@@ -156,6 +162,17 @@ def _park(session: Session, entries: Iterable[Entry]) -> None:
     session.store.inbox.done(one for one in entries if one.record.side == ACCOUNTVIEW)
     for one in entries:
         session.store.inbox.set_fate(one.seq, "keep")
+
+
+def _part(session: Session, job: Job) -> None:
+    """AccountView's record is planned again, as a new one; Crafter's is left as it is."""
+    if job.link is not None:
+        retire(session.store, job.link)
+    for one in job.entries:
+        if one.record.side == ACCOUNTVIEW:
+            session.store.inbox.put(one.record, "plan")
+        else:
+            session.store.inbox.done([one])
 
 
 def _troubled(session: Session, job: Job) -> bool:
@@ -229,12 +246,11 @@ class Writer:
 
     def send_all(self, jobs: Sequence[Job]) -> None:
         """Send what has to be sent. Of the parts of a record one write goes at a time."""
+        all_writes = [(job, job.action.writes if self.kind.plan is None else job.action.writes[:1]) for job in jobs]
+        for job, writes in all_writes:
+            job.open = len(writes)
         for side in (ACCOUNTVIEW, CRAFTER):
-            sent: list[Sent] = []
-            for job in jobs:
-                writes = job.action.writes if self.kind.plan is None else job.action.writes[:1]
-                job.open = len(writes)
-                sent += [Sent(job, write) for write in writes if write.side == side]
+            sent = [Sent(job, write) for job, writes in all_writes for write in writes if write.side == side]
             if sent:
                 pipe = self.pipes.setdefault(side, _Pipe(self, side))
                 pipe.add(list(self._watched(pipe, sent)))
@@ -366,6 +382,9 @@ class Writer:
         if link is not None and write.id is not None and write.lines is None:
             kind = self.kind.table if write.side == ACCOUNTVIEW else link.kind
             self.store.links.written(kind, write.side, write.id)
+        owner = _owner_in(self.kind, write)
+        if owner and isinstance(outcome, Done) and (outcome.row or {}).get(owner) not in (None, write.values[owner]):
+            outcome = Rejected("", fields=((owner, ""),))  # taken in silence, and not done
         if isinstance(outcome, Changed):
             self._edited_meanwhile(one, outcome)
         elif isinstance(outcome, Unread):
@@ -434,6 +453,9 @@ class Writer:
             self.unnamed.append(one.job)
             return False
         link = self.store.links.one(own.kind, own.side, own.id)
+        if link is not None and is_other(self.kind, own, link):
+            retire(self.store, link)  # it was deleted, and its key given out again: just now, to this one
+            link = None
         if link is not None and (one.job.link is None or link.id != one.job.link.id):
             self._doubt(one, "stored under an id that is linked already")
             return False
@@ -535,7 +557,7 @@ class Writer:
     def _refusal(self, one: Sent, outcome: Rejected) -> None:
         if one.write.lines is not None:
             self._one_by_one(one, outcome)
-        elif not self._is_gone(one) and not self._stands(one) and not self._exists(one, outcome):
+        elif not any(what(one, outcome) for what in (self._is_gone, self._stands, self._exists, self._stayed)):
             self._refuse(one, outcome)
 
     def _refuse(self, one: Sent, outcome: Rejected) -> None:
@@ -568,7 +590,7 @@ class Writer:
         link = one.job.link
         return there if there is not None and link is not None and there.key == link.accountview.upper() else None
 
-    def _is_gone(self, one: Sent) -> bool:
+    def _is_gone(self, one: Sent, outcome: Rejected) -> bool:
         """A write refused and then not found by key: deleted in AccountView (behaviour 10)."""
         link = one.job.link
         if one.write.side == CRAFTER or one.write.id is None or link is None:
@@ -582,7 +604,7 @@ class Writer:
             tell(self.session, one.job.action, [], link)
         return True
 
-    def _stands(self, one: Sent) -> bool:
+    def _stands(self, one: Sent, outcome: Rejected) -> bool:
         """A create that was refused, and stored all the same: it is met in the next round (behaviour 16)."""
         if not self._looked_after(one):
             return False
@@ -638,6 +660,35 @@ class Writer:
         why = cause(code, number=one.job.action.record.key, **params)
         with self.store.transaction():
             tell(self.session, one.job.action, [why], one.job.link)
+
+    def _stayed(self, one: Sent, outcome: Rejected) -> bool:
+        """Crafter does not let it go to another owner: it gets a new card there, or the one that it had there before,
+        and the old one is told (behaviour 45)."""
+        link, owner = one.job.link, _owner_in(self.kind, one.write)
+        moved = next((entry.record for entry in one.job.entries if entry.record.side == ACCOUNTVIEW), None)
+        about_that = owner in {name for name, _ in outcome.fields} or not outcome.fields
+        if link is None or moved is None or not owner or not about_that:
+            return False
+        there = one.write.values[owner]
+        with self.store.transaction():
+            self.store.links.retire(link, link.id)
+            for old in self.store.links.retired(self.kind.name, link.accountview):
+                if old.told(CRAFTER).get(self.kind.belongs_to) == there and _is_alike(self.kind, moved, old):
+                    self.store.links.rename(old.id, link.accountview)
+                    break
+            self.store.inbox.remove(self.kind.name, CRAFTER, link.crafter)
+            self.store.inbox.put(moved, "plan")
+            self._tell_left(link, moved)
+        return True
+
+    def _tell_left(self, link: Link, moved: Record) -> None:
+        field, before = self.kind.field(self.kind.belongs_to), link.told(CRAFTER).get(self.kind.belongs_to) or ""
+        owner = self.store.links.one(field.ref, ACCOUNTVIEW, moved.owner)
+        named = f"{moved.owner} {(owner.told(ACCOUNTVIEW).get('name') if owner else None) or ''}".strip()
+        about = About(
+            self.kind.flow, self.kind.name, CRAFTER, link.crafter, moved.key, moved.name, self.kind.told_on, before
+        )
+        self.store.problems.add(about, cause("card_left_behind", parent=named), self.session.now())
 
     def _one_by_one(self, one: Sent, outcome: Rejected) -> None:
         """Refused together: each goes by itself, so that one bad line does not hold back the others.
@@ -740,6 +791,16 @@ def _stands(read: Callable[[], object]) -> bool:
         if error.code != "accountview_read_error":
             raise
         return True
+
+
+def _owner_in(kind: Kind, write: Write) -> str:
+    """The name of the field by which an update in Crafter moves the record to another owner, empty when it does not."""
+    owner = kind.field(kind.belongs_to).crafter if kind.belongs_to else None
+    return owner if owner and write.side == CRAFTER and write.id is not None and owner in write.values else ""
+
+
+def _is_alike(kind: Kind, record: Record, link: Link) -> bool:
+    return kind.alike is None or kind.alike(record.side, record.fields) == kind.alike(CRAFTER, link.told(CRAFTER))
 
 
 def replace_all(write: Write, writes: Sequence[Write]) -> Write:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from avsync.records.values import reference
+from avsync.records.values import AMSTERDAM, reference
 from tests.support.bench import CUSTOMERS, HOURS, INVOICE, ORDERS, Bench, bench, lose_answer, refuse_look_ups
 from tests.support.office import Told
 from tests.support.world import line
@@ -211,6 +211,55 @@ def test_a_customer_without_number_is_made_once(address: bool, do: str) -> None:
         one.until_quiet()
         (made,) = [row for row in one.box.accountview.rows("CONTACT") if row["SUB_NR"] != "30001"]
         assert one.box.crafter.record("customers", "cust-7")["customer_number"] == made["SUB_NR"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("do", ["commit_drop", "commit_500", "cut", "drop", "commit_answer"])
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_customer_whose_number_is_stored_with_zeros_before_it_is_made_once(do: str, empty: bool) -> None:
+    with bench(CUSTOMERS, number_width=10, empty_write_body=empty) as one:
+        one.lists()
+        one.customer("30001", "Garage Noord")  # the same name and place under another number is somebody else
+        one.until_quiet()
+        one.add_klant("cust-7", "Garage Noord", customer_number="77")
+        refusal = {"status": 400, "content": {"ErrorType": "AccountViewError", "ErrorMessage": "Vergrendeld."}}
+        lose_answer(one, do, **(refusal if do == "commit_answer" else {}))
+        one.until_quiet()
+        assert [row["SUB_NR"] for row in one.box.accountview.rows("CONTACT")] == ["0000000077", "30001"]
+        record = one.box.crafter.record("customers", "cust-7")
+        assert record is not None
+        assert (record["customer_number"], record["external_ref"]) == ("0000000077", "av:DEMO:customer:0000000077")
+        assert errors(one) == []
+
+
+@pytest.mark.parametrize(("minutes", "ours"), [(-60, False), (1, True)])
+def test_another_number_is_ours_only_when_it_was_entered_since(minutes: int, ours: bool) -> None:
+    with bench(CUSTOMERS) as one:
+        one.lists()
+        one.until_quiet()
+        one.add_klant("cust-7", "Garage Noord", customer_number="77")
+        lose_answer(one, "drop")
+        sent = one.moment.astimezone(AMSTERDAM).replace(tzinfo=None)
+        one.run()
+        one.customer("30001", "Garage Noord", INP_DATE=f"{sent + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%S}")
+        one.until_quiet()
+        numbers = {row["SUB_NR"] for row in one.box.accountview.rows("CONTACT")}
+        assert numbers == ({"30001"} if ours else {"30001", "77"})
+
+
+def test_two_that_may_be_the_one_that_was_sent_are_a_question() -> None:
+    with bench(CUSTOMERS, number_width=10) as one:
+        one.lists()
+        one.until_quiet()
+        one.add_klant("cust-7", "Garage Noord", customer_number="77")
+        one.box.faults.add(side="accountview", method="GET", path="FilterControlSource1=SUB_NR", times=0, do="500")
+        lose_answer(one, "commit_drop")
+        one.run()
+        one.customer("0077", "Garage Noord")
+        one.box.faults.clear()
+        for _ in range(3):
+            one.run()
+        assert len(one.box.accountview.rows("CONTACT")) == 2
+        assert "several_candidates" in [problem["code"] for problem in errors(one)]
 
 
 @pytest.mark.parametrize("applied", [0, 1, 2, 3])

@@ -305,7 +305,7 @@ def _edits(one: Office, dice: random.Random) -> list[Any]:
         if dice.random() < 0.6:
             edits.append((one.box.crafter.edit, "customers", one.klant(number)["id"], {"phone": f"2-{number}"}))
         for street, home in one.places(number).items():
-            if dice.random() < 0.4:
+            if home["is_main"] and dice.random() < 0.6:
                 edits.append((one.box.crafter.edit, "work-locations", home["id"], {"street": f"{street} bis"}))
     return edits
 

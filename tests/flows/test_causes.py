@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.office import Office, shop
-from tests.support.world import line
+from tests.support.world import line, place
 
 HOURS = {"hours": "export"}
 INVOICE = {"invoice": "export", "hours": "export"}
@@ -106,7 +106,7 @@ def test_an_unknown_article_is_one_problem_of_all_work_orders_that_have_it(tmp_p
 
 def test_what_waits_for_one_customer_is_one_problem(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
-        one.new_klant("Ж", id="klant-9", customer_number="20009")
+        one.new_klant("Ж", place(), id="klant-9", customer_number="20009")
         for number in range(4):
             one.work_order(f"w{number}", customer_id="klant-9")
         assert one.run()["exit"] == 1

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.office import office
+from tests.support.office import Office, office
 from tests.support.world import ADDRESSES, NAME, NOWHERE, POSTAL, VISITING, place
 
 IMPORT, EXPORT, BOTH = {"customers": "import"}, {"customers": "export"}, {"customers": "both"}
@@ -121,10 +122,9 @@ def test_another_main_location_by_hand_is_put_right_and_said(tmp_path: Path) -> 
         ("visiting", "Dorpsstraat 1", "ADDRESS1"),
         ("postal", "Postbus 9", "PO_BOX"),
         ("both", "Postbus 9", "PO_BOX"),
-        ("both", "Dorpsstraat 1", "ADDRESS1"),
     ],
 )
-def test_an_edit_of_a_location_goes_to_the_address_it_came_from(
+def test_an_edit_of_the_main_location_goes_to_the_address_it_came_from(
     tmp_path: Path, addresses: str, street: str, column: str
 ) -> None:
     with office(tmp_path, flows=BOTH) as one:
@@ -216,6 +216,92 @@ def test_a_contact_moved_to_another_customer_moves_along(tmp_path: Path) -> None
         one.goes()
         assert one.contact()["customer_id"] == one.klant("10002")["id"]
         assert one.contact()["id"] == identity
+        one.in_step()
+
+
+def refuse_moves(one: Office, how: str) -> None:
+    """Crafter does not let a contact go to another customer."""
+    content: dict[str, Any] = {"error": {"code": "invalid", "message": "not allowed"}}
+    if how == "named":
+        content["error"]["fields"] = [{"name": "customer_id", "message": "cannot be changed"}]
+    one.box.faults.add(side="crafter", method="PATCH", path="contacts", body='"customer_id"', do="answer", status=422,
+                       content=content, times=0)  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["named", "unnamed", "silent"])
+@pytest.mark.parametrize("direction", ["import", "both"])
+def test_a_contact_that_crafter_does_not_move_gets_a_new_card_and_the_old_one_is_told_once(
+    tmp_path: Path, direction: str, how: str
+) -> None:
+    with office(tmp_path, flows={"customers": direction}) as one:
+        one.debtor()
+        one.debtor("10002", ACCT_NAME="Schilder Smit")
+        one.person()
+        one.goes()
+        old = one.contact()
+        if how == "silent":
+            one.box.crafter.ugly.fixed_fields = frozenset({"customer_id"})
+        else:
+            refuse_moves(one, how)
+        one.box.accountview.edit("ASC_PP", "C1", SUB_NR="10002", TEL_MOB="06-1")
+        one.goes()
+        cards = {card["customer_id"]: card for card in one.box.crafter.records("contacts")}
+        assert len(cards) == 2
+        new = cards[one.klant("10002")["id"]]
+        assert (new["first_name"], new["mobile"]) == ("Eva", "06-1")
+        assert cards[one.klant()["id"]]["id"] == old["id"]
+        told = one.problem()
+        assert (told["code"], told["severity"], told["name"]) == ("card_left_behind", "warning", "Eva de Wit")
+        assert "10002 Schilder Smit" in told["message"]
+        assert len(one.told(one.klant()["id"])) == 1
+        one.rests()
+        one.avsync("errors", "--ignore", str(told["id"]))
+        one.box.accountview.edit("ASC_PP", "C1", PP_DEAR="Hoi Eva")
+        one.goes()
+        assert one.errors() == []
+        assert {card["salutation"] for card in one.box.crafter.records("contacts")} == {"Hoi Eva", "Beste Eva"}
+        one.rests()
+        for file in one.state.glob("state.db*"):
+            file.unlink()
+        one.goes()
+        assert len(one.box.crafter.records("contacts")) == 2
+        one.rests()
+
+
+def test_a_contact_that_comes_back_finds_its_first_card(tmp_path: Path) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        one.debtor()
+        one.debtor("10002", ACCT_NAME="Schilder Smit")
+        one.person()
+        one.goes()
+        old = one.contact()["id"]
+        refuse_moves(one, "named")
+        for number, salutation in (("10002", "Hoi Eva"), ("10001", "Dag Eva"), ("10002", "Lieve Eva")):
+            one.box.accountview.edit("ASC_PP", "C1", SUB_NR=number, PP_DEAR=salutation)
+            one.goes()
+            (here,) = [card for card in one.box.crafter.records("contacts") if card["salutation"] == salutation]
+            assert here["customer_id"] == one.klant(number)["id"]
+            assert (here["id"] == old) is (number == "10001")
+        assert len(one.box.crafter.records("contacts")) == 2
+        one.rests()
+
+
+def test_a_refusal_of_another_field_is_no_refusal_to_move(tmp_path: Path) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        one.debtor()
+        one.debtor("10002", ACCT_NAME="Schilder Smit")
+        one.person()
+        one.goes()
+        content = {"error": {"message": "no", "fields": [{"name": "email", "message": "no e-mail address"}]}}
+        one.box.faults.add(side="crafter", method="PATCH", path="contacts", do="answer", status=422, content=content,
+                           times=0)  # fmt: skip
+        one.box.accountview.edit("ASC_PP", "C1", SUB_NR="10002", MAIL_PRIV="geen adres")
+        assert one.run()["exit"] == 1
+        assert one.codes() == ["rejected_by_crafter"]
+        assert len(one.box.crafter.records("contacts")) == 1
+        one.box.faults.clear()
+        one.goes()
+        assert one.contact()["customer_id"] == one.klant("10002")["id"]
         one.in_step()
 
 

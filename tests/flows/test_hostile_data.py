@@ -40,6 +40,7 @@ from avsync.state.store import Store
 from avsync.sync.plan import Meeting, plan
 from avsync.sync.refs import look_up
 from tests.support.office import Office, office
+from tests.support.world import place
 
 # The ordinary suite sees the same examples every time; the long one new ones, and many.
 QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
@@ -505,7 +506,7 @@ def test_syntax_in_every_text_field_arrives_as_it_is(tmp_path: Path) -> None:
 def test_a_tab_in_a_name_does_not_stop_the_look_up_of_a_write_in_doubt(tmp_path: Path) -> None:
     with office(tmp_path, small()) as one:
         one.run()
-        one.box.crafter.add("customers", name="Jansen\tZoon \x0b Dochter")
+        one.new_klant("Jansen\tZoon \x0b Dochter", place())
         one.box.faults.add(side="accountview", method="POST", path="accountviewdata", do="commit_drop")
         assert one.run()["exit"] in (0, 1, 4)
         assert others_are_in_step(one) == []
@@ -522,7 +523,7 @@ def test_a_refusal_in_odd_words_is_one_records_problem(
 ) -> None:
     with office(tmp_path, small()) as one:
         one.run()
-        one.box.crafter.add("customers", name="Geweigerd")
+        one.new_klant("Geweigerd", place())
         one.box.accountview.add("CONTACT", SUB_NR="77777", ACCT_NAME="Ook geweigerd", ACCT_NR="1300")
         real = Http.send
 
@@ -559,7 +560,7 @@ def test_a_listing_that_is_none_stops_its_flow_and_concludes_nothing(
             return real(body.encode()) if b'"user_id"' in content else real(content)
 
         monkeypatch.setattr("avsync.services.http.read_json", read)
-        one.box.crafter.add("customers", name="Intussen")
+        one.new_klant("Intussen", place())
         told = one.avsync("--json", "run-all", "--full")
         assert told.exit == 4, told.err
         assert "Intussen" in {row["ACCT_NAME"] for row in one.box.accountview.rows("CONTACT")}, (

@@ -176,14 +176,122 @@ def test_projects_and_orders_go_on_under_the_new_number(tmp_path: Path) -> None:
         one.in_step()
 
 
-def test_a_customer_without_any_postal_code_follows_by_its_name(tmp_path: Path) -> None:
-    with office(tmp_path, flows=BOTH) as one:
-        one.debtor()
+@pytest.mark.parametrize("shared", [{"TEL_BUS": "010-5"}, {"MAIL_BUS": "info@jansen.example"}, {"PO_CODE": "6710BA"}])
+@pytest.mark.parametrize("direction", ["import", "both"])
+def test_a_renumbered_customer_follows_by_what_it_shares_besides_its_name(
+    tmp_path: Path, direction: str, shared: dict[str, str]
+) -> None:
+    with office(tmp_path, flows={"customers": direction}) as one:
+        one.debtor(**shared)
         one.goes()
         identity = one.klant()["id"]
-        one.in_books(SUB_NR="20009")
+        one.in_books(SUB_NR="20009", **(VISITING if "PO_CODE" not in shared else {}))
         one.goes()
         assert one.klant("20009")["id"] == identity
+        one.in_step()
+
+
+@pytest.mark.parametrize("columns", [{}, {"TEL_BUS": "010-6", "MAIL_BUS": "info@anders.example"}])
+def test_a_namesake_that_shares_nothing_else_is_a_customer_of_its_own(tmp_path: Path, columns: dict[str, str]) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        one.debtor(TEL_BUS="010-5" if columns else "", MAIL_BUS="info@jansen.example" if columns else "")
+        one.goes()
+        identity = one.klant()["id"]
+        one.box.accountview.remove("CONTACT", "10001")
+        one.debtor("20009", **columns)
+        one.goes("--full")
+        assert one.klant("20009")["id"] != identity
+        assert one.klant()["id"] == identity
+        one.rests()
+
+
+# projects
+
+
+CODES = {"customers": "both", "projects": "import", "orders": "export", "hours": "export"}
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_project_whose_code_changes_in_accountview_stays_one_project_and_its_hours_go_on(
+    tmp_path: Path, full: bool
+) -> None:
+    with shop(tmp_path, CODES) as one:
+        one.box.accountview.edit("PROJECTS", "P1", BEG_DATE="2026-02-01")
+        one.hour("h1", project_id="project-1")
+        one.goes()
+        one.box.accountview.edit("PROJECTS", "P1", PROJ_CODE="P1-NEW", END_DATE="2099-01-01")
+        one.box.accountview.edit("HRS_LINE", one.box.accountview.rows("HRS_LINE")[0]["REC_ID"], PROJ_CODE="P1-NEW")
+        one.hour("h2", project_id="project-1", date="2026-06-02")
+        one.work_order("w1", project_id="project-1")
+        one.goes(*(["--full"] if full else []))
+        record = one.box.crafter.record("projects", "project-1")
+        assert (record["project_code"], record["end_date"]) == ("P1-NEW", "2099-01-01")
+        assert record["external_ref"] == "av:DEMO:project:P1-NEW"
+        assert len(one.box.crafter.records("projects")) == 3
+        assert {line[1] for line in one.booked()} == {"P1-NEW"}
+        assert one.order_of("w1")["PROJ_CODE"] == "P1-NEW"
+        one.in_step()
+        for file in one.state.glob("state.db*"):
+            file.unlink()
+        one.goes()
+        one.rests()
+
+
+def test_a_project_follows_its_code_while_its_customer_is_renumbered(tmp_path: Path) -> None:
+    with shop(tmp_path, CODES) as one:
+        one.goes()
+        one.box.accountview.edit("CONTACT", "10001", SUB_NR="20009")
+        one.box.accountview.edit("PROJECTS", "P1", PROJ_CODE="N1", SUB_NR="20009")
+        one.box.accountview.edit("PROJECTS", "P2", SUB_NR="20009")
+        one.goes()
+        assert one.box.crafter.record("projects", "project-1")["project_code"] == "N1"
+        assert len(one.box.crafter.records("projects")) == 3
+        one.in_step()
+
+
+def test_an_exported_project_follows_the_code_that_a_bookkeeper_gives_it(tmp_path: Path) -> None:
+    with shop(tmp_path, {**CODES, "projects": "export"}) as one:
+        one.box.crafter.add("projects", id="p9", project_type_id="soort", project_code="P9", name="Nieuw",
+                            customer_id="klant-1", start_date="2026-03-01")  # fmt: skip
+        one.goes()
+        one.box.accountview.edit("PROJECTS", "P9", PROJ_CODE="2026-009")
+        one.hour("h1", project_id="p9")
+        one.goes()
+        assert one.box.crafter.record("projects", "p9")["project_code"] == "2026-009"
+        assert {line[1] for line in one.booked()} == {"2026-009"}
+        assert len(one.box.accountview.rows("PROJECTS")) == 4
+        one.box.crafter.edit("projects", "p9", name="Nieuw, en beter")
+        one.goes()
+        assert one.box.accountview.row("PROJECTS", "2026-009")["PROJ_DESC"] == "Nieuw, en beter"
+        one.rests()
+
+
+@pytest.mark.parametrize("changed", [{"SUB_NR": "10002"}, {"BEG_DATE": "2026-03-01"}, {"PROJ_DESC": "Iets anders"}])
+def test_a_project_that_differs_in_more_than_its_code_is_another(tmp_path: Path, changed: dict[str, str]) -> None:
+    with shop(tmp_path, CODES) as one:
+        one.box.accountview.edit("PROJECTS", "P1", BEG_DATE="2026-02-01")
+        one.goes()
+        one.box.accountview.edit("PROJECTS", "P1", PROJ_CODE="N1", **changed)
+        one.goes()
+        assert one.box.crafter.record("projects", "project-1")["project_code"] == "P1"
+        assert len(one.box.crafter.records("projects")) == 4
+        one.rests()
+
+
+def test_a_second_project_of_the_same_name_is_its_own_while_the_first_is_there(tmp_path: Path) -> None:
+    with shop(tmp_path, CODES) as one:
+        for number in range(20):
+            one.box.accountview.add("PROJECTS", PROJ_CODE=f"O{number}", PROJ_DESC="Onderhoud", SUB_NR="10001",
+                                    PRO_TYPE="ONDERHOUD")  # fmt: skip
+        one.goes()
+        one.box.accountview.add(
+            "PROJECTS", PROJ_CODE="O99", PROJ_DESC="Onderhoud", SUB_NR="10001", PRO_TYPE="ONDERHOUD"
+        )
+        one.box.requests.clear()
+        one.goes()
+        asked = [one for one in one.box.requests if one.side == "accountview" and "BusinessObject=PJ1" in one.query]
+        assert len(asked) < 5, "the namesakes are asked for together"
+        assert len(one.box.crafter.records("projects")) == 3 + 20 + 1
         one.in_step()
 
 

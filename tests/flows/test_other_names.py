@@ -13,6 +13,7 @@ from avsync.sandbox import seed
 from avsync.sandbox.accountview.names import overrides
 from tests.support.comparison import differences
 from tests.support.office import ALL_ON, Office, office
+from tests.support.world import place
 
 FLOWS = tuple(ALL_ON)
 
@@ -174,7 +175,7 @@ def test_a_missing_right_stops_the_flows_that_need_it_and_they_recover_by_themse
 def some_work(one: Office) -> None:
     """Something to write for every flow."""
     av, crafter = one.box.accountview, one.box.crafter
-    made = crafter.add("customers", name="Later")
+    made = one.new_klant("Later", place())
     crafter.add("work-orders", customer_id=made, description="Later")
     crafter.add("hours", user_id=crafter.records("hours")[0]["user_id"], date="2026-11-05", hours="1")
     av.edit("PROJECTS", av.rows("PROJECTS")[0]["PROJ_CODE"], PROJ_DESC="Later")

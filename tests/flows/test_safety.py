@@ -12,6 +12,7 @@ import pytest
 
 from avsync.config.settings import Safety
 from tests.support.office import Office, office
+from tests.support.world import place
 
 EXPORT = {"customers": "export"}
 LINKED = 60
@@ -41,7 +42,7 @@ def phones(one: Office) -> int:
 
 def new_customers(one: Office, count: int) -> None:
     for number in range(count):
-        one.box.crafter.add("customers", name=f"Nieuw {number}")
+        one.new_klant(f"Nieuw {number}", place())
 
 
 def test_the_limits_are_documented_config_keys_with_sane_defaults() -> None:

@@ -114,11 +114,12 @@ def test_what_could_not_be_carried_over_is_remarked_on_and_not_remembered_as_tol
         (record("project", AV, end_date="2026-06-01"), KNOWN, "create new_in_accountview"),
         (record("project", AV), knows(EVERYTHING, policy=policy(open_statuses=frozenset({"A"}))), "skip not_wanted"),
         (record("project", CR, end_date="2026-05-31"), KNOWN, "create new_in_crafter"),
-        (record("location", CR), KNOWN, "skip not_wanted"),
+        (record("location", CR), flows(customers="import"), "skip kept"),
+        (record("location", CR), knows(EVERYTHING, ask("ref", "customer", CR, "c1", "missing")), "skip later"),
         (record("location", AV, 0), KNOWN, "skip not_wanted"),  # no postal address in that row
-        (record("contact", CR), KNOWN, "skip not_wanted"),
+        (record("contact", CR), KNOWN, "skip kept"),
         (record("hour", CR, date="2025-12-31"), KNOWN, "skip not_wanted"),
-        (record("hour", AV), KNOWN, "skip not_wanted"),
+        (record("hour", AV), KNOWN, "skip kept"),
         (record("contact", AV), knows(), "wait waiting_for_parent"),
         (record("order", CR), knows(EVERYTHING, ask("ref", "customer", CR, "c1", "gone")), "reject parent_gone"),
         (record("customer", CR), knows(columns={("customer", "name"): Column(width=3)}), "reject too_long"),
@@ -434,9 +435,8 @@ def test_an_edited_location_goes_to_the_columns_of_its_address_in_the_row_of_its
     action = linked("location", {}, {"street": "Elders 5"})
     assert writes(action) == {AV: {"street": "Elders 5"}}
     assert action.writes[0].id == "10001"
-    postal = joined(
-        "location", ("10001:postal", record("location", AV, 0).fields), ("l1", record("location", CR).fields)
-    )
+    told = {**record("location", AV, 0).fields, "main": "true"}
+    postal = joined("location", ("10001:postal", told), ("l1", record("location", CR).fields))
     moved = record("location", CR, street="Postbus 6", external_ref="av:DEMO:location:10001:postal")
     assert writes(decide(moved, postal)) == {AV: {"postal_street": "Postbus 6"}}
 

@@ -15,7 +15,7 @@ from avsync.records.kind import Answer, Ask, Field, Known, Link, Match, Refuse, 
 from avsync.records.registry import KINDS
 from avsync.records.values import Record, Side, other
 from tests.support import by_hand as by
-from tests.support.by_hand import AV, CR, EVERYTHING, ask, in_step, knows, policy, record
+from tests.support.by_hand import AV, CR, EVERYTHING, ask, in_step, joined, knows, policy, record
 
 
 def made(one: Record, known: Known) -> dict[str, Any]:
@@ -440,6 +440,10 @@ SENT = {"name": "Jansen BV"}
         ({"postal_code": ""}, {"postal_code": "1234 AB"}, False),
         ({"created_at": "2026-05-09T23:59:00"}, {"postal_code": "1234 AB"}, True),  # a day of play between the clocks
         ({"created_at": "2026-05-08T23:59:00"}, {"postal_code": "1234 AB"}, False),
+        ({"number": "0077", "created_at": "2020-01-01T00:00:00"}, {"postal_code": "1234 AB", "number": "77"}, True),
+        ({"number": "D77", "created_at": "2026-05-10T13:59:00"}, {"postal_code": "1234 AB", "number": "77"}, True),
+        ({"number": "88", "created_at": "2026-05-10T12:59:00"}, {"postal_code": "1234 AB", "number": "77"}, False),
+        ({"number": "88"}, {"postal_code": "1234 AB", "number": "77"}, False),  # nobody knows when
     ],
 )
 def test_a_customer_whose_answer_was_lost_is_known_by_postal_code_and_day_of_entry(
@@ -451,10 +455,42 @@ def test_a_customer_whose_answer_was_lost_is_known_by_postal_code_and_day_of_ent
 
 
 @pytest.mark.parametrize(
-    ("now", "before", "there"), [("1234 AB", "1234ab", True), ("", "", True), ("1234 AB", "", False), ("", "1", False)]
+    ("now", "before", "same"),
+    [
+        ({"postal_code": "1234 AB"}, {"postal_code": "1234ab"}, True),
+        ({"postal_postal_code": "1234 AB"}, {"postal_code": "1234ab"}, True),
+        ({}, {}, False),  # the name alone is not enough
+        ({"postal_code": "1234 AB"}, {}, False),
+        ({"phone": "030 - 1"}, {"phone": "030-1"}, True),
+        ({"email": "A@b.nl", "postal_code": "9"}, {"email": "a@b.nl", "postal_code": "1"}, True),
+    ],
 )
-def test_a_renumbered_customer_is_where_it_was(now: str, before: str, there: bool) -> None:
-    kind = KINDS["customer"]
+def test_a_renumbered_customer_shares_its_postal_code_phone_or_e_mail(
+    now: dict[str, str], before: dict[str, str], same: bool
+) -> None:
+    kind, nothing = KINDS["customer"], dict.fromkeys(("phone", "email", "postal_code", "street", "city"), "")
     assert kind.moved is not None
-    places = [record("location", CR, postal_code=before)]
-    assert kind.moved(record("customer", AV, postal_code=now), places) == there
+    was = record("customer", AV, **{**nothing, **before})
+    link = joined("customer", ("10001", was.fields), ("c1", {}))
+    assert kind.moved(record("customer", AV, **{**nothing, **now}, number="20009"), link, [], knows()) == same
+    places = [record("location", CR, postal_code=before.get("postal_code", ""))]
+    bare = joined("customer", ("10001", {**was.fields, "postal_code": None}), ("c1", {}))
+    assert kind.moved(record("customer", AV, **{**nothing, **now}, number="20009"), bare, places, knows()) == same
+
+
+@pytest.mark.parametrize(
+    ("now", "same"),
+    [
+        ({}, True),
+        ({"customer": "20009"}, True),  # got another number as well
+        ({"customer": "30009"}, False),
+        ({"start_date": ""}, False),
+        ({"end_date": "2027-01-01", "description": "anders"}, True),
+    ],
+)
+def test_a_project_under_another_code_is_known_by_customer_and_begin_date(now: dict[str, str], same: bool) -> None:
+    kind = KINDS["project"]
+    assert kind.moved is not None
+    link = joined("project", ("P100", record("project", AV).fields), ("j1", record("project", CR).fields))
+    known = knows(ask("link", "customer", AV, "20009", "linked", accountview="20009", crafter="c1"))
+    assert kind.moved(record("project", AV, code="P200", **now), link, [], known) == same

@@ -59,6 +59,7 @@ class Stage:
         self.clock = Clock(datetime.now(UTC).replace(microsecond=0) - timedelta(days=35))
         self.box.accountview.clock = self.clock
         self.box.crafter._clock = self.clock
+        self.box.crafter.aged.clear()
         self.checkpoint: Callable[[str], None] = lambda where: None
         patch.setattr("avsync.commands.run.datetime", self.clock.as_class())
         patch.setattr("avsync.commands.run.Budget.pause", lambda budget, seconds: None)

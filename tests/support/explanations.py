@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -46,12 +47,30 @@ def excused(found: list[Open], now: Snapshot, life: Life) -> set[str]:
     ids = {one.record for one in found if one.severity != "warning"}
     ids |= {one.partition(":")[0] for one in ids} | life.gone
     ids |= {one["id"] for one in now.records("work-orders") if one["status"] == "cancelled"}
+    ids |= {one["id"] for one in now.records("customers") if _is_held(now, one, life)}
     for one in (*now.records("customers"), *now.records("projects")):  # what is not in AccountView has no number there
         if one["id"] in ids:
             ids.add(one.get("customer_number") or one.get("project_code") or one["id"])
     ids |= {one["order_number"] for one in now.records("work-orders") if one["id"] in ids and one["order_number"]}
     users = {one["user_id"] for one in now.records("hours") if one["id"] in ids} | ids
     return ids | {one["unique_code"] for one in now.records("users") if one["id"] in users and one["unique_code"]}
+
+
+def _is_held(now: Snapshot, klant: Row, life: Life) -> bool:
+    """A klant without a location waits for it, an hour at most (behaviour 7)."""
+    age = life.today() - datetime.fromisoformat(klant["created_at"])
+    return not _placed(now, klant["id"]) and age <= timedelta(hours=1)
+
+
+def _placed(now: Snapshot, klant: str) -> bool:
+    return any(place["customer_id"] == klant for place in now.records("work-locations"))
+
+
+def _without_address(one: Open, now: Snapshot, life: Life) -> bool:
+    klanten = [
+        klant["id"] for klant in now.records("customers") if one.record in (klant["id"], klant["customer_number"])
+    ]
+    return not any(_placed(now, klant) for klant in klanten)
 
 
 def judged_here(difference: str) -> bool:
@@ -153,6 +172,7 @@ _CAUSES: dict[str, Cause] = {
     "unreadable": _slip,
     "foreign_characters": _slip,
     "too_long": _slip,
+    "customer_without_address": _without_address,
     "project_without_type": _slip,
     "order_customers_differ": _of_two_customers,
     "order_number_other_customer": _of_two_customers,

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ class Office(World):
             },
             "crafter": {"base_url": box.crafter_url, "api_key": {"file": str(folder / "key")}},
         }
+        box.crafter.aged["customers"] = timedelta(days=1)  # nobody is still typing them (behaviour 7)
         self.log_in()
 
     @property

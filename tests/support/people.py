@@ -336,7 +336,7 @@ def mistype_number(life: Life) -> str | None:
 def edit_place(life: Life) -> str | None:
     known = {one["id"] for one in life.klanten()}
     places = [one for one in life.records("work-locations") if one["customer_id"] in known and one["external_ref"]]
-    one = life.pick(places)
+    one = life.pick([one for one in places if one["is_main"]])
     if one is None or life.flows["customers"] != "both":
         return None
     change = life.rng.choice((

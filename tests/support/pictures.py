@@ -110,4 +110,5 @@ def _value(value: Any, names: Mapping[str, str]) -> Any:
         return value
     if value.startswith("av:"):
         return ":".join(names.get(part, part) for part in value.split(":"))
-    return names.get(value, value)
+    words = (names.get(word, word) for word in value.split(" "))  # a message may name a number that was given out
+    return names.get(value) or " ".join(words)

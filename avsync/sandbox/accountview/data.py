@@ -190,6 +190,8 @@ def _create(store: AccountViewStore, document: Document, written: Written) -> st
     row = table.blank() | store.filled_in(spec.name) | _kept(store, spec, written.values)
     if not row[spec.key] and spec.name in ("CONTACT", "SO_HDR", "HRS_HDR", "HRS_LINE"):
         row[spec.key] = table.number()
+    if spec.name == "CONTACT":
+        row[spec.key] = row[spec.key].zfill(store.options.number_width)
     key: str = row[spec.key]
     _check_unlocked(store, spec, key)
     if key in table.rows:

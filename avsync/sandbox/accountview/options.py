@@ -42,11 +42,12 @@ class Options:
     "left_out" or "refused". `equal`: "exact" or "prefix". `at_once`: more calls at a time get a 429 (0: no limit).
 
     What becomes of a write, each silently. `fills`: (table, column) → what is filled in where a new row says nothing.
-    `reference`: a value sent for EXT_ID is "kept", "empty" or "other" (the importer's own number). `drops`: (table,
-    column) whose value is not stored. `touches`: what an update that does not name a column puts there. `day_shift`:
-    days that a date is off. `narrow`: where a text is clipped. `decimals`: how many are kept of a number. `ascii_only`:
-    other letters become "?". `lines_put`: the lines of a PUT are put beside what stood there ("add"), in its place
-    ("replace"), twice ("twice") or nowhere ("lose").
+    `reference`: a value sent for EXT_ID is "kept", "empty" or "other" (the importer's own number). `number_width`: a
+    debtor number is stored with zeros before it, so wide (0: as it was sent). `drops`: (table, column) whose value is
+    not stored. `touches`: what an update that does not name a column puts there. `day_shift`: days that a date is off.
+    `narrow`: where a text is clipped. `decimals`: how many are kept of a number. `ascii_only`: other letters become
+    "?". `lines_put`: the lines of a PUT are put beside what stood there ("add"), in its place ("replace"), twice
+    ("twice") or nowhere ("lose").
     """
 
     like: Installation | None = None
@@ -85,6 +86,7 @@ class Options:
     error_type: str = "AccountViewError"
     error_keys: str = "given"
     reference: str = "kept"
+    number_width: int = 0
     date_header: bool = True
     clock_shift: float = 0.0
     ignore_filter_time: bool = False
