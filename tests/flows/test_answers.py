@@ -137,7 +137,7 @@ def test_an_error_of_any_name_is_a_refusal(tmp_path: Path, said: dict[str, Any])
         assert one.run()["exit"] == 1
         problem = one.problem()
         assert (problem["code"], problem["count"]) == ("rejected_by_accountview", 2)
-        assert WORDS in problem["message"]
+        assert WORDS.rstrip(".") in problem["message"]
         one.goes()
         assert [row["COMMENT1"] for row in orders(one)] == ["Pomp", "Leiding"]
         stays(one)
@@ -196,7 +196,7 @@ def test_an_error_of_any_name_on_a_listing_ends_the_flow_and_moves_nothing(tmp_p
             content={"errorMessage": WORDS},
         )
         assert one.run()["exit"] == 4
-        assert WORDS in one.errors()[0]["message"]
+        assert WORDS.rstrip(".") in one.errors()[0]["message"]
         one.goes()
         assert one.box.crafter.record("customers", "klant-1")["name"] == "Bakkerij Nieuw"
         stays(one)
@@ -216,7 +216,7 @@ def test_crafters_words_are_found_in_any_shape(tmp_path: Path, errors: str) -> N
             {"error": {"code": "invalid", "message": WORDS}},
         )  # fmt: skip
         assert one.run()["exit"] == 1
-        assert WORDS in one.problem()["message"]
+        assert WORDS.rstrip(".") in one.problem()["message"]
         one.goes()
         assert one.box.crafter.record("customers", "klant-1")["phone"] == "0515-412345"
         one.debtor("10009", ACCT_NAME="Slagerij Vos", ADDRESS1="Kade 9", POST_CODE="8911 AB", CITY="Leeuwarden")
