@@ -246,7 +246,7 @@ def test_edited_differently_on_both_sides_accountview_wins_and_the_loss_is_repor
         lost = one.problem()
         assert (lost["code"], lost["severity"]) == ("conflict", "warning")
         assert "1 July 2026" in lost["message"]
-        assert "2026-07-02" in lost["message"]
+        assert "2 July 2026" in lost["message"]
         assert "1 July 2026" in one.told("w1")[0]
         one.in_step()
 
