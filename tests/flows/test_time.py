@@ -76,7 +76,7 @@ def test_a_run_without_time_left_stops_cleanly_and_the_next_ones_go_on(
         one.config["budget"] = 60
         told = one.avsync("--json", "run-all")
         assert told.exit == 4
-        assert all("stopped between two records" in each["message"] for each in told.json["errors"].values())
+        assert all("The time for this run is up" in each["message"] for each in told.json["errors"].values())
         assert 60 <= len(one.box.requests) <= 60 + 10, "the records in hand, and no more"
         assert len(one.writes()) > 10, "what there was time for is done"
         assert status(one)["intents"] == 0
