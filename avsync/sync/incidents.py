@@ -6,11 +6,9 @@ from collections.abc import Mapping
 
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook, TryLater
 from avsync.messages import texts
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, format_utc
 from avsync.records.values import format_utc
 from avsync.services.http import Http
 from avsync.state.incidents import LINE, LOGIN, OUTAGE, SAFETY, SETUP, TIME, Incident, Moment
-from avsync.sync.causes import SERVICES
 from avsync.sync.session import Session
 
 Which = tuple[str, str]  # sort and service

@@ -261,7 +261,7 @@ def test_a_long_retry_after_ends_the_flow_and_nothing_waits(tmp_path: Path) -> N
         one.box.faults.add(side="crafter", method="GET", path="/hours", times=0, do="429", seconds=61)
         told = one.avsync("--json", "run-all")
         assert told.exit == 4
-        assert "asks for fewer requests" in told.json["errors"]["hours"]["message"]
+        assert "gets too many requests" in told.json["errors"]["hours"]["message"]
         assert watch.seconds < 5
         assert len([each for each in one.box.requests if each.path.endswith("/hours")]) == 1
         assert one.box.crafter.records("projects"), "the flows that do not need it went on"
