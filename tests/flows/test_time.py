@@ -76,7 +76,7 @@ def test_a_run_without_time_left_stops_cleanly_and_the_next_ones_go_on(
         one.config["budget"] = 60
         told = one.avsync("--json", "run-all")
         assert told.exit == 4
-        assert all("stopped between two records" in each["message"] for each in told.json["errors"].values())
+        assert all("The time for this run is up" in each["message"] for each in told.json["errors"].values())
         assert 60 <= len(one.box.requests) <= 60 + 10, "the records in hand, and no more"
         assert len(one.writes()) > 10, "what there was time for is done"
         assert status(one)["intents"] == 0
@@ -261,7 +261,7 @@ def test_a_long_retry_after_ends_the_flow_and_nothing_waits(tmp_path: Path) -> N
         one.box.faults.add(side="crafter", method="GET", path="/hours", times=0, do="429", seconds=61)
         told = one.avsync("--json", "run-all")
         assert told.exit == 4
-        assert "asks for fewer requests" in told.json["errors"]["hours"]["message"]
+        assert "gets too many requests" in told.json["errors"]["hours"]["message"]
         assert watch.seconds < 5
         assert len([each for each in one.box.requests if each.path.endswith("/hours")]) == 1
         assert one.box.crafter.records("projects"), "the flows that do not need it went on"
