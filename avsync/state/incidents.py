@@ -98,6 +98,8 @@ class Incidents:
         """It is so now: a new one begins, an open one goes on, one that was over just now and told of comes back."""
         known = self._select("sort = ? AND service = ? ORDER BY id DESC LIMIT 1", [found.sort, found.service])
         before = next(iter(known), None)
+        if before is not None and _is_another(found, before):
+            self.db.execute("DELETE FROM incidents_told WHERE incident = ?", [before.id])
         values = [found.code, json.dumps(dict(found.params), default=str, ensure_ascii=False), json.dumps(found.flows)]
         if before is not None and before.ended is None:
             self.db.execute("UPDATE incidents SET code = ?, params = ?, flows = ? WHERE id = ?", [*values, before.id])
@@ -154,6 +156,12 @@ class Incidents:
     def _select(self, condition: str, values: Sequence[Any]) -> list[Incident]:
         rows = self.db.execute(f"SELECT {_COLUMNS} FROM incidents WHERE {condition}", list(values))
         return [_incident(row) for row in rows]
+
+
+def _is_another(found: Incident, before: Incident) -> bool:
+    """A safety stop of something else than was told: a person has to look once more."""
+    what = [(one.code, one.params.get("service"), one.params.get("parent_kind")) for one in (found, before)]
+    return found.sort == SAFETY and (what[0] != what[1] or not set(found.flows) <= set(before.flows))
 
 
 def _incident(row: Sequence[Any]) -> Incident:

@@ -22,6 +22,7 @@ from avsync.records.values import ACCOUNTVIEW, CRAFTER, Side
 from avsync.services.accountview.schema import TableSchema
 from avsync.services.crafter.client import Resource
 from avsync.services.http import Done
+from avsync.sync.causes import called_as
 from avsync.sync.difference import Difference, Row, difference, lines_differ, untouched
 from avsync.sync.schema import learn_reference
 
@@ -208,8 +209,7 @@ class Caution:
             params = {
                 "service": SERVICES[write.side],
                 "parent_kind": "sales_order" if write.lines is not None else self.kind.name,
-                "parent": record.key if record.key != record.id else record.name,
-                "parent_name": record.name,
+                "parent": called_as(session.config.language, record),
                 "compared": self._told(harm),
             }
             error = FlowMustLook(f"first_{place[1]}_differs", **params)

@@ -280,13 +280,14 @@ class AccountView:
     def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int, place: str = "") -> Iterator[Page]:
         """Keyset paging: ends with a page that is not full, or when LastKey does not move (AccountView contract 3).
 
-        A page of a suspiciously round number of rows is asked on.
+        While no page was full, one of a suspiciously round number of rows is asked on: the server may have a cap.
         """
         table = self.schema[kind]
         fields = [table.columns[name] for name in self._asked(kind)]
         params = {**self._params(table, fields, page_size), **conditions, **({"LastKey": place} if place else {})}
         last: str | None = place or None
         passed: set[str] = set()
+        capped = True  # for all we know
         while True:
             answer, when = self.fetch(DATA, params, partial(wire.table, name=table.table))
             found = answer or []
@@ -295,7 +296,8 @@ class AccountView:
             if moved:
                 yield Page(wire.neutral_rows(found, table), when, last or "")
             short = len(found) < page_size
-            if not moved or (short and (len(found) not in _ROUND or key is None)):
+            capped = capped and short
+            if not moved or (short and (not capped or len(found) not in _ROUND or key is None)):
                 return
             if key is None or key in passed:
                 raise TryLater("listing_broken", service=self.http.service, listing=table.table)
