@@ -43,6 +43,7 @@ from avsync.records.values import (
     crafter_reference,
     of_other_company,
     other,
+    squeeze,
 )
 from avsync.sync.merge import Conflict, Merged, Versions, merge
 
@@ -520,18 +521,19 @@ class _Pair:
     def _changes(self, sent: Mapping[str, Canonical], side: Side) -> tuple[Change, ...]:
         """What is written there of fields that the two never had in common: flags apart, nobody entered those."""
         across, there = other(side), self.now[side]
-        found = []
+        blank, found = self.kind.blank(there), []
         for name, value in sent.items():
             wanted = self.kind.field(name)
             first = name not in self.link.told(across) or name not in self.link.told(side)
             if first and wanted.type != "flag":
-                old = None if name in self.kind.blank(there) else self._as_read(wanted, there)
-                new = value if side == ACCOUNTVIEW else self._as_read(wanted, self.now[across])
-                found.append(Change(name, old, new))
+                old, new = there.fields.get(name), value  # AccountView's numbers and codes are known to people
+                if side == CRAFTER:
+                    old, new = self._as_read(wanted, there), self._as_read(wanted, self.now[across])
+                found.append(Change(name, None if name in blank else old, new))
         return tuple(found)
 
     def _as_read(self, wanted: Field, record: Record) -> Canonical:
-        """A value as people read it: of what it refers to, AccountView's number or code and the name."""
+        """A value as people read it, who know nothing of ids: the number or code in AccountView, and the name."""
         value, side = record.fields.get(wanted.name), record.side
         if value is None or not (wanted.ref or wanted.list):
             return value
@@ -604,8 +606,8 @@ class _Pair:
 
 
 def _replaced(changes: Iterable[Change], side: Side) -> Iterable[Remark]:
-    """What a first meeting replaces is told once (behaviour 6)."""
-    lost = [one for one in changes if one.old is not None]
+    """What a first meeting replaces is told once (behaviour 6); capitals and spaces that change are no loss."""
+    lost = [one for one in changes if one.old is not None and squeeze(one.old) != squeeze(one.new)]
     if lost:
         slot = f"{side}:{','.join(one.field for one in lost)}"  # a field that could not go yet has its own day
         yield Remark("values_replaced", {"side": side, "changes": [list(one) for one in lost], "slot": slot})

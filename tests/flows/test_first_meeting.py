@@ -46,7 +46,7 @@ def test_matched_by_number_and_the_leading_side_wins_every_field(tmp_path: Path,
             if direction == "export"
             else ("Naam in Crafter", "020-2", "cr@x.nl")
         )
-        assert all(f"“{old}” and is “{new}” now" in told["message"] for old, new in zip(gave_way, leads, strict=True))
+        assert all(f"(was “{old}”, now “{new}”)" in told["message"] for old, new in zip(gave_way, leads, strict=True))
         one.in_step(before=before)
 
 
@@ -353,6 +353,32 @@ def test_a_code_under_another_name_or_customer_alone_is_the_same_project(tmp_pat
         one.in_step()
 
 
+# a customer that was deleted in Crafter and entered again
+
+
+@pytest.mark.parametrize("name", [NAME, "Kapsalon Bos"])
+def test_a_customer_that_is_entered_again_under_its_number_is_met_and_never_made_in_the_books(
+    tmp_path: Path, name: str
+) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        one.debtor(TEL_BUS="030-1", **VISITING)
+        one.goes()
+        one.box.crafter.remove("customers", one.klant()["id"])
+        again = one.new_klant(name, place(), customer_number="10001")
+        if name != NAME:
+            one.box.requests.clear()
+            assert one.run()["exit"] == 1
+            assert [found["code"] for found in one.errors() if found["severity"] == "error"] == [
+                "same_customer_by_number"
+            ]
+            assert one.sent("accountview") == one.sent("crafter") == []
+            one.box.crafter.edit("customers", again, name=f"{NAME} v/h Bos")
+        one.goes()
+        assert (one.klant()["id"], one.klant()["phone"]) == (again, "030-1")
+        assert _counts(one) == (1, 1)
+        one.in_step()
+
+
 # locations and contacts
 
 
@@ -600,7 +626,7 @@ def test_a_dry_run_says_per_record_what_would_happen_in_which_direction_and_why(
         assert rows["Op nummer", "import"]["fields"] == ["phone", "external_ref"]
         assert rows["Op naam", "import"]["fields"] == ["customer_number", "name", "external_ref"]
         assert {"flow", "direction", "kind", "key", "name", "action", "fields", "reason"} == set(result["plan"][0])
-        table = one.avsync("run-all", "--dry-run").out
+        table = one.avsync("run-all", "--dry-run", "--details").out
         for said in ("Alleen AccountView", "new in AccountView", "exists on both sides", "new in Crafter", "adopt"):
             assert said in table
 

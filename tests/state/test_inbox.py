@@ -96,6 +96,14 @@ def test_free_is_what_no_link_points_at_and_this_plan_has_not_taken(store: Store
     assert free((CR, "c1"), (AV, "c3")) == ["c3"]
 
 
+def test_what_is_to_be_made_again_on_the_other_side_is_free_and_what_is_gone_is_not(store: Store) -> None:
+    for number in ("1", "2"):
+        store.inbox.put(replace(BOOKS, id=number, key="K"), "plan")
+    store.links.add(Link("customer", {AV: End("1"), CR: End()}, AV))
+    store.links.add(Link("customer", {AV: End("2"), CR: End()}, AV, gone=True))
+    assert [one.id for one in store.inbox.free((), "DEMO", "customer", AV, "key", "K")] == ["1"]
+
+
 def test_any_number_of_versions_is_found_at_once(store: Store) -> None:
     names = [f"c{number}" for number in range(2 * ONE_STATEMENT + 1)]
     with store.transaction():
@@ -146,15 +154,25 @@ def test_after_a_full_listing_what_it_did_not_show_is_dropped(store: Store) -> N
         store.inbox.put(one, "keep")
     store.start_seen()
     store.saw(["c2"])
-    store.inbox.drop_unseen("customer", CR, within=False)
+    store.inbox.drop_unseen("customer", CR, within=False, until=store.inbox.newest(), years=None)
     assert list(store.inbox.get("customer", CR, ["c1", "c2"])) == ["c2"]
     assert store.inbox.one("customer", AV, "c1")
     assert store.inbox.one("contact", CR, "c1")
     for number in ("10001", "10002"):
         store.inbox.put(replace(ONE, kind="location", side=AV, id=f"{number}:visiting"), "plan")
     store.saw(["10002"])
-    store.inbox.drop_unseen("location", AV, within=True)
+    store.inbox.drop_unseen("location", AV, within=True, until=store.inbox.newest() - 2, years=None)
+    assert len(store.inbox.get("location", AV, ["10001:visiting", "10002:visiting"])) == 2
+    store.inbox.drop_unseen("location", AV, within=True, until=store.inbox.newest(), years=None)
     assert list(store.inbox.get("location", AV, ["10001:visiting", "10002:visiting"])) == ["10002:visiting"]
+
+
+def test_of_other_years_a_listing_tells_nothing(store: Store) -> None:
+    for number, day in (("o1", "2025-12-31"), ("o2", "2026-01-01"), ("o3", "")):
+        store.inbox.put(replace(ONE, kind="order", side=AV, id=number, day=day), "keep")
+    store.start_seen()
+    store.inbox.drop_unseen("order", AV, within=False, until=store.inbox.newest(), years=["2026"])
+    assert list(store.inbox.get("order", AV, ["o1", "o2", "o3"])) == ["o1", "o3"]
 
 
 # what was looked up and is not there

@@ -52,6 +52,17 @@ def test_a_record_is_linked_once_on_its_side_and_in_its_kind(store: Store, av: s
     assert join(store, "", "c8") != join(store, "", "c9")  # what is not made there yet is no record
 
 
+def test_a_record_that_was_to_be_made_again_and_is_met_gives_its_half_a_link_up(store: Store) -> None:
+    half, other_half = join(store, "10001", ""), join(store, "10002", "")
+    gone, whole = join(store, "10003", "", gone=True), join(store, "10004", "c4")
+    for number in ("10001", "10003", "10004"):
+        store.links.remove_halves(Link("customer", {ACCOUNTVIEW: End(number), CRAFTER: End("c9")}, ACCOUNTVIEW))
+    assert store.links.by_id(half) is None
+    assert all(store.links.by_id(one) is not None for one in (other_half, gone, whole))
+    store.links.remove_halves(Link("order", {ACCOUNTVIEW: End("10002"), CRAFTER: End("c9")}, ACCOUNTVIEW))
+    assert store.links.by_id(other_half) is not None
+
+
 def test_a_page_of_any_length_is_found(store: Store) -> None:
     ids = [str(number) for number in range(2 * ONE_STATEMENT + 1)]
     with store.transaction():
@@ -200,8 +211,9 @@ def test_what_is_in_doubt_counts_as_adopted_until_it_was_seen(store: Store) -> N
     assert [known(store, each).adopted for each in (plain, changed, before)] == [False, True, True]
 
 
-def test_how_many_have_a_record_on_a_side(store: Store) -> None:
+def test_which_have_a_record_on_a_side(store: Store) -> None:
     join(store, "1", "a")
     join(store, "2", "")
     join(store, "3", "c", gone=True)
-    assert (store.links.living("customer", ACCOUNTVIEW), store.links.living("customer", CRAFTER)) == (2, 1)
+    found = [[one.accountview for one in store.links.living("customer", side)] for side in BOTH]
+    assert found == [["1", "2"], ["1"]]
