@@ -161,6 +161,12 @@ def _other_name(customer: Record, klant: Record) -> Refuse | None:
     return Refuse("same_customer_by_number", number=customer.key, accountview=customer.name, crafter=klant.name)
 
 
+def _unlike(customer: Record, klant: Record, known: Known) -> Refuse | None:
+    """Nothing of the two is the same but the number that the one has and the other had."""
+    signs = _signs(customer.fields, klant.fields)
+    return None if any(signs.values()) else _other_name(customer, klant)
+
+
 def _other_address(customer: Record, klant: Record, look: Look) -> Refuse | None:
     """Two of one name at one postal code may be neighbours, or father and son."""
     differences = _other_house(customer, look("location", CRAFTER, "owner", klant.id))
@@ -296,7 +302,7 @@ CUSTOMER = Kind(
     title=lambda side, fields: fields["name"], alike=lambda side, fields: squeeze(fields["name"]),
     read=_of_a_customer, asks=_customer_asks, noted=_without_address, match=_match_customer, new=_new_customer,
     configured=lambda policy: [("ledger_account", "accountview.debtor_account", policy.debtor_account)],
-    moved=_moved, identity=_identity, question=_question, twin=_customer_twin, same=_same_customer,
+    moved=_moved, identity=_identity, unlike=_unlike, question=_question, twin=_customer_twin, same=_same_customer,
 )  # fmt: skip
 
 
