@@ -15,7 +15,7 @@ from itertools import dropwhile
 from typing import Any
 
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook, RecordUnavailable, TryLater
-from avsync.records.kind import Kind, Known, Link, Row, known_as
+from avsync.records.kind import End, Kind, Known, Link, Row, known_as
 from avsync.records.registry import KINDS, children, with_details
 from avsync.records.rows import Listing, Reach, Seen
 from avsync.records.values import (
@@ -36,6 +36,7 @@ from avsync.state.problems import About, Cause
 from avsync.state.store import PROBE, PUT_BACK, Store, Watermark
 from avsync.sync.boundary import ROW, cause_of, each
 from avsync.sync.causes import SERVICES, about_of, cause
+from avsync.sync.refs import told_by
 from avsync.sync.session import Session
 
 log = logging.getLogger(__name__)
@@ -496,6 +497,9 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, annou
     if link is not None and is_other(kind, record, link):
         retire(store, link)
         link = None
+    if link is not None and _went_elsewhere(kind, record, link):
+        _part_ways(session, kind, link)
+        link = None
     if link is None or kind.plan is not None:
         if record.side == ACCOUNTVIEW and not record.reference and kind.twin is not None:
             record = _still_marked(store, record)
@@ -521,6 +525,26 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, annou
         taken.unchanged += 1
     else:
         store.inbox.put(record, "plan")
+
+
+def _went_elsewhere(kind: Kind, record: Record, link: Link) -> bool:
+    """Whether a planner gave it to another owner, whose record in AccountView it never was."""
+    if record.side == ACCOUNTVIEW or not kind.belongs_to or kind.field(kind.belongs_to).merged:
+        return False
+    before = link.told(CRAFTER).get(kind.belongs_to)
+    return bool(before) and record.owner != before
+
+
+def _part_ways(session: Session, kind: Kind, link: Link) -> None:
+    """AccountView leads: it is made again where it was, or waits there to be met; what went is another's by now."""
+    store, comes_back = session.store, session.policy.writes(kind.flow, CRAFTER)
+    if link.end[ACCOUNTVIEW].told is not None and not link.gone:
+        told = replace(told_by(link, ACCOUNTVIEW), mark=link_mark(session, link))
+        store.inbox.put(told, "plan" if comes_back else "keep")
+    if comes_back and not link.gone:
+        store.links.point(link.id, CRAFTER, End())
+    else:
+        store.links.remove(link.id)
 
 
 def is_other(kind: Kind, record: Record, link: Link) -> bool:

@@ -335,6 +335,31 @@ def test_a_further_location_made_main_by_hand_overwrites_nothing(tmp_path: Path)
         one.in_step()
 
 
+@pytest.mark.parametrize("direction", ["import", "export", "both"])
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_location_given_to_another_customer_in_crafter_writes_on_nobodys_debtor(
+    tmp_path: Path, direction: str, lost: bool
+) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        one.debtor(**VISITING)
+        one.debtor("10002", ACCT_NAME="Schilder Smit", ADDRESS1="Kade 1", POST_CODE="8911 XY", CITY="Grou")
+        one.goes()
+        one.config["flows"]["customers"] = direction
+        one.goes()
+        before = [one.books(number) for number in ("10001", "10002")]
+        moved = one.places()["Dorpsstraat 1"]["id"]
+        one.box.crafter.edit("work-locations", moved, customer_id=one.klant("10002")["id"], is_main=False)
+        for file in one.state.glob("state.db*") if lost else ():
+            file.unlink()
+        one.goes()
+        one.box.crafter.edit("work-locations", moved, street="Dorpsstraat 99")
+        one.goes()
+        assert [one.books(number) for number in ("10001", "10002")] == before
+        assert set(one.places()) == (set() if direction == "export" else {"Dorpsstraat 1"})
+        assert set(one.places("10002")) == {"Kade 1", "Dorpsstraat 99"}
+        one.rests()
+
+
 def test_a_main_location_deleted_in_crafter_leaves_the_next_in_line_at_home(tmp_path: Path) -> None:
     with office(tmp_path, flows=EXPORT) as one:
         klant = one.new_klant("Bakkerij Vos", place("Werf 1"))
