@@ -295,6 +295,7 @@ CUSTOMER = Kind(
         Field("postal_code", "code", crafter=None, merged=False),
         Field("postal_street", crafter=None, merged=False),
         Field("postal_postal_code", "code", crafter=None, merged=False),
+        Field("country", "code", crafter=None, merged=False),
         Field("addressed", "flag", accountview=None, crafter=None, merged=False),
         Field("created_at", "moment", crafter=None, merged=False),
         Field("made_at", "moment", accountview=None, crafter="created_at", merged=False),
@@ -365,7 +366,8 @@ def _first_address(record: Record, known: Known) -> Record | None:
         known.of("link", "location", ACCOUNTVIEW, one).link for one in ids.values()
     ):
         return None
-    fields = {one.name: None for one in LOCATION.fields} | {"customer": there.id, "main": "true"}
+    told = {"customer": there.id, "main": "true", "country": there.fields.get("country")}
+    fields = {one.name: told.get(one.name) for one in LOCATION.fields}
     return Record("location", ACCOUNTVIEW, ids[VISITING], there.key, there.name, fields, mark=marks[VISITING],
                   owner=there.id, absent=True)  # fmt: skip
 

@@ -675,7 +675,10 @@ def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
         named = [one for one in look(kind.name, across, "mark", record.reference) if one not in ours]
         rivals = look(kind.name, record.side, "reference", record.reference) if named else []
         ours += named + [one for one in rivals if one.id != record.id]
-    if met := [one for one in _where_it_belongs(kind, record, ours, known) if not _let_go(kind, record, one, known)]:
+    met = [one for one in _where_it_belongs(kind, record, ours, known) if not _let_go(kind, record, one, known)]
+    if len(met) > 1:  # one that lost its key to another still bears the mark
+        met = [one for one in met if one.key and one.key == record.key] or met
+    if met:
         return Match(tuple(met), "reference", against=_against(kind, record, met[0], known))
     if kind.bears and record.side == CRAFTER and (kind.table, "reference") not in known.absent:
         return Match()  # it would bear our mark

@@ -183,6 +183,17 @@ def test_the_first_main_location_of_a_customer_without_any_address_becomes_its_v
         one.in_step()
 
 
+def test_the_country_that_the_books_have_already_comes_along_at_once(tmp_path: Path) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        one.debtor(CNT_CODE="NL")
+        one.goes()
+        home = on_the_kade(one, one.klant()["id"])
+        one.goes()
+        assert one.box.crafter.record("work-locations", home)["country"] == "NL"
+        assert one.books()["ADDRESS1"] == "Kade 12"
+        one.in_step()
+
+
 def test_one_that_has_an_address_keeps_it_whatever_is_added_in_crafter(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
         for number, which in (("1", "visiting"), ("2", "postal"), ("3", "both")):
