@@ -114,7 +114,7 @@ def _without_address(link: Link, versions: Versions, known: Known) -> Iterable[R
     """Said until either side has an address (behaviour 7)."""
     exports = known.policy.writes(FLOW, ACCOUNTVIEW)
     if exports and not link.gone and _went_without(link, versions[ACCOUNTVIEW]) and not _places(link.crafter, known):
-        yield Remark("customer_without_address", again=True, fact="addressed")
+        yield Remark("customer_without_address", again=True, fact="made_at")
 
 
 def _places(customer: str, known: Known) -> tuple[Record, ...]:

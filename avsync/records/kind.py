@@ -176,7 +176,7 @@ class Link:
 @dataclass(frozen=True, slots=True)
 class Remark:
     """A warning that goes with a record. `again`: its cause lies elsewhere, so the record is planned anew every run;
-    `fact`: the field that counts as not told while it is so, which keeps the record there in a full pass as well."""
+    `fact`: what counts as not told while it is so, which keeps the record there in a full pass as well."""
 
     code: str
     params: Mapping[str, Any] = field(default_factory=dict)

@@ -539,12 +539,31 @@ def _part_ways(session: Session, kind: Kind, link: Link) -> None:
     """AccountView leads: it is made again where it was, or waits there to be met; what went is another's by now."""
     store, comes_back = session.store, session.policy.writes(kind.flow, CRAFTER)
     if link.end[ACCOUNTVIEW].told is not None and not link.gone:
-        told = replace(told_by(link, ACCOUNTVIEW), mark=link_mark(session, link))
-        store.inbox.put(told, "plan" if comes_back else "keep")
+        store.inbox.put(_as_told(session, link), "plan" if comes_back else "keep")
     if comes_back and not link.gone:
         store.links.point(link.id, CRAFTER, End())
     else:
         store.links.remove(link.id)
+
+
+def _as_told(session: Session, link: Link) -> Record:
+    """AccountView's half as it was told last, to be met or made anew."""
+    kind, told = KINDS[link.kind], told_by(link, ACCOUNTVIEW)
+    alike = kind.alike(ACCOUNTVIEW, told.fields) if kind.alike else ""
+    return replace(told, key=kind.row_key(told.id), mark=link_mark(session, link), alike=alike)
+
+
+def set_apart(session: Session, link: Link) -> None:
+    """Its two halves are two records, a person has said: what stands in AccountView's row is planned anew, Crafter's is
+    left as it is (behaviour 36)."""
+    store, kind = session.store, KINDS[link.kind]
+    beside = [one for child in children(link.kind) if child.table == kind.name
+              for one in store.links.in_row(child.name, link.accountview)]  # fmt: skip
+    read = [store.inbox.one(one.kind, ACCOUNTVIEW, one.accountview) for one in beside]
+    told = [new or _as_told(session, one) for one, new in zip(beside, read, strict=True) if new or not one.gone]
+    retire(store, link)
+    for one in told:
+        store.inbox.put(one, (KINDS[one.kind].fate or KINDS[one.kind].usual_fate)(one, session.policy))
 
 
 def is_other(kind: Kind, record: Record, link: Link) -> bool:

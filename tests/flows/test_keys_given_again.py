@@ -103,6 +103,8 @@ def test_the_number_taken_away_in_crafter_says_that_it_is_another(tmp_path: Path
         old = one.box.crafter.record("customers", card["id"])
         assert (old["name"], old["email"]) == (card["name"], card["email"])
         assert one.errors() == []
+        places = [place["customer_id"] for place in one.box.crafter.records("work-locations")]
+        assert sorted(places) == sorted([card["id"], one.klant()["id"]])
         one.rests()
 
 
