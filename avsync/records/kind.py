@@ -676,8 +676,8 @@ def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
         rivals = look(kind.name, record.side, "reference", record.reference) if named else []
         ours += named + [one for one in rivals if one.id != record.id]
     met = [one for one in _where_it_belongs(kind, record, ours, known) if not _let_go(kind, record, one, known)]
-    if len(met) > 1:  # one that lost its key to another still bears the mark
-        met = [one for one in met if one.key and one.key == record.key] or met
+    if len(met) > 1 and any(one.key == record.key for one in met):  # a copy, or one that lost its key, has none
+        met = [one for one in met if one.key]
     if met:
         return Match(tuple(met), "reference", against=_against(kind, record, met[0], known))
     if kind.bears and record.side == CRAFTER and (kind.table, "reference") not in known.absent:
