@@ -469,7 +469,8 @@ class _Pair:
         }
         record = (self.read[self.at] if self.at else None) or self.read[ACCOUNTVIEW] or self.now[CRAFTER]
         if owed and not self.at:
-            record = self.now[CRAFTER]  # told of one and the same half, whichever was read
+            here = self.now[CRAFTER]  # told of one and the same half, whichever was read
+            record = replace(here, key=here.key or self.now[ACCOUNTVIEW].key)
         first = any(end.told is None for end in link.end.values())
         verb = Verb.ADOPT if first else Verb.UPDATE if writes else Verb.SKIP
         reason = "first_meeting" if first else _reason(writes)
