@@ -114,7 +114,7 @@ def _without_address(link: Link, versions: Versions, known: Known) -> Iterable[R
     """Said until either side has an address (behaviour 7)."""
     exports = known.policy.writes(FLOW, ACCOUNTVIEW)
     if exports and not link.gone and _went_without(link, versions[ACCOUNTVIEW]) and not _places(link.crafter, known):
-        yield Remark("customer_without_address", again=True, fact="addressed")
+        yield Remark("customer_without_address", again=True, fact="made_at")
 
 
 def _places(customer: str, known: Known) -> tuple[Record, ...]:
@@ -159,6 +159,12 @@ def _other_name(customer: Record, klant: Record) -> Refuse | None:
     if share_a_word(customer.name, klant.name):
         return None
     return Refuse("same_customer_by_number", number=customer.key, accountview=customer.name, crafter=klant.name)
+
+
+def _unlike(customer: Record, klant: Record, known: Known) -> Refuse | None:
+    """Nothing of the two is the same but the number that the one has and the other had."""
+    signs = _signs(customer.fields, klant.fields)
+    return None if any(signs.values()) else _other_name(customer, klant)
 
 
 def _other_address(customer: Record, klant: Record, look: Look) -> Refuse | None:
@@ -289,6 +295,7 @@ CUSTOMER = Kind(
         Field("postal_code", "code", crafter=None, merged=False),
         Field("postal_street", crafter=None, merged=False),
         Field("postal_postal_code", "code", crafter=None, merged=False),
+        Field("country", "code", crafter=None, merged=False),
         Field("addressed", "flag", accountview=None, crafter=None, merged=False),
         Field("created_at", "moment", crafter=None, merged=False),
         Field("made_at", "moment", accountview=None, crafter="created_at", merged=False),
@@ -296,7 +303,7 @@ CUSTOMER = Kind(
     title=lambda side, fields: fields["name"], alike=lambda side, fields: squeeze(fields["name"]),
     read=_of_a_customer, asks=_customer_asks, noted=_without_address, match=_match_customer, new=_new_customer,
     configured=lambda policy: [("ledger_account", "accountview.debtor_account", policy.debtor_account)],
-    moved=_moved, identity=_identity, question=_question, twin=_customer_twin, same=_same_customer,
+    moved=_moved, identity=_identity, unlike=_unlike, question=_question, twin=_customer_twin, same=_same_customer,
 )  # fmt: skip
 
 
@@ -359,7 +366,8 @@ def _first_address(record: Record, known: Known) -> Record | None:
         known.of("link", "location", ACCOUNTVIEW, one).link for one in ids.values()
     ):
         return None
-    fields = {one.name: None for one in LOCATION.fields} | {"customer": there.id, "main": "true"}
+    told = {"customer": there.id, "main": "true", "country": there.fields.get("country")}
+    fields = {one.name: told.get(one.name) for one in LOCATION.fields}
     return Record("location", ACCOUNTVIEW, ids[VISITING], there.key, there.name, fields, mark=marks[VISITING],
                   owner=there.id, absent=True)  # fmt: skip
 

@@ -180,7 +180,7 @@ class Link:
 @dataclass(frozen=True, slots=True)
 class Remark:
     """A warning that goes with a record. `again`: its cause lies elsewhere, so the record is planned anew every run;
-    `fact`: the field that counts as not told while it is so, which keeps the record there in a full pass as well."""
+    `fact`: what counts as not told while it is so, which keeps the record there in a full pass as well."""
 
     code: str
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -405,6 +405,7 @@ class Kind:
     counted_by: str = ""  # what is 0 then: how much a row on a sheet counts for
     taken_by: tuple[str, ...] = ()  # a new record that is equal in these fields takes that row over
     identity: Callable[[Record, Link], Verdict] | None = None  # of a row under a known key, by what it told before
+    unlike: Callable[[Record, Record, Known], Refuse | None] | None = None  # of two that met by a mark
     question: Callable[[Link, Versions, Known], Refuse | None] | None = None  # where unclear; None once it is answered
     apart: Callable[[Versions, Known], Refuse | None] | None = None  # why its two halves are not one record
     noted: Callable[[Link, Versions, Known], Iterable[Remark]] | None = None  # what is to be said of a linked one
@@ -713,13 +714,26 @@ def _left(kind: Kind, record: Record, look: Look, known: Known) -> Record | None
     return max(equal, key=lambda pair: pair[0])[1] if equal else None
 
 
+def _against(kind: Kind, record: Record, there: Record, known: Known) -> Refuse | None:
+    """Why two that bear one mark may be two: the key may have been given out again since (behaviour 36)."""
+    return kind.unlike(*in_order(record, there), known) if kind.unlike is not None else None
+
+
+def _let_go(kind: Kind, record: Record, there: Record, known: Known) -> bool:
+    """Whether it is, as a person has said, by taking the key away in Crafter."""
+    return record.key != there.key and _against(kind, record, there, known) is not None
+
+
 def _where_it_belongs(kind: Kind, record: Record, found: list[Record], known: Known) -> list[Record]:
-    """Of several that bear our mark the one of its own owner: what could not be moved bears it too (behaviour 45)."""
-    if len(found) == 1 or not kind.belongs_to:
+    """Of several that bear our mark the one of its own owner, for what could not be moved bears it too (behaviour 45).
+    What cannot be moved at all is never another owner's."""
+    if not found or not kind.belongs_to:
         return found
-    owner = known.ref(kind.field(kind.belongs_to).ref, record.side, record.owner)
-    ids = {ACCOUNTVIEW: owner.accountview, CRAFTER: owner.crafter}
-    return [one for one in found if one.owner and one.owner == ids[one.side]] or found
+    of = kind.field(kind.belongs_to)
+    owner = known.ref(of.ref, record.side, record.owner)
+    ids = {ACCOUNTVIEW: owner.accountview, CRAFTER: owner.crafter} if owner.known else {}
+    there = [one for one in found if one.owner and one.owner == ids.get(one.side)]
+    return there if not of.merged or len(found) > 1 and there else found
 
 
 def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
@@ -733,8 +747,11 @@ def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
         named = [one for one in look(kind.name, across, "mark", record.reference) if one not in ours]
         rivals = look(kind.name, record.side, "reference", record.reference) if named else []
         ours += named + [one for one in rivals if one.id != record.id]
-    if ours:
-        return Match(tuple(_where_it_belongs(kind, record, ours, known)), "reference")
+    met = [one for one in _where_it_belongs(kind, record, ours, known) if not _let_go(kind, record, one, known)]
+    if len(met) > 1 and any(one.key == record.key for one in met):  # a copy, or one that lost its key, has none
+        met = [one for one in met if one.key]
+    if met:
+        return Match(tuple(met), "reference", against=_against(kind, record, met[0], known))
     if kind.taken_by and record.side == CRAFTER and (left := _left(kind, record, look, known)):
         return Match((left,), "left")
     if kind.bears and record.side == CRAFTER and (kind.table, "reference") not in known.absent:

@@ -170,11 +170,14 @@ def _moved(project: Record, link: Link, beside: Iterable[Record], known: Known) 
 def _match(record: Record, look: Look, known: Known) -> Match:
     """By code; of another customer and under a wholly different name it is another project (behaviour 6)."""
     found = by_number(record, look)
-    if not found or not _of_another(record, found[0], known) or share_a_word(*map(_own_name, (record, found[0]))):
-        return Match(found, "number")
-    there, here = in_order(record, found[0])
-    against = Refuse("same_project_by_code", project=record.key, accountview=there.name, crafter=here.name)
-    return Match(found, "number", against=against)
+    return Match(found, "number", against=_unlike(*in_order(record, found[0]), known) if found else None)
+
+
+def _unlike(there: Record, here: Record, known: Known) -> Refuse | None:
+    another = _of_another(there, here, known) or _of_another(here, there, known)  # asked from the side that is read
+    if not another or share_a_word(_own_name(there), _own_name(here)):
+        return None
+    return Refuse("same_project_by_code", project=there.key, accountview=there.name, crafter=here.name)
 
 
 def _of_another(record: Record, there: Record, known: Known) -> bool:
@@ -208,7 +211,7 @@ PROJECT = Kind(
         Field("status", "code", crafter=None, merged=False,
               used=lambda policy: bool(policy.open_statuses or policy.new_project_status)),
     ),
-    title=lambda side, fields: fields["name"], makeable=_makeable, match=_match, identity=_identity,
+    title=lambda side, fields: fields["name"], makeable=_makeable, match=_match, identity=_identity, unlike=_unlike,
     question=_question, moved=_moved, asks=_asks, new=_new,
     configured=lambda policy: [("status", "accountview.new_project_status", policy.new_project_status)],
 )  # fmt: skip

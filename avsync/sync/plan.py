@@ -475,17 +475,18 @@ class _Pair:
             raise self.stopped[0]
         settled = [name for name in merged.settled if not self._again(name)]
         remarks = tuple(self._remarks(merged))
-        owed = {remark.fact for remark in remarks}
         facts = [one.name for one in kind.fields if not one.merged]
+        owed: dict[str, Canonical] = {remark.fact: None for remark in remarks if remark.fact}
         told = {
-            side: {
-                name: None if name in owed else record.fields.get(name)
-                for name in settled + (facts if self.read[side] else [])
-            }
+            side: {name: record.fields.get(name) for name in settled + (facts if self.read[side] else [])}
             | self.quiet[side]
+            | owed
             for side, record in self.now.items()
         }
         record = (self.read[self.at] if self.at else None) or self.read[ACCOUNTVIEW] or self.now[CRAFTER]
+        if owed and not self.at:
+            here = self.now[CRAFTER]  # told of one and the same half, whichever was read
+            record = replace(here, key=here.key or self.now[ACCOUNTVIEW].key)
         first = any(end.told is None for end in link.end.values())
         verb = Verb.ADOPT if first else Verb.UPDATE if writes else Verb.SKIP
         reason = "first_meeting" if first else _reason(writes)

@@ -15,7 +15,7 @@ from itertools import dropwhile
 from typing import Any
 
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook, RecordUnavailable, TryLater
-from avsync.records.kind import Kind, Known, Link, Row, known_as
+from avsync.records.kind import End, Kind, Known, Link, Row, known_as
 from avsync.records.registry import KINDS, children, taking_over, with_details
 from avsync.records.rows import Listing, Reach, Seen, read_records
 from avsync.records.values import (
@@ -544,6 +544,9 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, annou
     if link is not None and is_other(kind, record, link):
         retire(store, link)
         link = None
+    if link is not None and _went_elsewhere(kind, record, link):
+        _part_ways(session, kind, link)
+        link = None
     if link is None or kind.plan is not None:
         if record.side == ACCOUNTVIEW and kind.twin is not None:
             record = _still_marked(store, record)
@@ -583,6 +586,45 @@ def _followed(session: Session, record: Record) -> None:
             follows = not link.gone and not told.get(over.own) and told.get(one.name) != record.fields[one.name]
             if follows and store.inbox.one(kind.name, CRAFTER, link.crafter) is None:
                 store.inbox.put(told_by(link, CRAFTER), "plan")
+
+
+def _went_elsewhere(kind: Kind, record: Record, link: Link) -> bool:
+    """Whether a planner gave it to another owner, whose record in AccountView it never was."""
+    if record.side == ACCOUNTVIEW or not kind.belongs_to or kind.field(kind.belongs_to).merged:
+        return False
+    before = link.told(CRAFTER).get(kind.belongs_to)
+    return bool(before) and record.owner != before
+
+
+def _part_ways(session: Session, kind: Kind, link: Link) -> None:
+    """AccountView leads: it is made again where it was, or waits there to be met; what went is another's by now."""
+    store, comes_back = session.store, session.policy.writes(kind.flow, CRAFTER)
+    if link.end[ACCOUNTVIEW].told is not None and not link.gone:
+        store.inbox.put(_as_told(session, link), "plan" if comes_back else "keep")
+    if comes_back and not link.gone:
+        store.links.point(link.id, CRAFTER, End())
+    else:
+        store.links.remove(link.id)
+
+
+def _as_told(session: Session, link: Link) -> Record:
+    """AccountView's half as it was told last, to be met or made anew."""
+    kind, told = KINDS[link.kind], told_by(link, ACCOUNTVIEW)
+    alike = kind.alike(ACCOUNTVIEW, told.fields) if kind.alike else ""
+    return replace(told, key=kind.row_key(told.id), mark=link_mark(session, link), alike=alike)
+
+
+def set_apart(session: Session, link: Link) -> None:
+    """Its two halves are two records, a person has said: what stands in AccountView's row is planned anew, Crafter's is
+    left as it is (behaviour 36)."""
+    store, kind = session.store, KINDS[link.kind]
+    beside = [one for child in children(link.kind) if child.table == kind.name
+              for one in store.links.in_row(child.name, link.accountview)]  # fmt: skip
+    read = [store.inbox.one(one.kind, ACCOUNTVIEW, one.accountview) for one in beside]
+    told = [new or _as_told(session, one) for one, new in zip(beside, read, strict=True) if new or not one.gone]
+    retire(store, link)
+    for one in told:
+        store.inbox.put(one, (KINDS[one.kind].fate or KINDS[one.kind].usual_fate)(one, session.policy))
 
 
 def is_other(kind: Kind, record: Record, link: Link) -> bool:

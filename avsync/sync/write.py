@@ -28,7 +28,7 @@ from avsync.sync.causes import SERVICES, called_as, cause
 from avsync.sync.caution import Caution
 from avsync.sync.plan import HELD, KEPT, LATER, PARTED, Action, Verb
 from avsync.sync.problems import about_record, causes_of, faulty, tell, tell_once
-from avsync.sync.read import is_other, mark_gone, retire
+from avsync.sync.read import is_other, mark_gone, retire, set_apart
 from avsync.sync.refs import read_one
 from avsync.sync.schema import CACHE_KEY, learn_reference
 from avsync.sync.session import Session
@@ -167,7 +167,7 @@ def _park(session: Session, entries: Iterable[Entry]) -> None:
 def _part(session: Session, job: Job) -> None:
     """AccountView's record is planned again, as a new one; Crafter's is left as it is."""
     if job.link is not None:
-        retire(session.store, job.link)
+        set_apart(session, job.link)
     for one in job.entries:
         if one.record.side == ACCOUNTVIEW:
             session.store.inbox.put(one.record, "plan")

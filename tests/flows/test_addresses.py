@@ -183,6 +183,17 @@ def test_the_first_main_location_of_a_customer_without_any_address_becomes_its_v
         one.in_step()
 
 
+def test_the_country_that_the_books_have_already_comes_along_at_once(tmp_path: Path) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        one.debtor(CNT_CODE="NL")
+        one.goes()
+        home = on_the_kade(one, one.klant()["id"])
+        one.goes()
+        assert one.box.crafter.record("work-locations", home)["country"] == "NL"
+        assert one.books()["ADDRESS1"] == "Kade 12"
+        one.in_step()
+
+
 def test_one_that_has_an_address_keeps_it_whatever_is_added_in_crafter(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
         for number, which in (("1", "visiting"), ("2", "postal"), ("3", "both")):
@@ -333,6 +344,31 @@ def test_a_further_location_made_main_by_hand_overwrites_nothing(tmp_path: Path)
         assert one.books() == before
         assert one.main_street() == "Dorpsstraat 1"
         one.in_step()
+
+
+@pytest.mark.parametrize("direction", ["import", "export", "both"])
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_location_given_to_another_customer_in_crafter_writes_on_nobodys_debtor(
+    tmp_path: Path, direction: str, lost: bool
+) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        one.debtor(**VISITING)
+        one.debtor("10002", ACCT_NAME="Schilder Smit", ADDRESS1="Kade 1", POST_CODE="8911 XY", CITY="Grou")
+        one.goes()
+        one.config["flows"]["customers"] = direction
+        one.goes()
+        before = [one.books(number) for number in ("10001", "10002")]
+        moved = one.places()["Dorpsstraat 1"]["id"]
+        one.box.crafter.edit("work-locations", moved, customer_id=one.klant("10002")["id"], is_main=False)
+        for file in one.state.glob("state.db*") if lost else ():
+            file.unlink()
+        one.goes()
+        one.box.crafter.edit("work-locations", moved, street="Dorpsstraat 99")
+        one.goes()
+        assert [one.books(number) for number in ("10001", "10002")] == before
+        assert set(one.places()) == (set() if direction == "export" else {"Dorpsstraat 1"})
+        assert set(one.places("10002")) == {"Kade 1", "Dorpsstraat 99"}
+        one.rests()
 
 
 def test_a_main_location_deleted_in_crafter_leaves_the_next_in_line_at_home(tmp_path: Path) -> None:

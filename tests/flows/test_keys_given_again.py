@@ -103,6 +103,8 @@ def test_the_number_taken_away_in_crafter_says_that_it_is_another(tmp_path: Path
         old = one.box.crafter.record("customers", card["id"])
         assert (old["name"], old["email"]) == (card["name"], card["email"])
         assert one.errors() == []
+        places = [place["customer_id"] for place in one.box.crafter.records("work-locations")]
+        assert sorted(places) == sorted([card["id"], one.klant()["id"]])
         one.rests()
 
 
@@ -230,6 +232,31 @@ def test_a_renumbered_customer_whose_number_was_given_out_again_keeps_its_card_a
         assert {home["id"] for home in one.places("20009").values()} == homes
         assert one.klant("10001")["name"] == "Wildvreemd Transport"
         one.in_step()
+
+
+@pytest.mark.parametrize("direction", ["import", "export", "both"])
+def test_with_the_state_lost_a_mark_does_not_make_two_firms_one(tmp_path: Path, direction: str) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        one.debtor(INP_DATE=FIRST, **FIRM)
+        one.goes()
+        one.config["flows"]["customers"] = direction
+        card = one.klant()
+        one.box.accountview.remove("CONTACT", "10001")
+        one.debtor(ACCT_NAME="Wildvreemd Transport", TEL_BUS="010-9", POST_CODE="1111 AA", ADDRESS1="Verweg 9")
+        before = one.books()
+        for file in one.state.glob("state.db*"):
+            file.unlink()
+        for more in ((), ("--full",)):
+            assert one.run(*more)["exit"] == 1
+            assert codes(one) == {"same_customer_by_number"}
+            assert one.klant()["name"] == card["name"]
+            assert one.books() == before
+        one.box.crafter.edit("customers", card["id"], customer_number="9")
+        one.goes()
+        names = {record["customer_number"]: record["name"] for record in one.box.crafter.records("customers")}
+        assert names == {"9": "Bakkerij Vos"} | ({"10001": "Wildvreemd Transport"} if direction != "export" else {})
+        assert one.books()["ACCT_NAME"] == "Wildvreemd Transport"
+        one.rests()
 
 
 # projects

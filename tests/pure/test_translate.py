@@ -328,6 +328,8 @@ def test_our_mark_goes_before_number_and_name() -> None:
     copy = record("customer", CR, id="c3", external_ref="av:DEMO:customer:10001")
     assert met(marked, books, marked, copy) == ("reference", ["10001", "c3"])  # two that say so are a question
     assert met(books, marked, copy) == ("reference", ["c2", "c3"])
+    keyless = record("customer", CR, id="c4", customer_number=None, external_ref="av:DEMO:customer:10001")
+    assert met(books, keyless, copy) == ("reference", ["c3"])  # the other is a copy, or gave its number up
 
 
 def test_customers_meet_by_number_and_else_by_name_and_postal_code() -> None:

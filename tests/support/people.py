@@ -258,6 +258,23 @@ def renumber_customer(life: Life) -> str | None:
     return f"{row['SUB_NR']} is {number} from now on"
 
 
+@edit(1)
+def reuse_number(life: Life) -> str | None:
+    """A debtor is deleted and another firm gets the number, which a planner takes away from the old card."""
+    row = life.pick(_free_customers(life))
+    if row is None or not life.imports("customers"):
+        return None
+    number, klant = row["SUB_NR"], life.klant_of(row["SUB_NR"])
+    life.books.remove("CONTACT", number)
+    life.books.add("CONTACT", SUB_NR=number, ACCT_NAME=f"Opvolger {life.fresh('')}", SRC_CODE="N", ACCT_NR="1300",
+                   TEL_BUS=f"0{life.fresh('')}", **life.address("visiting"))  # fmt: skip
+    if klant is not None:
+        life.plan.edit("customers", klant["id"], customer_number=None)
+        places = [place["id"] for place in life.plan.records("work-locations") if place["customer_id"] == klant["id"]]
+        life.gone |= {klant["id"], *places}
+    return f"{number}, which was that of {row['ACCT_NAME']}"
+
+
 @edit(3)
 def new_contact(life: Life) -> str | None:
     row = life.pick(life.rows("CONTACT"))
@@ -344,6 +361,17 @@ def edit_place(life: Life) -> str | None:
     ))  # fmt: skip
     life.plan.edit("work-locations", one["id"], **change)
     return f"{one['external_ref']} {change}"
+
+
+@edit(2)
+def address_later(life: Life) -> str | None:
+    """A klant that was saved before its address gets it."""
+    placed = {place["customer_id"] for place in life.plan.records("work-locations")}
+    one = life.pick([one for one in life.records("customers") if one["id"] not in placed | life.gone])
+    if one is None or not life.exports("customers"):
+        return None
+    life.plan.add("work-locations", customer_id=one["id"], street=f"Laan {life.fresh('')}", city="Joure", is_main=True)
+    return str(one["id"])
 
 
 @edit(1)
