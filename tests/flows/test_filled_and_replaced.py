@@ -203,8 +203,8 @@ def test_what_was_replaced_is_one_warning_that_names_the_fields_with_their_value
         mails = ("cr@jansen.nl", "av@jansen.nl") if side == "Crafter" else ("av@jansen.nl", "cr@jansen.nl")
         for said in (
             f"In {side} that",
-            f"phone (was “{was}”, now “{is_}”)",
-            "email (was “{}”, now “{}”)".format(*mails),
+            f"phone number (was “{was}”, now “{is_}”)",
+            "e-mail address (was “{}”, now “{}”)".format(*mails),
         ):
             assert said in told["message"]
         assert told["hint"]
@@ -213,7 +213,7 @@ def test_what_was_replaced_is_one_warning_that_names_the_fields_with_their_value
         one.rests()
         assert [problem["id"] for problem in one.errors()] == [told["id"]]
         one.config["language"] = "nl"
-        assert f"telefoon (was “{was}”, nu “{is_}”)" in one.problem()["message"]
+        assert f"telefoonnummer (was “{was}”, nu “{is_}”)" in one.problem()["message"]
 
 
 def _grow_older(one: Office, days: int) -> None:
@@ -290,7 +290,7 @@ def test_what_a_write_without_an_answer_replaced_is_told_all_the_same(tmp_path: 
         one.run()
         one.goes()
         assert one.codes() == ["values_replaced"]
-        assert "phone (was “020-2”, now “010-1”)" in one.problem()["message"]
+        assert "phone number (was “020-2”, now “010-1”)" in one.problem()["message"]
         assert one.problem()["key"] == "10001"
         assert len(one.told(one.klant()["id"])) == 1
         one.in_step()
@@ -307,7 +307,7 @@ def test_what_a_refused_write_did_not_replace_is_told_by_the_one_that_does(tmp_p
         one.goes()
         assert (one.books()["TEL_BUS"], one.books()["MAIL_BUS"]) == ("020-3", "av@jansen.nl")
         assert one.codes() == ["values_replaced"]
-        assert "phone (was “010-1”, now “020-3”)" in one.problem()["message"]
+        assert "phone number (was “010-1”, now “020-3”)" in one.problem()["message"]
         one.rests()
 
 
@@ -335,7 +335,7 @@ def test_an_edit_between_the_match_and_its_write_is_what_was_replaced(tmp_path: 
         one.goes()
         assert (one.klant()["phone"], one.books()["MAIL_BUS"]) == ("010-1", "nieuw@jansen.nl")
         assert one.codes() == ["values_replaced"]
-        assert "phone (was “020-3”, now “010-1”)" in one.problem()["message"]
+        assert "phone number (was “020-3”, now “010-1”)" in one.problem()["message"]
         one.in_step()
 
 
@@ -438,7 +438,7 @@ def test_what_a_typed_number_replaces_in_the_books_is_told_on_the_work_order(tmp
         order = one.order_of("w1")
         assert (order["COMMENT1"], order["DEL_DATE"], order["COMMENT2"]) == ("Nieuw", "2026-12-01", "Storing & spoed")
         assert one.codes() == ["values_replaced"]
-        assert "In AccountView that replaced: description (was “Oud”, now “Nieuw”)." in one.problem()["message"]
+        assert "In AccountView that replaced: the description (was “Oud”, now “Nieuw”)." in one.problem()["message"]
         assert len(one.told("w1")) == 1
         one.rests()
 
