@@ -168,7 +168,8 @@ run_options = _with(
     click.option("--force", is_flag=True, help="Go on in spite of a safety stop."),
     click.option("--full", is_flag=True, help="Read everything, not only what changed."),
     click.option("--after-restore", is_flag=True, help="state.db was put back: read everything anew."),
-    click.option("--dry-run", "dry", is_flag=True, help="Say what would happen, per record, and write nothing."),
+    click.option("--dry-run", "dry", is_flag=True, help="Say what would happen, and write nothing."),
+    click.option("--details", is_flag=True, help="With --dry-run: each record."),
 )
 
 

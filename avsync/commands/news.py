@@ -7,7 +7,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -70,7 +70,7 @@ def changes(store: Store, language: str) -> Changes:
 # --- telling
 
 
-def tell(result: Result, session: Session, talker: Talker, found: Changes) -> None:
+def tell(result: Result, session: Session, talker: Talker, found: Changes, details: bool = False) -> None:
     """Print what came of a run, where and as far as somebody wants to hear it (RULES.md, commands)."""
     config, language = session.config, session.config.language
     unfit = next((one for one in result.errors.values() if isinstance(one, FitsNothing)), None)
@@ -84,7 +84,7 @@ def tell(result: Result, session: Session, talker: Talker, found: Changes) -> No
         talker.say("", report.run_json(result, language))
     elif result.plan is not None:
         _errors(result, language)
-        talker.say(report.plan_table(result.plan, result.skipped, language), None)
+        _plan(result.plan, result.skipped, details, language)
     elif sys.stdout.isatty():
         _to_a_person(result, talker, found, language)
     else:
@@ -92,6 +92,15 @@ def tell(result: Result, session: Session, talker: Talker, found: Changes) -> No
         if not talker.quiet:
             for line in _mail(result, found, config):
                 click.echo(line)
+
+
+def _plan(plan: Sequence[Mapping[str, Any]], skipped: int, details: bool, language: str) -> None:
+    """What a dry run found: how much of what, and with `--details` each record."""
+    click.echo(report.plan_summary(plan, skipped, language))
+    if plan and details:
+        click.echo("\n" + report.plan_table(plan, language))
+    elif plan:
+        click.echo("\n" + phrase("run", "with_details", language))
 
 
 def _errors(result: Result, language: str, codes: Sequence[int] = ()) -> None:

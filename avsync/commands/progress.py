@@ -38,7 +38,8 @@ class Bars:
         if self.bar is None:
             self.bar = click.progressbar(
                 length=total, label=phrase("run", f"phase_{phase}", self.language), file=sys.stderr, width=_WIDTH,
-                bar_template="%(label)s [%(bar)s] %(info)s", show_pos=True, item_show_func=lambda told: told,
+                bar_template="%(label)s [%(bar)s] %(info)s", show_pos=True, update_min_steps=0,
+                item_show_func=lambda told: told,
             )  # fmt: skip
             self.bar.__enter__()
         self.bar.length = max(total, self.bar.pos)

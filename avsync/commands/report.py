@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,18 @@ def error_json(error: AvsyncError, language: str) -> dict[str, str]:
     return {"code": error.code, "message": message, "hint": hint}
 
 
-def plan_table(rows: Sequence[Mapping[str, Any]], skipped: int, language: str) -> str:
+def plan_summary(rows: Sequence[Mapping[str, Any]], skipped: int, language: str) -> str:
+    """What a run would do, per flow, direction and action."""
+    found = Counter((row["flow"], row["direction"], row["action"]) for row in rows)
+    names = [phrase("run", f"head_{name}", language) for name in ("flow", "way", "action", "count")]
+    body = [[word(flow, language), phrase("run", direction, language), word(action, language), count]
+            for (flow, direction, action), count in found.items()]  # fmt: skip
+    said = [phrase("run", "would", language), "", tabulate(body, names, tablefmt="simple")] if body else []
+    said = said or [word("nothing", language)]
+    return "\n".join(said + ([phrase("words", "skipped", language, count=skipped)] if skipped else []))
+
+
+def plan_table(rows: Sequence[Mapping[str, Any]], language: str) -> str:
     """What a run would do, per record: direction, action, fields, reason."""
     names = ("direction", "action", "what", "name", "fields", "reason")
     body = [
@@ -61,8 +73,7 @@ def plan_table(rows: Sequence[Mapping[str, Any]], skipped: int, language: str) -
     ]  # fmt: skip
     widths = [None, None, None, 60, 36, 48]
     table = tabulate(body, headings(names, language), tablefmt="simple", maxcolwidths=widths, disable_numparse=True)
-    said = table if body else word("nothing", language)
-    return said + ("\n" + phrase("words", "skipped", language, count=skipped) if skipped else "")
+    return table if body else ""
 
 
 def _kind(row: Mapping[str, Any], language: str) -> str:

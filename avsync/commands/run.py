@@ -95,9 +95,12 @@ def run(
     dry: bool = False,
     only: frozenset[str] | str | None = None,
     after_restore: bool = False,
+    details: bool = False,
 ) -> int:
-    """Do the run and print what came of it; returns the exit code. `only`: ids, or what a person typed."""
-    asked: dict[str, Any] = {"flows": flows, "command": command, "full": full, "force": force, "dry": dry, "only": only}
+    """Do the run and print what came of it (of a dry run with `details` each record); returns the exit code. `only`:
+    ids, or what a person typed."""
+    asked: dict[str, Any] = {"flows": flows, "command": command, "full": full, "force": force, "dry": dry, "only": only,
+                             "details": details}  # fmt: skip
     if isinstance(only, str):
         asked |= {"only": frozenset({only.upper()}), "asked": only}
     if dry or config.notify is None:
@@ -150,11 +153,11 @@ def _start(config: Config, talker: Talker, asked: dict[str, Any], alarm: Alarm |
             lock.release()
 
 
-def _with(config: Config, store: Store, talker: Talker, alarm: Alarm | None, **asked: Any) -> int:
+def _with(config: Config, store: Store, talker: Talker, alarm: Alarm | None, *, details: bool, **asked: Any) -> int:
     try:
         session, result = _go(config, store, talker, **asked)
         found = news.changes(store, config.language)
-        news.tell(result, session, talker, found)
+        news.tell(result, session, talker, found, details)
         if not asked["dry"]:
             _warn(result, session, alarm, found)
     finally:

@@ -18,6 +18,7 @@ OUTAGE, LINE, LOGIN, SAFETY, SETUP, TIME = "outage", "line", "login", "safety", 
 PRINTED, ALARMED = "printed", "alarmed"  # channels
 PATIENCE = {OUTAGE: 1800.0, TIME: 1800.0}  # seconds that one must last before it is told; else at once
 DAY = 86_400.0
+_JITTER = 60.0  # seconds by which one run may start earlier after the last than another
 FLAPS = 3600.0  # seconds within which one that comes back is the same one
 _MOST = 500  # ended ones that are kept
 _COLUMNS = "id, sort, service, code, params, flows, since, ours, theirs, ended, until, flaps"
@@ -80,8 +81,8 @@ class Incident:
                 return ""
             return "over" if self.age(now) - self.ended < DAY else ""
         if told is None:
-            return "begun" if self.age(now) >= PATIENCE.get(self.sort, 0.0) else ""
-        return "still" if self.age(now) // DAY > told // DAY else ""
+            return "begun" if self.age(now) + _JITTER >= PATIENCE.get(self.sort, 0.0) else ""
+        return "still" if (self.age(now) + _JITTER) // DAY > (told + _JITTER) // DAY else ""
 
 
 Clock = Callable[[Incident], Moment]

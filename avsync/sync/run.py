@@ -187,7 +187,7 @@ def _flows(session: Session) -> AvsyncError | None:
     """Every flow that nothing has stopped, in order; of a dry run, why the same run in earnest would stop."""
     change = Change(session.store)
     if not session.dry:
-        session.step("", done=session.steps - session.done)
+        session.step("", done=max(0, session.steps - session.done))
         session.enter("write", _waiting(session))
     for flow in session.on():
         if flow in session.errors:
@@ -201,6 +201,7 @@ def _flows(session: Session) -> AvsyncError | None:
                 if session.only is None:
                     session.store.set_flow_ok(flow, session.now())
     _settle(session, session.on())
+    session.step("", done=max(0, session.steps - session.done))  # what was planned with its other half
     return change.too_much(session.config.safety) if session.dry and not session.force else None
 
 

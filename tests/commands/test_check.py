@@ -107,7 +107,7 @@ def test_all_is_well(boxes: Callable[..., Sandbox], make: Make) -> None:
 
 def test_it_speaks_dutch(boxes: Callable[..., Sandbox], make: Make) -> None:
     found = named(run(make(boxes(), language="nl")))
-    assert found["schema.hours"].message == "hours: alle namen bestaan in AccountView."
+    assert found["schema.hours"].message == "uren: alle namen bestaan in AccountView."
 
 
 def test_only_what_is_on_is_looked_at(boxes: Callable[..., Sandbox], make: Make) -> None:

@@ -150,8 +150,9 @@ def test_a_dry_run_plans_what_the_run_then_does(healthy: Office) -> None:
 
 
 def test_dry_run_for_people_names_record_action_fields_and_reason(healthy: Office) -> None:
-    said = healthy.avsync("sync", "customers", "--dry-run").out
-    head, _, first = said.splitlines()[:3]
+    summary, _, said = healthy.avsync("sync", "customers", "--dry-run", "--details").out.partition("\n\nDirection")
+    assert re.search(r"customers +AccountView → Crafter +create +\d+", summary)
+    head, _, first = f"Direction{said}".splitlines()[:3]
     for name in ("direction", "action", "what", "name", "fields", "reason"):
         assert name in head.lower()
     assert re.search(r"(import|export) +(create|adopt)", first)

@@ -43,7 +43,7 @@ def test_the_demo_plays_to_its_end_and_cleans_up(tmp_path: Path) -> None:
     demo = _start(tmp_path)
     said, _ = demo.communicate(timeout=300)
     assert demo.returncode == 0, said
-    for part in ("$ avsync login", "$ avsync check", "$ avsync run-all", "Next step", "no open errors", "All as it"):
+    for part in ("$ avsync login", "$ avsync check", "$ avsync run-all", "→", "no open errors", "All as it"):
         assert part in said
     assert said.count("http://127.0.0.1:") >= 3
     assert list(tmp_path.iterdir()) == []

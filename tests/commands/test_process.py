@@ -39,7 +39,7 @@ def shell(one: Office, line: str, env: Mapping[str, str | None] | None = None, c
     told = Told(done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in told.out + told.err, told.err
     assert "Exception ignored" not in told.err
-    assert told.exit in range(6), told
+    assert told.exit in (*range(6), 130), told
     return told
 
 
@@ -58,7 +58,7 @@ def test_a_run_that_nobody_hears_goes_through(one: Office, streams: str) -> None
 def test_a_full_disk_behind_stdout_is_said_and_the_run_counts(one: Office) -> None:
     told = shell(one, "$A run-all >/dev/full")
     assert told.exit == 0
-    assert "No space left" in told.err
+    assert "No space left" in told.err or "schijf is vol" in told.err
     assert one.writes()
 
 
@@ -66,7 +66,7 @@ def test_a_full_disk_behind_stdout_is_said_and_the_run_counts(one: Office) -> No
 def test_a_command_that_only_tells_has_failed_when_it_cannot(one: Office, command: str) -> None:
     told = shell(one, f"$A {command} >/dev/full")
     assert told.exit == 5
-    assert "No space left" in told.err
+    assert "No space left" in told.err or "schijf is vol" in told.err
     assert shell(one, f"$A {command} >&-").exit == 0
     assert shell(one, f"$A {command} | head -c 1").exit == 0
 
@@ -99,7 +99,7 @@ def test_a_config_in_a_folder_one_may_not_enter(one: Office) -> None:
     (one.folder / "shut").mkdir()
     shutil.copy(one.path, one.folder / "shut" / "config.yaml")
     (one.folder / "shut").chmod(0)
-    wrong(one, shell(one, f"{BARE} $B -c shut/config.yaml status", cwd=one.folder), "Permission denied")
+    wrong(one, shell(one, f"{BARE} $B -c shut/config.yaml status", cwd=one.folder), "geen toestemming")
     wrong(one, shell(one, f"{BARE} $B status", {"XDG_CONFIG_HOME": str(one.folder / "shut")}, cwd=Path("/")))
 
 
@@ -198,7 +198,7 @@ def test_login_without_stdin(one: Office) -> None:
     one.config["accountview"]["redirect_uri"] = "http://127.0.0.1:1/callback"
     one.write_config()
     told = shell(one, "timeout --preserve-status -s INT 3 $A login --no-browser <&-")
-    assert told.exit in (3, 4)
+    assert told.exit in (3, 4, 130)
     assert told.err
 
 
@@ -243,7 +243,7 @@ def test_an_untrusted_certificate_is_named(one: Office, tls: str, language: str,
         (one.state / "token.json").write_text(json.dumps({**token, "expires_at": 1}))
     told = shell(one, "$A run-all")
     assert told.exit == 4
-    for word in (words, "127.0.0.1", "self", "REQUESTS_CA_BUNDLE"):
+    for word in (words, "127.0.0.1", "zelf" if "vertrouwd" in words else "self", "REQUESTS_CA_BUNDLE"):
         assert word in told.err, told.err
 
 

@@ -75,7 +75,7 @@ def test_that_the_reference_is_not_kept_is_said_once_and_remembered(tmp_path: Pa
         one.goes()
         told = one.errors()
         assert [(problem["code"], problem["severity"]) for problem in told] == [("reference_not_kept", "warning")] * 2
-        assert not any(word in problem["message"] for problem in told for word in ("EXT_ID", "avs1", "reference"))
+        assert not any(word in problem["message"] for problem in told for word in ("EXT_ID", "avs1"))
         rows = {check["name"]: check for check in one.avsync("--json", "check").json["checks"]}
         assert rows["reference.order"]["ok"]
         assert rows["reference.hour"]["message"] == told[-1]["message"]
@@ -137,7 +137,7 @@ def test_an_error_of_any_name_is_a_refusal(tmp_path: Path, said: dict[str, Any])
         assert one.run()["exit"] == 1
         problem = one.problem()
         assert (problem["code"], problem["count"]) == ("rejected_by_accountview", 2)
-        assert WORDS in problem["message"]
+        assert WORDS.rstrip(".") in problem["message"]
         one.goes()
         assert [row["COMMENT1"] for row in orders(one)] == ["Pomp", "Leiding"]
         stays(one)
@@ -196,7 +196,7 @@ def test_an_error_of_any_name_on_a_listing_ends_the_flow_and_moves_nothing(tmp_p
             content={"errorMessage": WORDS},
         )
         assert one.run()["exit"] == 4
-        assert WORDS in one.errors()[0]["message"]
+        assert WORDS.rstrip(".") in one.errors()[0]["message"]
         one.goes()
         assert one.box.crafter.record("customers", "klant-1")["name"] == "Bakkerij Nieuw"
         stays(one)
@@ -216,7 +216,7 @@ def test_crafters_words_are_found_in_any_shape(tmp_path: Path, errors: str) -> N
             {"error": {"code": "invalid", "message": WORDS}},
         )  # fmt: skip
         assert one.run()["exit"] == 1
-        assert WORDS in one.problem()["message"]
+        assert WORDS.rstrip(".") in one.problem()["message"]
         one.goes()
         assert one.box.crafter.record("customers", "klant-1")["phone"] == "0515-412345"
         one.debtor("10009", ACCT_NAME="Slagerij Vos", ADDRESS1="Kade 9", POST_CODE="8911 AB", CITY="Leeuwarden")

@@ -626,7 +626,7 @@ def test_a_dry_run_says_per_record_what_would_happen_in_which_direction_and_why(
         assert rows["Op nummer", "import"]["fields"] == ["phone", "external_ref"]
         assert rows["Op naam", "import"]["fields"] == ["customer_number", "name", "external_ref"]
         assert {"flow", "direction", "kind", "key", "name", "action", "fields", "reason"} == set(result["plan"][0])
-        table = one.avsync("run-all", "--dry-run").out
+        table = one.avsync("run-all", "--dry-run", "--details").out
         for said in ("Alleen AccountView", "new in AccountView", "exists on both sides", "new in Crafter", "adopt"):
             assert said in table
 

@@ -745,5 +745,5 @@ def of_support(one: Office, number: str) -> None:
         (found,) = [each for each in one.errors() if each["code"] == "unexpected"]
         assert (found["key"], found["who"]) == (number, "support")
         assert "KeyError" in found["message"]
-        assert "Send the log" in found["hint"]
+        assert f"`avsync errors {found['id']}`" in found["hint"]
         assert one.run()["exit"] == 1

@@ -378,7 +378,7 @@ def test_a_line_that_the_bookkeeper_edited_on_the_order_is_left_to_him(tmp_path:
         assert sorted(lines_of(one, "w1")) == [("PIPE-2", "4"), ("PUMP-1", "3")]
         assert (one.problem()["code"], one.problem()["severity"]) == ("line_edited", "warning")
         assert "PUMP-1" in one.problem()["message"]
-        assert "(now PUMP-1, 3)" in one.problem()["message"]
+        assert "(now 3 × PUMP-1)" in one.problem()["message"]
         one.rests()
         recheck(one, "w1", line("a", "PUMP-1", "3"), line("b", "PIPE-2", "4"))
         one.goes()
@@ -629,7 +629,7 @@ def test_a_locked_order_is_tried_again(tmp_path: Path) -> None:
 
 def test_on_an_adopted_order_an_equal_line_counts_as_sent(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
-        one.sales_order("500")
+        one.sales_order("500", COMMENT1="Ketel w1")
         one.box.accountview.add("SO_LINE", ORD_NR="500", ART_CODE="PUMP-1", ORD_QTY="2")
         one.box.accountview.add("SO_LINE", ORD_NR="500", ART_CODE="VALVE-3", ORD_QTY="1")
         before = look(one.box)
@@ -655,7 +655,7 @@ def test_on_an_adopted_order_an_equal_line_counts_as_sent(tmp_path: Path) -> Non
 
 def test_what_counts_as_sent_is_told_for_a_week(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
-        one.sales_order("500")
+        one.sales_order("500", COMMENT1="Ketel w1")
         one.box.accountview.add("SO_LINE", ORD_NR="500", ART_CODE="PUMP-1", ORD_QTY="2")
         checked(one, "w1", line("a", "PUMP-1", "2"), order_number="500")
         one.goes()

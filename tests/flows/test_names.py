@@ -175,7 +175,7 @@ def test_a_dry_run_names_records_and_fields_as_people_do(tmp_path: Path) -> None
         one.hour("id-hour", project_id="project-1")
         one.work_order("id-job", number="WB00077", description="Ketel")
         one.new_klant("Nieuw", id="id-klant", phone="1")
-        said = one.avsync("run-all", "--dry-run").out
+        said = one.avsync("run-all", "--dry-run", "--details").out
         flat = re.sub(r"\s+", " ", said)
         assert not OPAQUE.search(said)
         assert not OURS.search(said), OURS.findall(said)

@@ -44,9 +44,9 @@ def test_a_service_that_drips_does_not_hold_a_run(tmp_path: Path) -> None:
     ):
         one.config["crafter"]["base_url"] = slow.url
         one.config["timeouts"] = {"connect": 0.1, "read": 0.2}
-        told = one.avsync("sync", "hours")
+        told = one.avsync("--json", "sync", "hours")
     assert told.exit == 4
-    assert "no complete answer in time" in told.err
+    assert "no complete answer in time" in told.json["errors"]["hours"]["message"]
     assert watch.seconds < 5
 
 
@@ -74,9 +74,9 @@ def test_a_run_without_time_left_stops_cleanly_and_the_next_ones_go_on(
         clock = partial(Budget, clock=lambda: float(len(one.box.requests)))
         monkeypatch.setattr("avsync.commands.run.Budget", clock)
         one.config["budget"] = 60
-        told = one.avsync("run-all")
+        told = one.avsync("--json", "run-all")
         assert told.exit == 4
-        assert "stopped between two records" in told.err
+        assert all("The time for this run is up" in each["message"] for each in told.json["errors"].values())
         assert 60 <= len(one.box.requests) <= 60 + 10, "the records in hand, and no more"
         assert len(one.writes()) > 10, "what there was time for is done"
         assert status(one)["intents"] == 0
@@ -93,10 +93,10 @@ def test_a_read_that_hangs_does_not_outlast_the_budget(tmp_path: Path) -> None:
     with office(tmp_path, flows={"hours": "export"}, wire=True) as one, Stopwatch() as watch:
         one.config |= {"timeouts": {"connect": 2, "read": 30}, "budget": 1}
         one.box.faults.add(side="crafter", times=0, do="hang", seconds=20)
-        told = one.avsync("run-all")
+        told = one.avsync("--json", "run-all")
         one.box.faults.stop()
         assert told.exit == 4
-        assert "The time for this run is up" in told.err
+        assert "The time for this run is up" in told.json["errors"]["hours"]["message"]
         assert watch.seconds < 5
 
 
@@ -259,9 +259,9 @@ def requests_of(one: Office, method: str) -> list[Any]:
 def test_a_long_retry_after_ends_the_flow_and_nothing_waits(tmp_path: Path) -> None:
     with office(tmp_path, small(), wire=True) as one, Stopwatch() as watch:
         one.box.faults.add(side="crafter", method="GET", path="/hours", times=0, do="429", seconds=61)
-        told = one.avsync("run-all")
+        told = one.avsync("--json", "run-all")
         assert told.exit == 4
-        assert "asks for fewer requests" in told.err
+        assert "gets too many requests" in told.json["errors"]["hours"]["message"]
         assert watch.seconds < 5
         assert len([each for each in one.box.requests if each.path.endswith("/hours")]) == 1
         assert one.box.crafter.records("projects"), "the flows that do not need it went on"

@@ -44,7 +44,7 @@ def test_one_locked_order_holds_up_its_own_lines_alone(tmp_path: Path, status: i
             problem = one.problem()
             assert (problem["code"], problem["flow"]) == ("record_unavailable", "invoice")
             assert numbers["wo-2"] in problem["message"]
-            assert WORDS in problem["message"]
+            assert WORDS.rstrip(".") in problem["message"]
         assert len(one.told("wo-2")) == 1
         one.box.faults.clear()
         one.goes()
@@ -175,7 +175,7 @@ def test_three_different_keys_that_fail_in_a_row_end_the_flow(tmp_path: Path) ->
         assert [(problem["code"], problem["flow"]) for problem in one.errors()] == [
             ("accountview_read_error", "invoice")
         ]
-        assert WORDS in one.problem()["message"]
+        assert WORDS.rstrip(".") in one.problem()["message"]
         assert rule.hits <= 60, "it does not go on asking"
         assert len(one.booked()) == 2, "the other flows go on"
         one.box.faults.clear()
@@ -210,7 +210,7 @@ def test_three_writes_in_a_row_that_nobody_knows_of_end_the_flow(tmp_path: Path,
         told = one.avsync("run-all")
         assert told.exit == 4
         assert 3 <= rule.hits <= 8
-        assert "HTTP 500" in told.err
+        assert any("HTTP 500" in each["message"] for each in one.errors())
         one.box.faults.clear()
         one.goes()
         one.goes()

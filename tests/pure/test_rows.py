@@ -281,4 +281,4 @@ def test_where_much_was_changed_it_goes_back_no_further_than_fits_on_three_quart
 
 def test_the_mark_never_passes_the_start_of_the_run() -> None:
     assert marks([moment(30)], cap=moment(10)) == (moment(11), "2026-04-30T08:00:11")  # a clock tells whole seconds
-    assert marks([moment(30)], cap=moment(10), since=moment(20))[1] == moment(11)
+    assert marks([moment(30)], cap=moment(10), since=moment(20))[1] == moment(10)

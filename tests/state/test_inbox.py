@@ -154,15 +154,25 @@ def test_after_a_full_listing_what_it_did_not_show_is_dropped(store: Store) -> N
         store.inbox.put(one, "keep")
     store.start_seen()
     store.saw(["c2"])
-    store.inbox.drop_unseen("customer", CR, within=False)
+    store.inbox.drop_unseen("customer", CR, within=False, until=store.inbox.newest(), years=None)
     assert list(store.inbox.get("customer", CR, ["c1", "c2"])) == ["c2"]
     assert store.inbox.one("customer", AV, "c1")
     assert store.inbox.one("contact", CR, "c1")
     for number in ("10001", "10002"):
         store.inbox.put(replace(ONE, kind="location", side=AV, id=f"{number}:visiting"), "plan")
     store.saw(["10002"])
-    store.inbox.drop_unseen("location", AV, within=True)
+    store.inbox.drop_unseen("location", AV, within=True, until=store.inbox.newest() - 2, years=None)
+    assert len(store.inbox.get("location", AV, ["10001:visiting", "10002:visiting"])) == 2
+    store.inbox.drop_unseen("location", AV, within=True, until=store.inbox.newest(), years=None)
     assert list(store.inbox.get("location", AV, ["10001:visiting", "10002:visiting"])) == ["10002:visiting"]
+
+
+def test_of_other_years_a_listing_tells_nothing(store: Store) -> None:
+    for number, day in (("o1", "2025-12-31"), ("o2", "2026-01-01"), ("o3", "")):
+        store.inbox.put(replace(ONE, kind="order", side=AV, id=number, day=day), "keep")
+    store.start_seen()
+    store.inbox.drop_unseen("order", AV, within=False, until=store.inbox.newest(), years=["2026"])
+    assert list(store.inbox.get("order", AV, ["o1", "o2", "o3"])) == ["o1", "o3"]
 
 
 # what was looked up and is not there
