@@ -52,7 +52,7 @@ def test_else_it_is_shown_with_what_to_do_and_settled_at_the_next_start() -> Non
         (problem,) = errors(one)
         assert (problem["code"], problem["severity"], problem["kind"]) == ("outcome_unknown", "waiting", "order")
         assert problem["hint"]
-        assert "1" in one.office.avsync("status").out.split("unknown outcome")[1].splitlines()[0]
+        assert status(one).json["open"]["waiting"] == 1
         one.box.faults.clear()
         second = one.run()
         assert second is not None
