@@ -141,7 +141,7 @@ def _shown(name: str, value: object, language: str, kind: str) -> str:
     if isinstance(value, str) and (name in _QUANTITIES or _DAY.match(value)):
         return written(value, "number" if name in _QUANTITIES else "day", language)
     if name in _PAIRS and isinstance(value, list):
-        return "; ".join(_pair(name, one, language) for one in value)
+        return "; ".join(_pair(name, one, language, kind) for one in value)
     return str(value) if name in _LISTS else _short("-" if value is None or value == "" else value)
 
 
@@ -157,13 +157,12 @@ def _found(value: str, language: str) -> str:
     return word(name, language) if known(name) else f"“{_short(value)}”"
 
 
-def _pair(name: str, pair: object, language: str) -> str:
+def _pair(name: str, pair: object, language: str, kind: str) -> str:
     """A field with two values: what it was and is, or what it is on either side."""
     field, one, two = pair if isinstance(pair, (list, tuple)) and len(pair) == 3 else (str(pair), None, None)
-    first, second = (_short("-" if value in (None, "") else value) for value in (one, two))
-    return phrase(
-        "words", f"pair_of_{name}", language, field=field_name(str(field), language), first=first, second=second
-    )
+    first, second = (_shown(str(field), value, language, kind) for value in (one, two))
+    called = field_name(str(field), language, kind)
+    return phrase("words", f"pair_of_{name}", language, field=called, first=first, second=second)
 
 
 def in_dutch(said: str) -> str:
