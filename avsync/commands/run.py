@@ -107,7 +107,7 @@ def run(
         return _start(config, talker, asked, None, after_restore)
     from avsync.commands.alarm import Alarm
 
-    alarm = Alarm(config)
+    alarm = Alarm(config, pings=only is None)  # what a person retries says nothing of cron
     try:
         return _start(config, talker, asked, alarm, after_restore)
     except AvsyncError as error:  # it never came to a run, or fell out of one

@@ -126,6 +126,20 @@ def test_a_service_that_comes_and_goes_is_not_told_each_time(cron: Cron) -> None
     assert "works again" in "".join(text for _, text in cron.night(12))
 
 
+def test_half_an_hour_goes_by_the_clock_of_the_service_that_answers(
+    cron: Cron, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our own clock stands still, and then it is a day behind."""
+    ours = Clock(cron.clock.now)
+    monkeypatch.setattr("avsync.commands.run.datetime", ours.as_class())
+    down(cron.one, "accountview")
+    assert [number for number, _ in cron.night(5)] == [3]
+    ours.forward(days=-1)
+    assert cron.night(3) == []
+    cron.one.box.faults.clear()
+    assert "until 24-11-2026 10:30" in cron.mail()
+
+
 def test_all_commands_share_what_was_told(cron: Cron) -> None:
     down(cron.one, "accountview")
     cron.night(3)
