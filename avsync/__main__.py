@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import select
 import sys
@@ -86,7 +87,11 @@ def _say(code: str, options: Options | None, **params: Any) -> int:
     try:
         from avsync.messages.texts import text
 
-        line = " ".join(text(code, options.language if options else "nl", params))
+        said = text(code, options.language if options else "nl", params)
+        line = " ".join(said)
+        if options is not None and options.as_json and code != "output_lost":
+            words = {"code": code, "message": said[0], "hint": said[1]}
+            print(json.dumps({"exit": 5, "error": words}))
     except (OSError, MemoryError, ImportError):
         line = f"avsync: {', '.join(map(str, params.values()))}"
     print(line, file=sys.stderr)

@@ -371,6 +371,10 @@ def errors(options: Options, /, numbers: tuple[str, ...], **wish: Any) -> None:
     because, how, file = wish.pop("because"), wish.pop("how"), wish.pop("output")
     if len(verbs) > 1 or (verbs and not numbers) or (because and verbs != ["ignore"]):
         raise click.UsageError("Give one of --retry, --ignore (with or without --because) and --unignore, and numbers.")
+    how = "json" if options.as_json else how or _by_name(file)
+    if len(set(options.config_paths)) > 1 and not (verbs or numbers or file) and how in ("cards", "json"):
+        looking.show_several(options.companies(), Wish(**wish), how)
+        return
     config = options.config()
     if verbs == ["retry"]:
         code = looking.retry(config, numbers, options)
@@ -382,7 +386,7 @@ def errors(options: Options, /, numbers: tuple[str, ...], **wish: Any) -> None:
         if not options.as_json:
             return
         numbers = ()
-    looking.show(config, numbers, Wish(**wish), "json" if options.as_json else how or _by_name(file), file)
+    looking.show(config, numbers, Wish(**wish), how, file)
 
 
 def _by_name(file: str | None) -> str:

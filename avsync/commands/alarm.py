@@ -66,22 +66,22 @@ class Told:
 class Alarm:
     """The ways of telling of one run. `seconds`: how long may be waited for them, all together."""
 
-    def __init__(self, config: Config, seconds: float = LONGEST) -> None:
+    def __init__(self, config: Config, seconds: float = LONGEST, pings: bool = True) -> None:
         self.config, self.settings = config, config.notify or NotifyConfig()
-        self.seconds = seconds
+        self.seconds, self.pings = seconds, pings and self.settings.ping_url is not None
         self._started: threading.Thread | None = None
 
     # a run
 
     def begin(self) -> None:
         """A run starts."""
-        if self.settings.ping_url is not None:
+        if self.pings:
             self._started = self._thread(lambda: self._ping("/start", "", self.seconds))
 
     def end(self, code: int, text: str, notices: Sequence[Notice] = ()) -> None:
         """A run is over, with this exit code."""
         until = time.monotonic() + self.seconds
-        if self.settings.ping_url is not None:
+        if self.pings:
             self._wait([self._thread(lambda: self._ping_after(code, text, until))], until)
         wanted = [one for one in notices if one.event in self.settings.on]
         for told in self.tell(wanted, until) if wanted else ():
@@ -127,7 +127,7 @@ class Alarm:
         text = phrase("run", "test_text", language, company=company)
         title = phrase("run", "test_title", language, company=company)
         found = self.tell([Notice("test", title, text, {"company": company})], until)
-        if self.settings.ping_url is not None:
+        if self.pings:
             found.append(Told("ping_url", self._ping("", text, self.seconds)))
         return found
 

@@ -9,15 +9,17 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from avsync.commands import cards, listing
 from avsync.commands.listing import Row, Wish
+from avsync.commands.report import error_json
 from avsync.config import FLOWS
 from avsync.config.settings import Config
-from avsync.errors import ConfigError, PersonMustLook
+from avsync.errors import AvsyncError, ConfigError, PersonMustLook
+from avsync.messages import texts
 from avsync.messages.texts import phrase
 from avsync.state import db
 from avsync.state.folder import claim
@@ -25,6 +27,7 @@ from avsync.state.store import Store
 
 if TYPE_CHECKING:
     from avsync.commands.run import Talker
+    from avsync.commands.status import Company
 
 _RANGE = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15}))?\Z")
 ALL = "all"
@@ -96,6 +99,32 @@ def show(config: Config, words: Sequence[str], wish: Wish, how: str, file: str |
         _on_screen(said)
     else:
         click.echo(said, nl=not said.endswith("\n"))
+
+
+def show_several(companies: Sequence[Company], wish: Wish, how: str) -> None:
+    """Of several companies, one after another: cards, or a list of rows that name their company. One that cannot be
+    looked at says why in its place."""
+    shapes: list[dict[str, Any]] = []
+    parts: list[str] = []
+    for one in companies:
+        name = one.config.company if one.config else one.path
+        try:
+            if one.config is None:
+                raise one.error or ConfigError("config_not_found", path=one.path)
+            with _looking(one.config) as store:
+                problems = store.problems.all(ignored=wish.ignored) if store is not None else []
+            found = wish.chosen(problems, one.config.language)
+            shapes += [{"company": name, **row.as_json()} for row in found]
+            said = cards.shown(found, one.config.language, datetime.now(UTC), cards.width())
+        except AvsyncError as error:
+            language = one.config.language if one.config else str(error.params.get("language", "nl"))
+            shapes.append({"company": name, "config": one.path, "error": error_json(error, language)})
+            said = "\n".join(texts.text(error.code, language, error.params))
+        parts.append(f"{name}\n{'=' * len(name)}\n{said}")
+    if how == "json":
+        click.echo(json.dumps(shapes, ensure_ascii=not _takes_everything(), indent=2))
+    else:
+        _on_screen("\n\n".join(parts))
 
 
 def _rendered(found: list[Row], language: str, how: str, now: datetime, columns: int, on_screen: bool) -> str:

@@ -156,7 +156,8 @@ def what(event: Event, language: str, fields: bool = True) -> str:
     if event.detail.get("code"):
         name = f"problem_{event.detail.get('severity')}" if event.action == "problem" else event.action
         said = sentence(event, language)
-        return f"{_say(name, language)}: {said}" if known(name, "history") else said
+        because = f" ({event.detail['because']})" if event.detail.get("because") else ""
+        return f"{_say(name, language)}{because}: {said}" if known(name, "history") else said
     said = phrase("history", _name(event), language, there=_SIDES.get(event.side, ""), here=_across(event.side))
     changed = [_change(event.kind, name, old, new, language) for name, (old, new) in event.values.items()]
     return f"{said}: {', '.join(changed)}" if changed and (fields or _is_detail(event)) else said

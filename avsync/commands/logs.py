@@ -29,6 +29,8 @@ class Stderr(logging.StreamHandler[TextIO]):
     def _wanted(self, record: logging.LogRecord) -> bool:
         """Of other people's libraries only warnings are of interest."""
         ours = record.name.partition(".")[0] == OURS.name
+        if getattr(record, "only_to_the_log", False):
+            return False
         return record.levelno >= (self.level_of_ours if ours else logging.WARNING)
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -40,6 +40,8 @@ def run_json(result: Result, language: str) -> dict[str, Any]:
     shape["incidents"] = result.incidents
     if result.errors:
         shape["errors"] = {flow: error_json(error, language) for flow, error in result.errors.items()}
+    if result.caution is not None:
+        shape["caution"] = error_json(result.caution, language)
     if result.plan is None:
         return shape
     plan = [{name: value for name, value in row.items() if name not in _FOR_PEOPLE} for row in result.plan]

@@ -107,7 +107,7 @@ def run(
         return _start(config, talker, asked, None, after_restore)
     from avsync.commands.alarm import Alarm
 
-    alarm = Alarm(config)
+    alarm = Alarm(config, pings=only is None)  # what a person retries says nothing of cron
     try:
         return _start(config, talker, asked, alarm, after_restore)
     except AvsyncError as error:  # it never came to a run, or fell out of one
@@ -146,6 +146,7 @@ def _start(config: Config, talker: Talker, asked: dict[str, Any], alarm: Alarm |
             def begun(number: int) -> None:
                 lock.write(replace(holder, run=number))
                 logs.in_run(number)
+                log.info("begun: %s", asked["command"], extra={"only_to_the_log": True})
 
             return _with(config, store, talker, alarm, **asked, begun=begun)
         finally:
@@ -159,6 +160,7 @@ def _with(config: Config, store: Store, talker: Talker, alarm: Alarm | None, *, 
         found = news.changes(store, config.language)
         news.tell(result, session, talker, found, details)
         if not asked["dry"]:
+            _log_end(result)
             _warn(result, session, alarm, found)
     finally:
         store.close()
@@ -197,6 +199,14 @@ def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> tuple[Ses
     if budget.interrupted:
         click.echo(" ".join(problems.text("interrupted", config.language, {})), err=True)
     return session, result
+
+
+def _log_end(result: Result) -> None:
+    """What came of a run, for the log."""
+    for flow, error in result.errors.items():
+        log.info("%s stopped: %s", flow, error.code, extra={"only_to_the_log": True})
+    shape = {"action": "finished", "exit": result.exit, "flows": result.flows, "requests": result.requests}
+    log.info("finished: exit %d", result.exit, extra={"only_to_the_log": True, "event": shape})
 
 
 def _log_event(language: str, event: Event) -> None:

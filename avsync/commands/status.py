@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,8 +25,9 @@ from avsync.config import FLOWS
 from avsync.config.settings import Config
 from avsync.errors import AvsyncError
 from avsync.messages.texts import phrase, text, word
+from avsync.records.values import AMSTERDAM
 from avsync.state import db
-from avsync.state.incidents import LOGIN
+from avsync.state.incidents import LOGIN, Incident
 from avsync.state.store import Store
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ class Company:
     config: Config | None = None
     error: AvsyncError | None = None
     shape: dict[str, Any] | None = None
+    incidents: Sequence[Incident] = ()
     exit: int = 0
 
 
@@ -72,7 +76,7 @@ def _look(one: Company, runs: int, alone: bool) -> None:
         with db.in_words(one.config.state_dir):
             base = db.open_for_reading(one.config.state_dir)
             store = Store(base if base is not None else db.open_copy(one.config.state_dir))
-            one.shape = shape_of(one.config, store, runs)
+            one.shape, one.incidents = shape_of(one.config, store, runs), store.incidents.open()
             store.close()
     except AvsyncError as error:
         if alone:
@@ -149,10 +153,10 @@ def _one(company: Company, talker: Talker, runs: int, now: datetime) -> None:
     shape, config = company.shape or {}, company.config
     language = config.language if config else "nl"
     shown = {name: value for name, value in shape.items() if name != "runs" or runs}
-    talker.say("\n".join(_lines(shape, config.company if config else "", language, runs, now)), shown)
+    talker.say("\n".join(_lines(company, shape, language, runs, now)), shown)
 
 
-def _lines(shape: Mapping[str, Any], company: str, language: str, runs: int, now: datetime) -> list[str]:
+def _lines(company: Company, shape: Mapping[str, Any], language: str, runs: int, now: datetime) -> list[str]:
     def say(name: str, **params: Any) -> str:
         return phrase("status", name, language, **params)
 
@@ -160,9 +164,9 @@ def _lines(shape: Mapping[str, Any], company: str, language: str, runs: int, now
         [word(flow, language), local(one["last_ok"]) if one["last_ok"] else "-", _watermark(one["watermarks"])]
         for flow, one in shape["flows"].items()
     ]
-    return [
-        f"avsync {shape['version']}, {company}",
-        *_incidents(shape["incidents"], language),
+    lines = [
+        f"avsync {shape['version']}, {company.config.company if company.config else ''}",
+        *_incidents(company.incidents, language),
         *_last_run(shape["last_run"], language, now),
         "",
         tabulate(rows, headings(("flow", "last_ok", "watermark"), language), tablefmt="simple"),
@@ -172,12 +176,20 @@ def _lines(shape: Mapping[str, Any], company: str, language: str, runs: int, now
         say("token", state=_login(shape["token"], language)),
         *_runs(shape["runs"] if runs else [], language),
     ]
+    return [part for line in lines for part in _wrapped(line)]
+
+
+def _wrapped(line: str) -> list[str]:
+    """A sentence within the terminal; a table stays as it is."""
+    width = max(shutil.get_terminal_size((80, 24)).columns, 40)
+    return [line] if "\n" in line or len(line) <= width else textwrap.wrap(line, width, subsequent_indent="  ")
 
 
 def _watermark(marks: Mapping[str, str]) -> str:
-    """The listing that has been read least far says how far all have."""
-    moments = sorted(marks.values())
-    return moments[0][:16].replace("T", " ") if moments else "-"
+    """The listing that has been read least far says how far all have. AccountView's moments are local."""
+    found = [datetime.fromisoformat(moment) for moment in marks.values() if moment]
+    moments = [one if one.tzinfo else one.replace(tzinfo=AMSTERDAM) for one in found]
+    return local(min(moments).isoformat()) if moments else "-"
 
 
 def _counts(counts: Mapping[str, int], language: str) -> str:
@@ -192,9 +204,9 @@ def _login(token: Mapping[str, Any], language: str) -> str:
     return phrase("status", name, language) + (phrase("status", "until", language, moment=until) if until else "")
 
 
-def _incidents(incidents: Sequence[Mapping[str, str]], language: str) -> list[str]:
-    return [phrase("status", "incident", language, service=one["service"] or "avsync", since=local(one["since"]),
-                   what=text(one["code"], language, {"service": one["service"]})[0])
+def _incidents(incidents: Sequence[Incident], language: str) -> list[str]:
+    return [phrase("status", "incident", language, service=one.service or "avsync", since=local(one.since),
+                   what=text(one.code, language, one.params)[0])
             for one in incidents]  # fmt: skip
 
 

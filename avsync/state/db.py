@@ -100,7 +100,7 @@ _TABLES = (
     """CREATE TABLE incidents (
         id INTEGER PRIMARY KEY AUTOINCREMENT, sort TEXT NOT NULL, service TEXT NOT NULL, code TEXT NOT NULL,
         params TEXT NOT NULL, flows TEXT NOT NULL, since TEXT NOT NULL, ours TEXT NOT NULL, theirs TEXT NOT NULL,
-        ended REAL, until TEXT NOT NULL, flaps INTEGER NOT NULL)""",
+        ended REAL, until TEXT NOT NULL, back REAL NOT NULL)""",
     """CREATE TABLE incidents_told (
         incident INTEGER NOT NULL, channel TEXT NOT NULL, age REAL NOT NULL, over INTEGER NOT NULL,
         PRIMARY KEY (incident, channel))""",

@@ -21,7 +21,7 @@ DAY = 86_400.0
 _JITTER = 60.0  # seconds by which one run may start earlier after the last than another
 FLAPS = 3600.0  # seconds within which one that comes back is the same one
 _MOST = 500  # ended ones that are kept
-_COLUMNS = "id, sort, service, code, params, flows, since, ours, theirs, ended, until, flaps"
+_COLUMNS = "id, sort, service, code, params, flows, since, ours, theirs, ended, until, back"
 
 _EXIT = {OUTAGE: 4, LINE: 4, LOGIN: 3, SAFETY: 5, SETUP: 2, TIME: 4}
 
@@ -44,7 +44,7 @@ class Moment:
 @dataclass(frozen=True, slots=True)
 class Incident:
     """`flows`: those it has stopped; `since` and `until` for people, `ended` in seconds after its beginning (None:
-    open); `flaps`: it came back after it was over."""
+    open), and so is `back`, when it came back after it was over."""
 
     sort: str
     service: str
@@ -55,7 +55,7 @@ class Incident:
     begun: Moment = field(default_factory=lambda: Moment(""))
     ended: float | None = None
     until: str = ""
-    flaps: bool = False
+    back: float = 0.0
     id: int = 0
 
     def as_json(self) -> dict[str, str]:
@@ -75,14 +75,17 @@ class Incident:
         return max(0.0, (datetime.fromisoformat(pair[1]) - datetime.fromisoformat(pair[0])).total_seconds())
 
     def news(self, told: float | None, over: bool, now: Moment) -> News:
-        """What there is to tell. `told`: at which age it was told last, `over`: and whether that it is over."""
+        """What there is to tell. `told`: at which age it was told last, `over`: and whether that it is over. One that
+        comes and goes is believed either way only after an hour."""
+        age = self.age(now) + _JITTER
         if self.ended is not None:
-            if told is None or over or (self.flaps and self.age(now) - self.ended < FLAPS):
-                return ""
-            return "over" if self.age(now) - self.ended < DAY else ""
+            well = age - self.ended
+            news = told is not None and not over and (FLAPS if self.back else 0.0) <= well < DAY
+            return "over" if news else ""
         if told is None:
-            return "begun" if self.age(now) + _JITTER >= PATIENCE.get(self.sort, 0.0) else ""
-        return "still" if (self.age(now) + _JITTER) // DAY > (told + _JITTER) // DAY else ""
+            return "begun" if age >= PATIENCE.get(self.sort, 0.0) else ""
+        again = age - self.back >= FLAPS if over else age // DAY > (told + _JITTER) // DAY
+        return "still" if again else ""
 
 
 Clock = Callable[[Incident], Moment]
@@ -105,13 +108,12 @@ class Incidents:
             self.db.execute("UPDATE incidents SET code = ?, params = ?, flows = ? WHERE id = ?", [*values, before.id])
         elif before is not None and self._comes_back(before, now):
             sql = (
-                "UPDATE incidents SET code = ?, params = ?, flows = ?, ended = NULL, until = '', flaps = 1 WHERE id = ?"
+                "UPDATE incidents SET code = ?, params = ?, flows = ?, ended = NULL, until = '', back = ? WHERE id = ?"
             )
-            self.db.execute(sql, [*values, before.id])
-            self.db.execute("UPDATE incidents_told SET over = 0 WHERE incident = ?", [before.id])
+            self.db.execute(sql, [*values, before.age(now), before.id])
         else:
             self.db.execute(
-                "INSERT INTO incidents (sort, service, code, params, flows, since, ours, theirs, until, flaps)"
+                "INSERT INTO incidents (sort, service, code, params, flows, since, ours, theirs, until, back)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0)",
                 [found.sort, found.service, *values, now.shown, now.ours, now.theirs or ""],
             )
@@ -165,8 +167,8 @@ def _is_another(found: Incident, before: Incident) -> bool:
 
 
 def _incident(row: Sequence[Any]) -> Incident:
-    identity, sort, service, code, params, flows, since, ours, theirs, ended, until, flaps = row
+    identity, sort, service, code, params, flows, since, ours, theirs, ended, until, back = row
     return Incident(
         sort, service, code, json.loads(params), tuple(json.loads(flows)), since, Moment(ours, theirs or None), ended,
-        until, bool(flaps), identity,
+        until, back, identity,
     )  # fmt: skip

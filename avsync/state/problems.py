@@ -211,12 +211,15 @@ class Problems:
         """Take problems out of the list, until a record of theirs changes."""
         for number in numbers:
             for one in self._select("number = ? AND ignored = 0", [number]):
-                self._events.record(_told("ignored", one))
+                self._events.record(_told("ignored", one, because))
         sql = "UPDATE problems SET ignored = ?, because = ? WHERE number = ?"
         self.db.conn.executemany(sql, [(BY_A_PERSON, because, one) for one in numbers])
 
     def unignore(self, numbers: Sequence[int]) -> None:
         """Put problems back into the list."""
+        for number in numbers:
+            for one in self._select("number = ? AND ignored != 0", [number]):
+                self._events.record(_told("unignored", one))
         sql = "UPDATE problems SET ignored = 0, because = '' WHERE number = ?"
         self.db.conn.executemany(sql, [(one,) for one in numbers])
 
@@ -329,11 +332,12 @@ class Problems:
         self.db.execute("UPDATE timeline SET posted = '?' WHERE dedupe_key = ?", [entry.dedupe_key])
 
 
-def _told(action: str, one: Problem) -> Event:
+def _told(action: str, one: Problem, because: str = "") -> Event:
     """That a problem came or went; where in our own code it arose is told by the problem alone."""
     about, cause = one.about, one.cause
     params = {name: value for name, value in cause.params.items() if name != "trace"}
     detail = {"problem": one.number, "row": one.id, "code": cause.code, "severity": cause.severity, "params": params}
+    detail |= {"because": because} if because else {}
     av, cr = (about.record if about.side == side else "" for side in (ACCOUNTVIEW, CRAFTER))
     owner = about.entity_id if about.entity_id != about.record else ""
     return Event(about.flow, about.kind, about.side, action, about.key, about.name, av, cr, owner, detail=detail)

@@ -117,18 +117,22 @@ def test_problems_come_and_go_in_the_story_and_may_be_ignored(one: Office) -> No
     identity = one.new_klant(name)
     one.run()
     number = one.problem()["id"]
-    one.avsync("errors", "--ignore", str(number))
+    one.avsync("errors", str(number), "--ignore", "--because", "is on holiday")
+    one.avsync("errors", str(number), "--unignore")
+    one.avsync("errors", str(number), "--ignore", "--because", "is on holiday")
     one.box.crafter.edit("customers", identity, name="VvE Waterland")
     one.goes()
     story = history(one, "residentie")
-    assert [row["action"] for row in story] == ["problem", "ignored", "create", "solved", "update"]
+    assert [row["action"] for row in story] == [
+        "problem", "ignored", "unignored", "ignored", "create", "solved", "update",
+    ]  # fmt: skip
     assert story[0]["code"] == "too_long"
     assert story[0]["problem"] == number
     said = told(one, identity)
     assert said.startswith(
         f"Customer {one.box.crafter.record('customers', identity)['customer_number']} (VvE Waterland)"
     )  # type: ignore[index]
-    assert "ignored by the operator: " in said
+    assert "ignored by the operator (is on holiday): " in said
     assert said.count(name) >= 2
 
 
@@ -258,7 +262,9 @@ def test_a_log_in_json_has_one_object_a_line(one: Office) -> None:
     one.in_books("10001", TEL_BUS="1")
     one.goes()
     lines = [json.loads(text) for text in (one.folder / "log.json").read_text("utf-8").splitlines()]
-    (done,) = [row for row in lines if "event" in row]
+    begun, done, finished = lines
+    assert begun["message"] == "begun: run-all"
+    assert (finished["event"]["action"], finished["event"]["exit"]) == ("finished", 0)
     assert (done["run"], done["level"], done["event"]) == (2, "INFO", last(one, "10001"))
     assert {"time", "level", "run", "logger", "message"} <= done.keys()
 
@@ -271,7 +277,7 @@ def test_the_log_may_go_to_the_syslog(one: Office) -> None:
         one.config["log"] = {"syslog": place}
         one.in_books("10001", TEL_BUS="1")
         one.goes()
-        said = listening.recv(65536).decode()
+        said = "\n".join(listening.recv(65536).decode() for _ in range(3))
     assert f"avsync[{os.getpid()}]: INFO run 2: Customer 10001 (Bakkerij Vos): changed in AccountView" in said
 
 

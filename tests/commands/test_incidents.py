@@ -121,9 +121,34 @@ def test_a_service_that_comes_and_goes_is_not_told_each_time(cron: Cron) -> None
         told += len(cron.night(4))
         cron.one.box.faults.clear()
         told += len(cron.night(1 + round_ % 3))
-    assert 2 <= told <= 4
-    assert "works again" not in cron.mail()
-    assert "works again" in "".join(text for _, text in cron.night(12))
+    assert told == 2  # that it began, and that it is over
+    assert cron.night(12) == []
+
+
+def test_one_that_comes_back_for_good_is_told_again(cron: Cron) -> None:
+    """Who was told that it is over must hear that it is not."""
+    down(cron.one, "accountview")
+    assert len(cron.night(5)) == 1
+    cron.one.box.faults.clear()
+    assert "works again" in cron.mail()
+    down(cron.one, "accountview")
+    mails = cron.night(20)
+    assert [number for number, _ in mails] == [6]
+    assert "AccountView still cannot be reached or gives errors, since 24-11-2026 09:10" in mails[0][1]
+
+
+def test_half_an_hour_goes_by_the_clock_of_the_service_that_answers(
+    cron: Cron, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our own clock stands still, and then it is a day behind."""
+    ours = Clock(cron.clock.now)
+    monkeypatch.setattr("avsync.commands.run.datetime", ours.as_class())
+    down(cron.one, "accountview")
+    assert [number for number, _ in cron.night(5)] == [3]
+    ours.forward(days=-1)
+    assert cron.night(3) == []
+    cron.one.box.faults.clear()
+    assert "until 24-11-2026 10:30" in cron.mail()
 
 
 def test_all_commands_share_what_was_told(cron: Cron) -> None:

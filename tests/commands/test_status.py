@@ -182,6 +182,17 @@ def test_other_commands_take_one_config_and_say_so(three: list[Path]) -> None:
     assert several(three[:2], "--json", "run-all").json["error"]["code"] == "several_configs"
 
 
+def test_errors_of_several_companies_stand_under_their_names(three: list[Path]) -> None:
+    rows = several(three, "--json", "errors").json
+    assert {row["company"] for row in rows} == {"DEMO", str(three[2])}
+    assert [row["code"] for row in rows if "code" in row] == ["login_needed"]
+    assert [row["error"]["code"] for row in rows if "error" in row] == ["config_invalid"]
+    said = several(three, "errors").out
+    assert said.count("DEMO\n====\n") == 2
+    assert "avsync login" in said
+    assert several(three[:2], "errors", "1").exit == 2
+
+
 # --- every ending is one JSON document
 
 
