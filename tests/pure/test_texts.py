@@ -20,7 +20,7 @@ from avsync.records.values import ACCOUNTVIEW, CRAFTER
 
 FOLDER = Path(texts.__file__).parent
 SENTENCES = ("check", "login", "init", "schedule")  # files whose rows are sentences, not words or pieces
-PIECES = {"check.users_more"}  # they stand in a sentence
+PIECES = {"check.learn_confirm", "check.users_more"}  # they stand in a sentence
 NOT_BY_SIGHT = ("about_id", "parent_id", "parent_key", "employee_id", "slot", "record", "entity_id")
 ALSO_DUTCH = {"code", "project", "type", "status", "contact"}
 NOT_SAID = (  # what a Dutch support person would not say
