@@ -169,7 +169,7 @@ def test_a_line_deleted_in_crafter_is_left_alone_and_told(tmp_path: Path) -> Non
         assert len(one.booked()) == 2
         found = one.problem()
         assert (found["code"], found["severity"], found["who"]) == ("hour_deleted", "warning", "bookkeeper")
-        for part in ("Anja Bos", "2026-06-01", "7.5", "P1", "Project P1"):
+        for part in ("Anja Bos", "1 June 2026", "working time", "7.5", "P1", "Project P1"):
             assert part in found["message"], part
         assert "Anja Bos" in one.told("project-1")[0]
         one.rests()
