@@ -482,6 +482,39 @@ def test_a_booked_line_follows_the_project_of_its_work_order(tmp_path: Path, ord
         one.in_step(but=("oud",))
 
 
+def test_a_line_that_shows_again_as_it_was_follows_its_work_order_all_the_same(tmp_path: Path) -> None:
+    """A line that somebody opened and saved, or corrected and put back, in the same ten minutes."""
+    with shop(tmp_path, WITH_ORDERS) as one:
+        one.work_order("w1")
+        one.hour("h1", work_order_id="w1")
+        one.goes()
+        one.change("w1", project_id="project-1")
+        correct(one, "h1", hours="3")
+        correct(one, "h1", hours="7.5")
+        one.goes()
+        assert [row[1] for row in one.booked()] == ["P1"]
+        one.rests()
+        one.in_step()
+
+
+@pytest.mark.parametrize("orders", ["import", "both"])
+def test_a_line_follows_a_project_that_its_work_order_got_in_accountview(tmp_path: Path, orders: str) -> None:
+    """What avsync itself wrote into the work order is followed like what a planner did."""
+    with shop(tmp_path, {"orders": orders, "hours": "export"}) as one:
+        one.sales_order("500")
+        one.goes()
+        (job,) = one.box.crafter.records("work-orders")
+        one.hour("h1", work_order_id=job["id"])
+        one.goes()
+        assert [row[1] for row in one.booked()] == [""]
+        one.box.accountview.edit("SO_HDR", "500", PROJ_CODE="P1")
+        one.goes()
+        one.goes()
+        assert [row[1] for row in one.booked()] == ["P1"]
+        one.rests()
+        one.in_step()
+
+
 def test_following_a_work_order_costs_a_quiet_run_nothing_more(tmp_path: Path) -> None:
     with shop(tmp_path, WITH_ORDERS) as one:
         for number in range(5):
