@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from avsync.sandbox.accountview.names import overrides
-from tests.support.clocked_office import Clock
 from tests.support.comparison import look
-from tests.support.office import Office, body, shop
+from tests.support.office import Office, body, grow_older, shop
 
 FLOWS = {"orders": "off", "hours": "export"}
 WITH_ORDERS = {"orders": "export", "hours": "export"}
@@ -269,9 +267,7 @@ def test_a_deleted_line_that_the_bookkeeper_removed_as_advised_is_booked_anew(tm
         one.rests()
 
 
-def test_what_is_told_of_a_deleted_line_ends_when_its_row_is_gone_or_after_thirty_days(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_told_of_a_deleted_line_ends_when_its_row_is_gone_or_after_thirty_days(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         for name in ("h1", "h2", "h3"):
             one.hour(name)
@@ -285,11 +281,10 @@ def test_what_is_told_of_a_deleted_line_ends_when_its_row_is_gone_or_after_thirt
         assert one.codes() == ["hour_deleted"] * 2
         assert one.avsync("errors", "--ignore", str(one.errors()[0]["id"])).exit == 0
         assert one.codes() == ["hour_deleted"]
-        clock = Clock(datetime.now(UTC) + timedelta(days=29))
-        monkeypatch.setattr("avsync.commands.run.datetime", clock.as_class())
+        grow_older(one, 29)
         one.goes()
         assert one.codes() == ["hour_deleted"]
-        clock.forward(days=2)
+        grow_older(one, 2)
         one.goes()
         assert one.codes() == []
 
