@@ -567,7 +567,8 @@ class _Pair:
         name, across = wanted.name, other(from_side)
         waits = bool(made.remark and made.remark.again)
         told, left = self.link.end[from_side].told, self.link.end[across].told
-        was_owed = wanted.owner is None and told is not None and name not in told
+        refers = bool(wanted.ref or wanted.list)  # only that can be lacking there
+        was_owed = refers and wanted.owner is None and told is not None and name not in told
         chosen = left is not None and name in left and self.now[across].fields.get(name) != left[name]
         if not chosen or not (waits or was_owed):
             return waits
