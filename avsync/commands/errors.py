@@ -227,9 +227,7 @@ def retry(config: Config, words: Sequence[str], talker: Talker) -> int:
 
     claim(config.state_dir)
     everything = list(words) == [ALL]
-    with _looking(config) as store:
-        there = _rows(store, config.language)
-        before = {row.number: row for row in (there if everything else [*there, *_rows(store, config.language, True)])}
+    before = _by_number(config, ignored=not everything)
     chosen = [before[one] for one in (before if everything else numbers(words, list(before)))]
     problems = [one for row in chosen for one in row.problems]
     flows = tuple(flow for flow in FLOWS if flow in {one.about.flow for one in problems}) or FLOWS
@@ -237,12 +235,18 @@ def retry(config: Config, words: Sequence[str], talker: Talker) -> int:
     any_name = everything or any(one.about.kind == "flow" for one in problems)
     only = None if any_name else frozenset(one.about.record.upper() for one in problems)
     code = launch.run(config, talker, flows=flows, command="errors --retry", only=only)
-    with _looking(config) as store:
-        after = {row.number: row for row in _rows(store, config.language)}
+    after = _by_number(config, ignored=True)
     left = [row for row in chosen if row.number in after]
     if not talker.as_json:
         _say_what_became(chosen, after, config.language)
     return 0 if code == 1 and chosen and not left and not everything else code
+
+
+def _by_number(config: Config, ignored: bool) -> dict[int, Row]:
+    """The open problems, and those that are ignored as well."""
+    with _looking(config) as store:
+        hidden = _rows(store, config.language, ignored=True) if ignored else []
+        return {row.number: row for row in (*hidden, *_rows(store, config.language))}
 
 
 def _say_what_became(chosen: Sequence[Row], after: dict[int, Row], language: str) -> None:

@@ -97,8 +97,8 @@ def text(
     found = row(code)
     for name, variant in found.get("without", {}).items():
         found = variant if params.get(name) in (None, "", "-") else found
-    sentence, step = found["en" if language == "en" else "nl"]
-    return sentence.format_map(shown), step.format_map(shown)
+    sentence, step = (said.format_map(shown) for said in found["en" if language == "en" else "nl"])
+    return sentence.replace(".”.", ".”"), step  # what is quoted may end with a full stop of its own
 
 
 def upper(sentence: str) -> str:
@@ -134,8 +134,6 @@ def _shown(name: str, value: object, language: str, kind: str) -> str:
         value = word(value, language)
     if name == "found" and isinstance(value, str):
         return _found(value, language)
-    if name == "message":
-        value = str(value or "").rstrip(". ")  # the sentence has one of its own
     if name == "detail" and isinstance(value, str) and language != "en":
         value = in_dutch(value)
     if isinstance(value, str) and (name in _QUANTITIES or _DAY.match(value)):
@@ -166,9 +164,14 @@ def _pair(name: str, pair: object, language: str, kind: str) -> str:
 
 
 def in_dutch(said: str) -> str:
-    """What a machine said in English, as far as it is known."""
-    for english in sorted(_read("details"), key=len, reverse=True):
-        said = re.sub(rf"(?<!\w){re.escape(english)}(?!\w)", _read("details")[english], said)
+    """What a machine said in English, as far as it is known. The system's own words stay behind it, to be looked up."""
+    for whose, words in _read("details").items():
+        for english in sorted(words, key=len, reverse=True):
+            dutch = words[english] if whose == "ours" else f"{words[english]} [{english}]"
+            parts = re.split(rf"(?<!\w){re.escape(english)}(?!\w)", said)
+            said = dutch.join(parts)
+            if len(parts) > 1 and whose != "ours":
+                break
     return said
 
 
