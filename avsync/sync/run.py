@@ -47,7 +47,6 @@ def run(session: Session) -> Result:
         session.run = store.start_run(session.command, session.started)
         store.events.begin(session.run, session.now)
         store.forget_absences(*session.lately())
-        store.events.drop_old(session.ago(days=KEPT_DAYS))
     session.begun(session.run)
     for flow in session.on():
         session.count(flow)
@@ -320,6 +319,7 @@ def _finish(session: Session, ahead: AvsyncError | None) -> Result:
                 flow_problem(session, flow)
         if not session.dry:
             store.intents.forget_found()
+            store.events.drop_old(session.ago(days=KEPT_DAYS))
             doubts = unknown_outcomes(session)
             for flow in session.on():
                 session.count(flow).unknown = doubts.get(flow, 0)
