@@ -281,7 +281,7 @@ class AccountView:
     def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int, place: str = "") -> Iterator[Page]:
         """Keyset paging: ends with a page that is not full, or when LastKey does not move (AccountView contract 3).
 
-        A page of a suspiciously round number of rows is asked on, unless a larger one was seen: the server may have a cap.
+        A suspiciously round number of rows is asked on, unless a larger page was seen: the server may have a cap.
         """
         table = self.schema[kind]
         fields = [table.columns[name] for name in self._asked(kind)]
