@@ -39,7 +39,7 @@ def _running(folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("like", ["", "contract", "small"])
+@pytest.mark.parametrize("like", ["", "contract", "small", "elsewhere"])
 def test_the_demo_plays_to_its_end_and_cleans_up(tmp_path: Path, like: str) -> None:
     """Also on a recorded installation, whose names are learnt first."""
     demo = _start(tmp_path, *(["--like", like] if like else []))
