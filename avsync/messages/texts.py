@@ -130,7 +130,7 @@ def _shown(name: str, value: object, language: str, kind: str) -> str:
     """Kinds and fields by the words people use for them; lists of ours keep their lines."""
     if name == "field" and isinstance(value, str):
         return field_name(value, language, kind)
-    if name in ("parent_kind", "part", "side", "module") and isinstance(value, str):
+    if name in ("parent_kind", "part", "side", "module", "sort") and isinstance(value, str):
         value = word(value, language)
     if name == "found" and isinstance(value, str):
         return _found(value, language)

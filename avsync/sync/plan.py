@@ -311,6 +311,8 @@ def _adopt(kind: Kind, record: Record, match: Match, old: Link | None, known: Kn
     alone = {name for name in missing if second.fields.get(name) is not None}  # it still has to go across, or stay
     told: dict[Side, Mapping[str, Canonical] | None] = {leads: None}
     told[second.side] = {name: value for name, value in second.fields.items() if name not in alone}
+    if kind.taken_by and av.alike == kind.left_as(av.fields):  # ours, so what differs was corrected in Crafter
+        told[CRAFTER] = dict(av.fields)
     adopted = True
     if made is not None:
         told, adopted, leads = dict(made.told), bool(old and old.adopted), made.record_side
@@ -325,8 +327,6 @@ def _adopt(kind: Kind, record: Record, match: Match, old: Link | None, known: Kn
     else:
         action = _pair(kind, link, av, cr, known)
         action = replace(action, record=record) if there.absent else action
-    if match.by == "left":  # a correction, and no loss to be told
-        action = replace(action, writes=tuple(replace(one, changes=(), remarks=()) for one in action.writes))
     replaces = old.id if old else 0
     return replace(action, verb=Verb.ADOPT, reason="first_meeting", partner=there, replaces=replaces, match=match)
 

@@ -570,7 +570,9 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, annou
     own = {name: value for name, value in record.fields.items() if name not in elsewhere}
     same = told is not None and all(told.get(name, _NEVER) == value for name, value in own.items())
     if same and marked and link.crafter:
-        store.inbox.remove(record.kind, record.side, record.id)
+        waits = store.inbox.one(record.kind, record.side, record.id) if elsewhere else None
+        if waits is None or any(waits.fields.get(name) != value for name, value in own.items()):
+            store.inbox.remove(record.kind, record.side, record.id)  # else it follows what it takes over
         taken.unchanged += 1
     else:
         store.inbox.put(record, "plan")

@@ -341,6 +341,7 @@ def _finish(session: Session, ahead: AvsyncError | None) -> Result:
     with store.transaction():
         store.finish_run(session.run, session.started, session.now(), code, flows, requests)
         store.cache(CLOCK, session.clock.remembered(), session.now())
+        habits.remember(session)
     plan = session.plan if session.dry else None
     incidents = [one.as_json() for one in store.incidents.open()]
     return Result(session.run, code, flows, requests, session.errors, plan, session.skipped, incidents, session.now(),
