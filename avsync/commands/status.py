@@ -26,7 +26,7 @@ from avsync.state.incidents import Incident
 if TYPE_CHECKING:
     from avsync.commands.run import Talker
 
-_UNITS = ((2 * 86_400, 86_400, "days"), (2 * 3600, 3600, "hours"), (0, 60, "minutes"))
+_UNITS = ((2 * 86_400, 86_400, "days"), (2 * 3600, 3600, "hours"), (60, 60, "minutes"), (0, 1, "now"))
 
 
 def show(companies: Sequence[Company], talker: Talker, *, alone: bool, check: bool, max_age: str, runs: int) -> int:
