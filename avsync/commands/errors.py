@@ -24,6 +24,7 @@ from avsync.messages.texts import phrase
 from avsync.state import db
 from avsync.state.folder import claim
 from avsync.state.store import Store
+from avsync.sync.clock import here
 
 if TYPE_CHECKING:
     from avsync.commands.run import Talker
@@ -81,8 +82,9 @@ def _rows(store: Store | None, language: str, ignored: bool = False) -> list[Row
 
 def show(config: Config, words: Sequence[str], wish: Wish, how: str, file: str | None) -> None:
     """List the problems, or tell some whole. Needs no right to write anything."""
-    language, now = config.language, datetime.now(UTC)
+    language = config.language
     with _looking(config) as store:
+        now = here(store, lambda: datetime.now(UTC)) if store is not None else datetime.now(UTC)
         problems = store.problems.all(ignored=wish.ignored) if store is not None else []
         chosen = numbers(words, [one.number for one in problems])
         found = Wish(chosen, wish.flow, wish.who, wish.severity, wish.search).chosen(problems, language)
@@ -227,9 +229,7 @@ def retry(config: Config, words: Sequence[str], talker: Talker) -> int:
 
     claim(config.state_dir)
     everything = list(words) == [ALL]
-    with _looking(config) as store:
-        there = _rows(store, config.language)
-        before = {row.number: row for row in (there if everything else [*there, *_rows(store, config.language, True)])}
+    before = _by_number(config, ignored=not everything)
     chosen = [before[one] for one in (before if everything else numbers(words, list(before)))]
     problems = [one for row in chosen for one in row.problems]
     flows = tuple(flow for flow in FLOWS if flow in {one.about.flow for one in problems}) or FLOWS
@@ -238,17 +238,25 @@ def retry(config: Config, words: Sequence[str], talker: Talker) -> int:
     only = None if any_name else frozenset(one.about.record.upper() for one in problems)
     code = launch.run(config, talker, flows=flows, command="errors --retry", only=only)
     with _looking(config) as store:
-        after = {row.number: row for row in _rows(store, config.language)}
+        now = here(store, lambda: datetime.now(UTC)) if store is not None else datetime.now(UTC)
+    after = _by_number(config, ignored=True)
     left = [row for row in chosen if row.number in after]
     if not talker.as_json:
-        _say_what_became(chosen, after, config.language)
+        _say_what_became(chosen, after, config.language, now)
     return 0 if code == 1 and chosen and not left and not everything else code
 
 
-def _say_what_became(chosen: Sequence[Row], after: dict[int, Row], language: str) -> None:
+def _by_number(config: Config, ignored: bool) -> dict[int, Row]:
+    """The open problems, and those that are ignored as well."""
+    with _looking(config) as store:
+        hidden = _rows(store, config.language, ignored=True) if ignored else []
+        return {row.number: row for row in (*hidden, *_rows(store, config.language))}
+
+
+def _say_what_became(chosen: Sequence[Row], after: dict[int, Row], language: str, now: datetime) -> None:
     for row in chosen:
         if row.number not in after:
             click.echo(phrase("words", "solved_now", language, id=row.number, what=row.texts()[0]))
     left = [after[row.number] for row in chosen if row.number in after]
     if left:
-        click.echo(cards.shown(left, language, datetime.now(UTC), cards.width()))
+        click.echo(cards.shown(left, language, now, cards.width()))

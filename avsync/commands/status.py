@@ -11,7 +11,7 @@ import os
 import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from avsync.records.values import AMSTERDAM
 from avsync.state import db
 from avsync.state.incidents import LOGIN, Incident
 from avsync.state.store import Store
+from avsync.sync.clock import here
 
 if TYPE_CHECKING:
     from avsync.commands.run import Talker
@@ -48,21 +49,22 @@ class Company:
     shape: dict[str, Any] | None = None
     incidents: Sequence[Incident] = ()
     exit: int = 0
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 def show(companies: Sequence[Company], talker: Talker, *, check: bool, max_age: str, runs: int) -> int:
     """Tell how things stand. Returns 0, or with `check` the exit code of the last run (of the worst company), where 4
     is also a last run that finished longer ago than `max_age`."""
-    oldest, now = seconds_of(max_age), datetime.now(UTC)
+    oldest = seconds_of(max_age)
     for one in companies:
         _look(one, max(runs, 1), len(companies) == 1)
-        one.exit = _code(one, oldest, now)
+        one.exit = _code(one, oldest)
     if len(companies) == 1:
-        _one(companies[0], talker, runs, now)
+        _one(companies[0], talker, runs)
     else:
         worst_first = sorted(companies, key=lambda one: _FIRST_OF.index(one.exit))
         language = next((one.config.language for one in companies if one.config), "nl")
-        talker.say(_overview(worst_first, language, now), [_row(one, language) for one in worst_first])
+        talker.say(_overview(worst_first, language), [_row(one, language) for one in worst_first])
     return min((one.exit for one in companies), key=_FIRST_OF.index) if check else 0
 
 
@@ -77,6 +79,7 @@ def _look(one: Company, runs: int, alone: bool) -> None:
             base = db.open_for_reading(one.config.state_dir)
             store = Store(base if base is not None else db.open_copy(one.config.state_dir))
             one.shape, one.incidents = shape_of(one.config, store, runs), store.incidents.open()
+            one.now = here(store, lambda: datetime.now(UTC))
             store.close()
     except AvsyncError as error:
         if alone:
@@ -84,14 +87,14 @@ def _look(one: Company, runs: int, alone: bool) -> None:
         one.error = error
 
 
-def _code(one: Company, oldest: int, now: datetime) -> int:
+def _code(one: Company, oldest: int) -> int:
     """What weighs most comes first (behaviour 30). A run that is at work says nothing yet."""
     if one.shape is None:
         return one.error.exit_code if one.error else 5
     last = next((run for run in one.shape["runs"] if run["finished"]), None)
     if last is None:
         return 4
-    codes: set[int] = {last["exit"], 4 if _seconds(last["finished"], now) > oldest else 0}
+    codes: set[int] = {last["exit"], 4 if _seconds(last["finished"], one.now) > oldest else 0}
     return min(codes, key=_FIRST_OF.index)
 
 
@@ -149,11 +152,11 @@ def _moment(seconds: object) -> str | None:
 # --- one company
 
 
-def _one(company: Company, talker: Talker, runs: int, now: datetime) -> None:
+def _one(company: Company, talker: Talker, runs: int) -> None:
     shape, config = company.shape or {}, company.config
     language = config.language if config else "nl"
     shown = {name: value for name, value in shape.items() if name != "runs" or runs}
-    talker.say("\n".join(_lines(company, shape, language, runs, now)), shown)
+    talker.say("\n".join(_lines(company, shape, language, runs, company.now)), shown)
 
 
 def _lines(company: Company, shape: Mapping[str, Any], language: str, runs: int, now: datetime) -> list[str]:
@@ -268,13 +271,13 @@ def _row(one: Company, language: str) -> dict[str, Any]:
     return {**named, **{name: value for name, value in one.shape.items() if name != "runs"}}
 
 
-def _overview(companies: Sequence[Company], language: str, now: datetime) -> str:
+def _overview(companies: Sequence[Company], language: str) -> str:
     names = [phrase("status", f"head_{name}", language) for name in ("company", "state", "last", "open", "login")]
-    rows = [_cells(one, language, now) for one in companies]
+    rows = [_cells(one, language) for one in companies]
     return tabulate(rows, names, tablefmt="simple", disable_numparse=True, maxcolwidths=[16, 34, 20, 30, 12])
 
 
-def _cells(one: Company, language: str, now: datetime) -> list[str]:
+def _cells(one: Company, language: str) -> list[str]:
     if one.shape is None or one.config is None:
         said = text(one.error.code, language, one.error.params)[0].partition("\n")[0] if one.error else "-"
         return [one.config.company if one.config else os.path.basename(one.path), said, "-", "-", "-"]
@@ -285,7 +288,7 @@ def _cells(one: Company, language: str, now: datetime) -> list[str]:
     state += [phrase("status", "too_old", language)] if too_old or last is None else []
     return [
         one.config.company, "; ".join(state) or _exit(last["exit"] if last else None, language),
-        age(last["finished"], language, now) if last else word("no_run", language),
+        age(last["finished"], language, one.now) if last else word("no_run", language),
         _counts(one.shape["open"], language),
         phrase("status", "login_ok" if one.shape["token"]["works"] is not False else "login_wrong", language),
     ]  # fmt: skip

@@ -100,8 +100,8 @@ def text(
     found = row(code)
     for name, variant in found.get("without", {}).items():
         found = variant if params.get(name) in (None, "", "-") else found
-    sentence, step = found["en" if language == "en" else "nl"]
-    return sentence.format_map(shown), step.format_map(shown)
+    sentence, step = (said.format_map(shown) for said in found["en" if language == "en" else "nl"])
+    return sentence.replace(".”.", ".”"), step  # what is quoted may end with a full stop of its own
 
 
 def upper(sentence: str) -> str:
@@ -133,12 +133,10 @@ def _shown(name: str, value: object, language: str, kind: str) -> str:
     """Kinds and fields by the words people use for them; lists of ours keep their lines."""
     if name == "field" and isinstance(value, str):
         return field_name(value, language, kind)
-    if name in ("parent_kind", "part", "side", "module") and isinstance(value, str):
+    if name in ("parent_kind", "part", "side", "module", "sort") and isinstance(value, str):
         value = word(value, language)
     if name == "found" and isinstance(value, str):
         return _found(value, language)
-    if name == "message":
-        value = str(value or "").rstrip(". ")  # the sentence has one of its own
     if name == "detail" and isinstance(value, str) and language != "en":
         value = in_dutch(value)
     if isinstance(value, str) and (name in _QUANTITIES or _DAY.match(value)):
@@ -178,9 +176,14 @@ def change(language: str, kind: str, field: str, old: str | None, new: str | Non
 
 
 def in_dutch(said: str) -> str:
-    """What a machine said in English, as far as it is known."""
-    for english in sorted(_read("details"), key=len, reverse=True):
-        said = re.sub(rf"(?<!\w){re.escape(english)}(?!\w)", _read("details")[english], said)
+    """What a machine said in English, as far as it is known. The system's own words stay behind it, to be looked up."""
+    for whose, words in _read("details").items():
+        for english in sorted(words, key=len, reverse=True):
+            dutch = words[english] if whose == "ours" else f"{words[english]} [{english}]"
+            parts = re.split(rf"(?<!\w){re.escape(english)}(?!\w)", said)
+            said = dutch.join(parts)
+            if len(parts) > 1 and whose != "ours":
+                break
     return said
 
 

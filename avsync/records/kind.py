@@ -731,7 +731,7 @@ def known_as(kind: Kind, record: Record, known: Known) -> Record:
     told = {}
     for one in (kind.field(name) for name in kind.facts):
         value = record.fields.get(one.name)
-        if one.over and value is None and record.side == CRAFTER:
+        if one.over and not value and record.side == CRAFTER:
             value = _taken_over(one, one.over, record, None, known)
         told[one.name] = spoken(one, value, record.side, known)
     return replace(record, facts={**record.facts, **{name: value for name, value in told.items() if value}})

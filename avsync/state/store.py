@@ -21,7 +21,6 @@ from avsync.state.problems import Problems
 
 _EVER = "\U0010ffff"
 _PLACE = "place:"
-PROBE = "probe"  # what `check --probe` has seen of this installation
 PUT_BACK = "put back"  # in place of a config's mark
 
 

@@ -333,6 +333,8 @@ def met(kind: Kind, av: Record, cr: Record, policy: Policy) -> Link:
     alone = {name for name in missing if second.fields.get(name) is not None}  # it still has to go across, or stay
     told: dict[Side, Mapping[str, Canonical] | None] = {leads: None}
     told[second.side] = {name: value for name, value in second.fields.items() if name not in alone}
+    if kind.taken_by and av.alike == kind.left_as(av.fields):  # ours, so what differs was corrected in Crafter
+        told[CRAFTER] = dict(av.fields)
     marked = not kind.marked or cr.reference == av.mark  # until it is, its row must not count as known (behaviour 2)
     prints = {ACCOUNTVIEW: av.fingerprint, CRAFTER: cr.fingerprint if marked else ""}
     return Link(kind.name, {one.side: End(one.id, told[one.side], prints[one.side]) for one in (av, cr)}, leads,
@@ -358,8 +360,6 @@ def _adopt(kind: Kind, record: Record, match: Match, old: Link | None, known: Kn
     else:
         action = _pair(kind, link, av, cr, known)
         action = replace(action, record=record) if there.absent else action
-    if match.by == "left":  # a correction, and no loss to be told
-        action = replace(action, writes=tuple(replace(one, changes=(), remarks=()) for one in action.writes))
     replaces = old.id if old else 0
     return replace(action, verb=Verb.ADOPT, reason="first_meeting", partner=there, replaces=replaces, match=match)
 
@@ -600,7 +600,8 @@ class _Pair:
         name, across = wanted.name, other(from_side)
         waits = bool(made.remark and made.remark.again)
         told, left = self.link.end[from_side].told, self.link.end[across].told
-        was_owed = wanted.owner is None and told is not None and name not in told
+        refers = bool(wanted.ref or wanted.list)  # only that can be lacking there
+        was_owed = refers and wanted.owner is None and told is not None and name not in told
         chosen = left is not None and name in left and self.now[across].fields.get(name) != left[name]
         if not chosen or not (waits or was_owed):
             return waits

@@ -36,9 +36,10 @@ from avsync.records.values import (
 )
 from avsync.services.http import Page
 from avsync.state.problems import About, Cause
-from avsync.state.store import PROBE, PUT_BACK, Store, Watermark
+from avsync.state.store import PUT_BACK, Store, Watermark
 from avsync.sync.boundary import ROW, cause_of, each
 from avsync.sync.causes import SERVICES, about_of, cause
+from avsync.sync.habits import kept
 from avsync.sync.refs import told_by
 from avsync.sync.session import Session
 
@@ -140,7 +141,7 @@ def _read(session: Session, listing: Listing, stopped: Stopped) -> tuple[_Reader
 def _begin(session: Session, listing: Listing, mark: Watermark, stopped: Stopped) -> tuple[Place, bool]:
     """Where to begin, and whether that is where an earlier run has stopped."""
     full, meant = is_full(listing, mark, session), [session.signature, mark.signature]
-    before = Place(**stopped) if stopped else None
+    before = _place(stopped)
     if before is not None and before.meant == meant and (before.full or not full):
         if before.tracked:
             session.store.go_on(listing.name)
@@ -153,6 +154,13 @@ def _begin(session: Session, listing: Listing, mark: Watermark, stopped: Stopped
         session.store.start_seen()
     session.read_at[listing.side, listing.kind] = session.ticks()
     return Place(full, tracked, since, meant, session.store.inbox.newest()), False
+
+
+def _place(stopped: Stopped) -> Place | None:
+    try:
+        return Place(**stopped) if stopped else None
+    except TypeError:  # of another avsync
+        return None
 
 
 def is_full(listing: Listing, mark: Watermark, session: Session) -> bool:
@@ -175,9 +183,8 @@ def _some_time_before(start_date: str) -> str:
 
 def _by_year(session: Session, listing: Listing, at: Place) -> bool:
     """Whether a read shows one financial year alone, and this one is to show them all (behaviour 52)."""
-    seen, dated = session.store.cached(PROBE), bool(listing.makes[0].day) and listing.side == ACCOUNTVIEW
-    matters = isinstance(seen, dict) and seen.get("book_date_matters") is True
-    return matters and dated and at.tracked and session.config.accountview.book_date == "record"
+    dated = listing.side == ACCOUNTVIEW and bool(listing.makes[0].day)
+    return dated and at.tracked and kept(session.store).get("book_date_matters") is True
 
 
 def _pages(session: Session, listing: Listing, at: Place, by_year: bool) -> Iterator[tuple[str, Page | None]]:
@@ -204,13 +211,7 @@ def _book_dates(session: Session, by_year: bool) -> Iterator[str]:
     """None, for the service's own year; then each earlier one from start_date on."""
     yield ""
     if by_year:
-        first, now = int(session.policy.start_date[:4]), int(_year_of(session))
-        yield from (f"{year}-12-31" for year in range(now - 1, first - 1, -1))
-
-
-def _year_of(session: Session) -> str:
-    """The year it is for AccountView."""
-    return str(session.clock.time(ACCOUNTVIEW).astimezone(AMSTERDAM).year)
+        yield from session.earlier_years()
 
 
 def _ahead(pages: Iterator[Any]) -> Generator[Any]:
@@ -240,7 +241,7 @@ class _Reader:
         """Take in one page; or what was read under this book date is complete."""
         at = self.at
         if page is None:
-            at.years = sorted({*at.years, day[:4] or _year_of(self.session)})
+            at.years = sorted({*at.years, day[:4] or self.session.year()})
             return
         if not at.cap:
             at.cap = _cap(self.listing.side, page.server_time or self.session.clock.time(self.listing.side))
@@ -424,7 +425,7 @@ class _Reader:
             years = self.at.years if side == ACCOUNTVIEW and made.day else None
             self.store.inbox.drop_unseen(made.name, side, within, self.at.until, years)
             if not self.resumed:
-                self.store.intents.bury_unseen(made.name, side, within)
+                self.store.intents.bury_unseen(made.name, side, within, years)
         self.store.problems.forget_unseen(kind, side)
         for link in vanished:
             if side == CRAFTER:
@@ -571,7 +572,9 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, annou
     own = {name: value for name, value in record.fields.items() if name not in elsewhere}
     same = told is not None and all(told.get(name, _NEVER) == value for name, value in own.items())
     if same and marked and link.crafter:
-        store.inbox.remove(record.kind, record.side, record.id)
+        waits = store.inbox.one(record.kind, record.side, record.id) if elsewhere else None
+        if waits is None or any(waits.fields.get(name) != value for name, value in own.items()):
+            store.inbox.remove(record.kind, record.side, record.id)  # else it follows what it takes over
         taken.unchanged += 1
     else:
         store.inbox.put(record, "plan")

@@ -47,7 +47,6 @@ def run(session: Session) -> Result:
         session.run = store.start_run(session.command, session.started)
         store.events.begin(session.run, session.now)
         store.forget_absences(*session.lately())
-        store.events.drop_old(session.ago(days=KEPT_DAYS))
     session.begun(session.run)
     for flow in session.on():
         session.count(flow)
@@ -326,6 +325,7 @@ def _finish(session: Session, ahead: AvsyncError | None) -> Result:
                 flow_problem(session, flow)
         if not session.dry:
             store.intents.forget_found()
+            store.events.drop_old(session.ago(days=KEPT_DAYS))
             doubts = unknown_outcomes(session)
             for flow in session.on():
                 session.count(flow).unknown = doubts.get(flow, 0)
@@ -347,6 +347,7 @@ def _finish(session: Session, ahead: AvsyncError | None) -> Result:
     with store.transaction():
         store.finish_run(session.run, session.started, session.now(), code, flows, requests)
         store.cache(CLOCK, session.clock.remembered(), session.now())
+        habits.remember(session)
     plan = session.plan if session.dry else None
     incidents = [one.as_json() for one in store.incidents.open()]
     return Result(session.run, code, flows, requests, session.errors, plan, session.skipped, incidents, session.now(),

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from avsync.config.settings import Config
@@ -165,6 +166,16 @@ class Session:
         """What time it is (UTC, as text)."""
         return self.time(ACCOUNTVIEW)
 
+    def year(self) -> str:
+        """The year it is for AccountView, whose books a read shows that names no other (behaviour 52)."""
+        return str(self.clock.time(ACCOUNTVIEW).astimezone(AMSTERDAM).year)
+
+    def earlier_years(self) -> list[str]:
+        """The book dates under which the books of earlier years are read, from start_date on and the newest first."""
+        first = int(self.policy.start_date[:4] or self.year())
+        years = range(int(self.year()) - 1, first - 1, -1)
+        return [f"{year}-12-31" for year in years] if self.config.accountview.book_date == "record" else []
+
     def ago(self, days: int) -> str:
         """So many days before the start of this run."""
         return format_utc(datetime.fromisoformat(self.started) - timedelta(days=days))
@@ -233,9 +244,18 @@ class Session:
             return None
 
     def fetch(self, kind: Kind, side: Side, identity: str, day: str = "") -> dict[str, Any] | None:
-        """The row that holds a record, as it stands there now; in AccountView in the financial year of `day`."""
+        """The row that holds a record, as it stands there now; in AccountView in the financial year of `day`.
+
+        A dated one is looked for in every year since start_date when no day is given.
+        """
         if side == CRAFTER:
             return self.crafter.get(kind.resource, identity)
+        row = self._row(kind, identity, day)
+        for year in self.earlier_years() if row is None and kind.day and not day else ():
+            row = row or self.accountview.in_year(year, partial(self._row, kind, identity))
+        return row
+
+    def _row(self, kind: Kind, identity: str, day: str) -> dict[str, Any] | None:
         return self.accountview.by_key(kind.table, kind.row_key(identity), day)
 
 

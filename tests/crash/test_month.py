@@ -30,6 +30,8 @@ def _month(stage: Stage, batches: int, edits: int) -> None:
     stage.check()
     for batch in range(1, batches + 1):
         stage.clock.forward(days=30 / batches, hours=stage.life.rng.randint(-3, 3))
+        if batch % 3:
+            stage.writes()  # else nothing ran all this time, as when a machine was off
         for _ in range(edits):
             stage.clock.forward(minutes=1)
             stage.life.edit()
