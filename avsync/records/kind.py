@@ -319,7 +319,7 @@ class Match:
     by: str = ""
     question: str = ""
     against: Refuse | None = None
-    of: Record | None = None
+    of: Record | None = field(default=None, compare=False)
 
     @property
     def sure(self) -> bool:
