@@ -67,7 +67,7 @@ def test_without_either_the_paths_alone_are_learnt_and_the_rest_is_said(tmp_path
         one.box.crafter.ugly.names = crafter_names.OTHER
         told = one.avsync("check", "--learn")
         assert schema(told) == {kind: {"path": part["path"]} for kind, part in OTHER.items() if "path" in part}
-        assert "there is no record yet" in told.err
+        assert "there is nothing there yet" in told.err
 
 
 def test_what_shows_nowhere_is_asked_for_by_its_key(tmp_path: Path) -> None:

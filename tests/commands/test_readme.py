@@ -43,7 +43,7 @@ def code_blocks(language: str) -> list[str]:
 SAMPLES = [
     pair for block in code_blocks("console") for pair in re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", block, re.M)
 ]
-PROSE = re.sub(r"^```.*?^```$", "", README, flags=re.M | re.S)
+PROSE = re.sub(r"^\| `avsync .*$", "", re.sub(r"^```.*?^```$", "", README, flags=re.M | re.S), flags=re.M)
 # Anything in the text that begins like a command line is one; the table of commands is held against the options below.
 INLINE = [
     code
@@ -60,6 +60,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, 
         write_config(box, path)
         written = yaml.safe_load(path.read_text(encoding="utf-8"))
         written["language"] = "en"
+        written["notify"] = {"command": "cat > heard.json"}
         written["accountview"]["redirect_uri"] = "http://localhost:1/callback"  # nobody can listen there: paste
         path.write_text(yaml.safe_dump(written), encoding="utf-8")
         yield box, path
@@ -69,6 +70,7 @@ def test_the_samples_are_those_of_the_main_job() -> None:
     assert [command for command, _ in SAMPLES] == [
         "avsync login --no-browser",
         "avsync check",
+        "avsync match",
         "avsync run-all --dry-run",
         "avsync run-all",
         "avsync errors",
@@ -81,7 +83,8 @@ def test_every_command_runs_and_says_what_the_readme_shows(config: tuple[Sandbox
         said = _say(box, path, command.split()[1:])
         missing = _not_in(shown.rstrip(), said)
         assert missing is None, f"$ {command}\nnot in its output: {missing}\n\n{said}"
-    for command in [one for one in INLINE if one.startswith("avsync ")]:
+    asks = {"avsync init"}  # a test of its own answers it
+    for command in [one for one in INLINE if one.startswith("avsync ") and one not in asks]:
         arguments = command.replace("avsync login", "avsync login --no-browser").split()[1:]
         if "14" in arguments:
             arguments[-1] = str(json.loads(_say(box, path, ["errors", "--json"]))[0]["id"])
@@ -99,6 +102,7 @@ def _say(box: Sandbox, path: Path, arguments: list[str]) -> str:
     process = subprocess.Popen(
         [sys.executable, "-m", "avsync", "-c", str(path), *arguments],
         stdin=subprocess.PIPE, stdout=theirs, stderr=subprocess.PIPE, text=True,
+        cwd=path.parent,
     )  # fmt: skip
     os.close(theirs)
     assert process.stdin is not None
@@ -227,7 +231,7 @@ def test_the_backup_waits_for_the_run_and_copies_the_state(tmp_path: Path) -> No
 
 
 def test_the_sandbox_starts_and_writes_a_config(tmp_path: Path) -> None:
-    [command] = {code for code in INLINE if code.startswith("python ")}
+    [command] = {code for code in INLINE if code.startswith("python -m avsync.sandbox")}
     words = [sys.executable, *command.split()[1:], "--accountview-port", "0", "--crafter-port", "0"]
     with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as sandbox:
         assert sandbox.stdout is not None
@@ -235,6 +239,20 @@ def test_the_sandbox_starts_and_writes_a_config(tmp_path: Path) -> None:
         sandbox.terminate()
     assert said.count("http://127.0.0.1:") == 2
     assert configuration.load(tmp_path / "demo.yaml").company == "DEMO"
+
+
+def test_the_conformance_kit_holds_a_crafter_against_the_contract() -> None:
+    [command] = {code for code in INLINE if code.startswith("python -m avsync.conformance")}
+    with Sandbox(seed.world(seed=1)) as box:
+        words = [sys.executable, *command.replace("URL", box.crafter_url).split()[1:]]
+        done = subprocess.run(
+            words,
+            env={**os.environ, "AVSYNC_CRAFTER_API_KEY": box.api_key},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # --- names
