@@ -313,6 +313,21 @@ def test_days_are_those_of_the_netherlands(tmp_path: Path) -> None:
     assert set(late) == {date(2026, 10, 25), date(2026, 10, 26)}, "thirty days, the whole of the first"
 
 
+@pytest.mark.parametrize("days", [-40, 40])
+def test_today_is_that_of_the_clock_that_stamped_what_was_done(tmp_path: Path, days: int) -> None:
+    """Behaviour 51: ours is forty days out, and still the bar stands on the last day."""
+    with shop(tmp_path) as one:
+        one.config |= {"language": "nl", "report_file": "after.html"}
+        one.later(days=days)
+        one.goes()
+        for file in (tmp_path / "after.html", made(one)):
+            text = file.read_text(encoding="utf-8")
+            then = datetime.now().astimezone(page.AMSTERDAM).date() + timedelta(days=days)
+            assert f"<title>{page._day(then, 'nl')}: " in text
+            assert f'x="{(page.DAYS - 1) * page._WIDE}"' in text
+            assert "zojuist" in text
+
+
 def test_one_day_far_above_the_others_hides_none_of_them() -> None:
     days = page._days(datetime.fromisoformat("2026-11-23T12:00:00Z"))
     counts = {day: Counter(created=4) for day in days[3:6]} | {days[2]: Counter(created=3000, adopted=10)}
