@@ -41,6 +41,7 @@ _MOST = 20  # records of a problem by name; all of them stand in `errors`
 _MODE = 0o640  # it names customers, as state.db does
 _DONE = {"create": "created", "update": "updated", "adopt": "adopted"}  # what of the trail the bars show
 _SERVICES = ((ACCOUNTVIEW, "AccountView"), (CRAFTER, "Crafter"))
+_LOGINS = {True: ("login_ok", "good"), None: ("unused", "fair"), False: ("login_wrong", "bad")}
 _WIDE, _BAR, _HIGH, _LEAST = 10, 7, 60, 1.5  # a day, its bar, the whole, the smallest part: in the picture's own units
 _FAR = 2.5  # times the second highest
 
@@ -265,13 +266,9 @@ def _tiles(one: Company, shape: Mapping[str, Any], now: datetime) -> Iterator[di
         "more": status.counts(rest, language) if any(rest.values()) else "",
         "mood": "fair" if errors else "good",
     }
-    works = token["works"] is not False
-    yield {
-        "name": say("login"),
-        "value": phrase("status", "login_ok" if works else "login_wrong", language),
-        "more": status.login(token, language),
-        "mood": "good" if works else "bad",
-    }
+    name, mood = _LOGINS[token["works"]]
+    login = say(name) if name == "unused" else phrase("status", name, language)
+    yield {"name": say("login"), "value": login, "more": status.login(token, language), "mood": mood}
     trouble = [status.incident_of(each, language) for each in shape["incidents"]]
     unsettled = phrase("status", "intents", language, count=shape["intents"]) if shape["intents"] else ""
     yield {
