@@ -289,6 +289,49 @@ def _learn(options: Options) -> int:
 
 
 @main.command()
+@click.argument("flows", nargs=-1, type=click.Choice(FLOWS), metavar="[FLOW]...")
+@click.option("-o", "--output", metavar="FILE", help="Write them to a .csv, .xlsx or .html.")
+@click.option("--take", metavar="FILE", help="Read the decisions of such a .csv or .xlsx back, and keep them.")
+@global_options
+@click.pass_obj
+def match(options: Options, flows: tuple[str, ...], output: str | None, take: str | None) -> None:
+    """Who is one with whom on both sides, and what linking them would fill and replace; changes neither."""
+    from avsync.commands import match as matching
+
+    if take and (output or flows):
+        raise click.UsageError("give --take FILE by itself")
+    config = options.config()
+    if take:
+        raise SystemExit(matching.take(config, options, take))
+    raise SystemExit(matching.run(config, options, flows, output))
+
+
+@main.command()
+@click.argument("kind")
+@click.argument("accountview", metavar="ACCOUNTVIEW_KEY")
+@click.argument("crafter", metavar="CRAFTER_ID")
+@global_options
+@click.pass_obj
+def link(options: Options, kind: str, accountview: str, crafter: str) -> None:
+    """Link two records that are one: AccountView's key, and Crafter's number or id."""
+    from avsync.commands import link as linking
+
+    linking.link(options.config(), options, kind, accountview, crafter)
+
+
+@main.command()
+@click.argument("kind")
+@click.argument("key")
+@global_options
+@click.pass_obj
+def unlink(options: Options, kind: str, key: str) -> None:
+    """Take the link of a record away, and keep the two apart until they are linked again."""
+    from avsync.commands import link as linking
+
+    linking.unlink(options.config(), options, kind, key)
+
+
+@main.command()
 @click.argument("system", type=click.Choice(("cron", "systemd", "kubernetes")))
 @global_options
 @click.pass_obj

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import cache
@@ -24,6 +25,7 @@ _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST = 300
 _LISTS = ("mistakes", "missing", "compared")  # parameters that are lines of our own
 _MAY_BEGIN = ("field", "this", "parent_kind")  # what a sentence may begin with: {Field}
+_QUOTED = "quoted_"  # how a gap begins whose value is copied into a shell: {quoted_number}
 _QUANTITIES = ("quantity", "rounded", "hours")
 _SYSTEMS = {"accountview": "AccountView", "crafter": "Crafter"}
 _UNITS = (("w", 7 * 86400), ("d", 86400), ("h", 3600), ("m", 60))
@@ -40,7 +42,8 @@ def _read(file: str) -> Mapping[str, Any]:
 
 class _Params(dict[str, Any]):
     def __missing__(self, key: str) -> str:
-        return f"{{{key}}}"
+        name = key.removeprefix(_QUOTED)
+        return shlex.quote(str(self[name])) if name != key and name in self else f"{{{key}}}"
 
 
 def known(name: str, file: str = "words") -> bool:
@@ -162,6 +165,15 @@ def _pair(name: str, pair: object, language: str, kind: str) -> str:
     first, second = (_shown(str(field), value, language, kind) for value in (one, two))
     called = field_name(str(field), language, kind)
     return phrase("words", f"pair_of_{name}", language, field=called, first=first, second=second)
+
+
+def change(language: str, kind: str, field: str, old: str | None, new: str | None) -> str:
+    """What becomes of a field: what fills it, or (where there is an `old` value) what replaces what."""
+    if old is not None:
+        return _pair("changes", [field, old, new], language, kind)
+    return phrase(
+        "words", "filled", language, field=field_name(field, language, kind), value=_shown(field, new, language, kind)
+    )
 
 
 def in_dutch(said: str) -> str:

@@ -34,7 +34,8 @@ migrations = Migrations("avsync")
 
 @migrations()
 def first_tables(db: Database) -> None:
-    """Links, the inbox of read versions, intents, problems, timeline entries, events, watermarks, runs, a cache."""
+    """Links, the inbox of read versions, intents, problems, timeline entries, events, watermarks, runs, decisions, a
+    cache."""
     for statement in _TABLES:
         db.execute(statement)
 
@@ -104,6 +105,11 @@ _TABLES = (
     """CREATE TABLE incidents_told (
         incident INTEGER NOT NULL, channel TEXT NOT NULL, age REAL NOT NULL, over INTEGER NOT NULL,
         PRIMARY KEY (incident, channel))""",
+    """CREATE TABLE decisions (
+        kind TEXT NOT NULL, accountview TEXT NOT NULL, crafter TEXT NOT NULL, decision TEXT NOT NULL,
+        verdict TEXT NOT NULL, under TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (kind, accountview, crafter))
+        WITHOUT ROWID""",
+    "CREATE INDEX decisions_crafter ON decisions(kind, crafter)",
     "CREATE TABLE flow_state (flow TEXT PRIMARY KEY, last_ok TEXT NOT NULL)",
     "CREATE TABLE cache (key TEXT PRIMARY KEY, value TEXT NOT NULL, fetched_at TEXT NOT NULL)",
 )

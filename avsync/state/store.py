@@ -11,6 +11,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from avsync.state.db import FILE_NAME, ONE_STATEMENT, file_in_words
+from avsync.state.decisions import Decisions
 from avsync.state.events import Events
 from avsync.state.inbox import Inbox
 from avsync.state.incidents import Incidents
@@ -44,6 +45,7 @@ class Store:
         self.intents = Intents(db)
         self.problems = Problems(db, self.events)
         self.incidents = Incidents(db)
+        self.decisions = Decisions(db)
         self.path = str(db.conn.execute("PRAGMA database_list").fetchone()[2]) or FILE_NAME
 
     @contextmanager

@@ -15,7 +15,7 @@ from itertools import dropwhile
 from typing import Any
 
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook, RecordUnavailable, TryLater
-from avsync.records.kind import End, Kind, Known, Link, Row, known_as
+from avsync.records.kind import End, Kind, Known, Link, Policy, Row, known_as
 from avsync.records.registry import KINDS, children, taking_over, with_details
 from avsync.records.rows import Listing, Reach, Seen, read_records
 from avsync.records.values import (
@@ -30,6 +30,7 @@ from avsync.records.values import (
     crafter_reference,
     format_utc,
     of_other_company,
+    reference,
     short,
     text,
 )
@@ -603,18 +604,24 @@ def _part_ways(session: Session, kind: Kind, link: Link) -> None:
     """AccountView leads: it is made again where it was, or waits there to be met; what went is another's by now."""
     store, comes_back = session.store, session.policy.writes(kind.flow, CRAFTER)
     if link.end[ACCOUNTVIEW].told is not None and not link.gone:
-        store.inbox.put(_as_told(session, link), "plan" if comes_back else "keep")
+        store.inbox.put(as_told(session.policy, link, ACCOUNTVIEW), "plan" if comes_back else "keep")
     if comes_back and not link.gone:
         store.links.point(link.id, CRAFTER, End())
     else:
         store.links.remove(link.id)
 
 
-def _as_told(session: Session, link: Link) -> Record:
-    """AccountView's half as it was told last, to be met or made anew."""
-    kind, told = KINDS[link.kind], told_by(link, ACCOUNTVIEW)
-    alike = kind.alike(ACCOUNTVIEW, told.fields) if kind.alike else ""
-    return replace(told, key=kind.row_key(told.id), mark=link_mark(session, link), alike=alike)
+def as_told(policy: Policy, link: Link, side: Side) -> Record:
+    """One half as it was told last, to be met or made anew."""
+    kind, told = KINDS[link.kind], told_by(link, side)
+    alike = kind.alike(side, told.fields) if kind.alike else ""
+    ours = crafter_reference(policy.company, link.kind, link.accountview)
+    if side == ACCOUNTVIEW:
+        return replace(told, key=kind.row_key(told.id), mark=ours, alike=alike)
+    known_by = (told.id if name == "id" else (told.fields[name] or "").upper() for name in kind.known_by)
+    key = next(filter(None, known_by), "")
+    mark = reference(kind.name, told.id)
+    return replace(told, key=key, reference=ours if kind.marked else "", mark=mark, alike=alike)
 
 
 def set_apart(session: Session, link: Link) -> None:
@@ -624,7 +631,11 @@ def set_apart(session: Session, link: Link) -> None:
     beside = [one for child in children(link.kind) if child.table == kind.name
               for one in store.links.in_row(child.name, link.accountview)]  # fmt: skip
     read = [store.inbox.one(one.kind, ACCOUNTVIEW, one.accountview) for one in beside]
-    told = [new or _as_told(session, one) for one, new in zip(beside, read, strict=True) if new or not one.gone]
+    told = [
+        new or as_told(session.policy, one, ACCOUNTVIEW)
+        for one, new in zip(beside, read, strict=True)
+        if new or not one.gone
+    ]
     retire(store, link)
     for one in told:
         store.inbox.put(one, (KINDS[one.kind].fate or KINDS[one.kind].usual_fate)(one, session.policy))

@@ -62,8 +62,7 @@ def run(session: Session) -> Result:
 
 def _prepare(session: Session) -> None:
     """Everything that comes before the first write."""
-    habits.use(session)
-    session.accountview.company_id = _company(session)
+    get_ready(session)
     session.notice_gap()
     pass_gate(session)
     caution.recall(session)
@@ -76,6 +75,12 @@ def _prepare(session: Session) -> None:
     _settle(session, session.running())
     if not (session.force or session.dry) and session.running():
         _safety_stop(session)
+
+
+def get_ready(session: Session) -> None:
+    """Everything that comes before AccountView is asked for a record."""
+    habits.use(session)
+    session.accountview.company_id = _company(session)
 
 
 @contextmanager
@@ -221,6 +226,7 @@ def _kind(session: Session, change: Change, name: str) -> None:
     for action in foresee(session, kind, effects=True):
         session.step(kind.name, done=1)
         change.add(action)
+        session.foreseen(action)
         if action.verb != "skip" or action.remarks:
             called = called_as(session.config.language, action.record)
             named = {"called": called} if action.record.key else {"called": called, "name": called}

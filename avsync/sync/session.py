@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from avsync.config.settings import Config
 from avsync.errors import AvsyncError
 from avsync.records.fit import Column
-from avsync.records.kind import Kind, Policy
+from avsync.records.kind import Decided, Kind, Policy
 from avsync.records.registry import FLOWS, KINDS, with_details
 from avsync.records.values import ACCOUNTVIEW, AMSTERDAM, CRAFTER, Canonical, Malformed, Record, Side, format_utc
 from avsync.services.accountview.client import AccountView
@@ -26,6 +26,9 @@ from avsync.state.store import Store
 from avsync.sync.clock import CACHE_KEY as CLOCK
 from avsync.sync.clock import Clock
 from avsync.sync.refs import Refs
+
+if TYPE_CHECKING:
+    from avsync.sync.plan import Action
 
 log = logging.getLogger(__name__)
 _GAP = timedelta(hours=1)
@@ -98,6 +101,7 @@ class Session:
     checkpoint: Callable[[str], None] = nothing
     progress: Progress = nothing
     begun: Callable[[int], None] = nothing
+    foreseen: Callable[[Action], None] = nothing  # of a dry run: whatever it would do
     uptime: Callable[[], tuple[str, float]] = uptime
 
     clock: Clock = field(init=False)
@@ -105,6 +109,7 @@ class Session:
     signature: str = field(init=False)
     started: str = field(init=False)
     refs: Refs = field(init=False)
+    decided: Decided = field(init=False)
     _began: float = field(init=False)
     run: int = field(init=False, default=0)
     columns: Callable[[str, str], Column] = field(init=False, default=lambda kind, column: Column())
@@ -141,6 +146,7 @@ class Session:
         self.set_clock()
         self.signature = signature_of(self.config)
         self.refs = Refs(self)
+        self.decided = self.store.decisions.all()
 
     def set_clock(self) -> None:
         """When this run began and which day it is, as it is known now that a service may have told its clock."""

@@ -26,7 +26,7 @@ from avsync.state.problems import TOLD_ONCE, About, Cause
 from avsync.sync.boundary import each
 from avsync.sync.causes import SERVICES, called_as, cause
 from avsync.sync.caution import Caution
-from avsync.sync.plan import HELD, KEPT, LATER, PARTED, Action, Verb
+from avsync.sync.plan import ALONE, HELD, KEPT, LATER, PARTED, Action, Verb
 from avsync.sync.problems import about_record, causes_of, faulty, tell, tell_once
 from avsync.sync.read import is_other, mark_gone, retire, set_apart
 from avsync.sync.refs import read_one
@@ -114,7 +114,7 @@ def conclude(session: Session, job: Job) -> None:
         elif action.reason == KEPT:
             for one in job.entries:
                 store.inbox.set_fate(one.seq, "keep")
-        elif not action.again and action.reason != LATER:
+        elif not action.again and action.reason not in (LATER, ALONE):
             store.inbox.done(job.entries)
         if action.remarks or action.partner or _troubled(session, job):
             tell(session, action, causes_of(action), job.link)
@@ -136,6 +136,7 @@ def _write_down(session: Session, action: Action) -> Link | None:
         links.remove_halves(link)
         found = other(link.origin) if action.verb == Verb.ADOPT and not link.adopted else None  # ours, its answer lost
         link = replace(link, id=links.add(link, found))
+        session.store.decisions.done(link)
         _bury(session, link)
         if action.kind.left is not None:  # what it had left is taken over
             session.store.problems.over(link.kind, link.accountview)
@@ -668,6 +669,12 @@ class Writer:
             return True
         if there is None or linked is not None or there.key != record.key:
             return False
+        if self.session.decided.keeps_apart(record, there):
+            self._in_the_way(one, "key_kept_apart", parent_kind=self.kind.name)
+            return True
+        if self.session.decided.leaves(self.kind, there):
+            self._in_the_way(one, "candidate_left_alone", candidates=f"{there.key} {there.name}".strip())
+            return True
         with self.store.transaction():
             self.store.inbox.put(there, "keep")
             self.store.inbox.put(record, "plan")

@@ -43,6 +43,7 @@ def _cases(size: Sizes) -> dict[str, Callable[[], Iterator[cases.Row]]]:
         "full": lambda: (row for rows in size.passes for row in cases.full_pass(rows, size.times)),
         "edits": lambda: cases.edits(62, 0.04, size.times),
         "problems": lambda: cases.problems(10_000, size.times),
+        "match": lambda: cases.match(size.waiting, size.times),
         "backlog": lambda: (row for world in ("backlog", "lost_orders") for row in cases.backlog(world, size.waiting)),
     }
 
@@ -56,7 +57,7 @@ def main() -> None:
         "--only",
         action="append",
         metavar="NAME",
-        help="one of: start, quiet, customers, hours, pace, full, edits, problems, backlog",
+        help="one of: start, quiet, customers, hours, pace, full, edits, problems, match, backlog",
     )
     arguments = parser.parse_args()
     size = SMALL if arguments.small else LARGE if arguments.large else USUAL

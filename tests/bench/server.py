@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import uuid
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
 NAMES = (
@@ -34,6 +34,7 @@ class Server:
         told = self._answer()
         self._token: dict[str, Any] = told.pop("token")
         self.names: dict[str, str] = told
+        self.crafter = SimpleNamespace(aged={})  # of what a world holds nobody is still typing anything
 
     def __getattr__(self, name: str) -> Any:
         if name in NAMES:
