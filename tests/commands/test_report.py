@@ -255,6 +255,18 @@ def test_errors_as_a_page_has_the_same_manners(busy: Office, chromium: Browser) 
     assert chromium.text.count("Anja Bos") == 28, "all of them"
 
 
+def test_so_has_the_list_of_pairs(busy: Office, chromium: Browser) -> None:
+    file = busy.folder / "lijst.html"
+    assert busy.avsync("match", "-o", str(file)).exit == 0
+    for width, dark in ((PHONE, False), (1000, True)):
+        chromium.open(file, width, dark=dark)
+        assert chromium.overflowing() == []
+        assert chromium.faint() == []
+    assert SCRIPT in chromium.text
+    assert re.search(r"Gemaakt op \d+ \w+ \d{4} \d\d:\d\d\.", chromium.text)
+    assert chromium.run("return document.querySelectorAll('script, img, th:not([scope])').length") == 0
+
+
 # --- without a browser
 
 
