@@ -158,7 +158,8 @@ def what(event: Event, language: str, fields: bool = True) -> str:
         because = f" ({event.detail['because']})" if event.detail.get("because") else ""
         return f"{_say(name, language)}{because}: {said}" if known(name, "history") else said
     said = phrase("history", _name(event), language, there=_SIDES.get(event.side, ""), here=_across(event.side))
-    changed = [_change(event.kind, name, old, new, language) for name, (old, new) in event.values.items()]
+    values = {} if _went_along(event) else event.values
+    changed = [_change(event.kind, name, old, new, language) for name, (old, new) in values.items()]
     return f"{said}: {', '.join(changed)}" if changed and (fields or _is_detail(event)) else said
 
 
@@ -173,7 +174,14 @@ def _name(event: Event) -> str:
         return "marked"
     if _is_detail(event):
         return f"detail_{event.action}"
+    if _went_along(event):
+        return "renumber_along"
     return f"gone_{event.side}" if event.action == "gone" else event.action
+
+
+def _went_along(event: Event) -> bool:
+    """With the record in whose row it stands, which got another number; it has none of its own."""
+    return event.action == "renumber" and event.kind in KINDS and bool(KINDS[event.kind].within)
 
 
 def _is_detail(event: Event) -> bool:

@@ -208,6 +208,17 @@ def test_no_id_is_shown_to_people(one: Office) -> None:
     assert "project P1" in told(one)
 
 
+def test_a_location_has_no_number_to_be_told(one: Office) -> None:
+    row = one.books("10002")
+    one.box.accountview.remove("CONTACT", "10002")
+    one.debtor("20002", **{name: row[name] for name in ("ACCT_NAME", "ADDRESS1", "POST_CODE", "CITY")})
+    one.run("--full")
+    said = told(one, "20002")
+    assert "number 10002 → 20002" in said
+    assert "Work location Dorpsstraat 2: went along to the new number" in said
+    assert ":visiting" not in said
+
+
 # --- as true as the links
 
 
