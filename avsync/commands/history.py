@@ -128,8 +128,9 @@ def record(event: Event, language: str) -> str:
     """The record as a sentence starts with it."""
     kind = KINDS[event.kind].details_of or event.kind if event.kind in KINDS else event.kind
     key = event.key if event.key != event.crafter else ""  # an id of Crafter's says nothing to anybody
-    called = texts.called(language, kind, key, event.name, {}) or event.name or event.key
-    return texts.about(language, kind, event.side, called)
+    called = texts.called(language, kind, key, event.name, event.facts) or event.name or event.key
+    home = CRAFTER if event.facts and event.crafter else event.side  # where people know it by these
+    return texts.about(language, kind, home, called)
 
 
 def _wrapped(event: Event, whole: bool, language: str) -> list[str]:
@@ -205,6 +206,8 @@ def _value(kind: str, name: str, value: Canonical, language: str) -> str:
     types = {one.name: one.type for one in KINDS[kind].fields} if kind in KINDS else {}
     if types.get(name) == "flag" and known(value, "history"):
         return _say(value, language)
+    if types.get(name, name) == "quantity":
+        return texts.written(value, "number", language)
     if types.get(name) == "date" and len(value) == len("YYYY-MM-DD"):
         return "-".join(reversed(value.split("-")))
     shown = " ".join("".join(char if char.isprintable() else " " for char in value).split())
