@@ -112,7 +112,7 @@ def show_several(companies: Sequence[Company], wish: Wish, how: str, file: str |
         found[one.path] = wish.chosen(store.problems.all(ignored=wish.ignored), one.language)
 
     seen = looked_at(companies, now, alone=False, oldest=seconds_of(MAX_AGE), see=see)
-    parts = [Part(one.label, one.language, tuple(found.get(one.path, ())), one.why()) for one in seen]
+    parts = [Part(one.label, one.language, one.now, tuple(found.get(one.path, ())), one.why()) for one in seen]
     language = next((one.language for one in seen if one.config), "nl")
     if how == "json":
         said = _shapes_of(seen, found, ascii_only=file is None and not _takes_everything())
@@ -144,10 +144,10 @@ def _rendered_parts(parts: Sequence[Part], language: str, how: str, now: datetim
         if how == "csv":
             return export.csv_of_several(parts, language)
         return export.html_of_several(parts, language, now)
-    return "\n\n".join(_blocks(parts, language, how, now, columns))
+    return "\n\n".join(_blocks(parts, language, how, columns))
 
 
-def _blocks(parts: Sequence[Part], language: str, how: str, now: datetime, columns: int) -> Iterator[str]:
+def _blocks(parts: Sequence[Part], language: str, how: str, columns: int) -> Iterator[str]:
     """Each company under its name, those with nothing open together at the end."""
     for one in parts:
         if one.error is not None:
@@ -155,7 +155,7 @@ def _blocks(parts: Sequence[Part], language: str, how: str, now: datetime, colum
         elif not one.rows:
             continue
         else:
-            said = _rendered(list(one.rows), one.language, how, now, columns, on_screen=True)
+            said = _rendered(list(one.rows), one.language, how, one.now, columns, on_screen=True)
         yield f"{one.company}\n{'=' * cards.places(one.company)}\n{said}"
     quiet = [one.company for one in parts if not (one.rows or one.error)]
     if quiet:

@@ -87,7 +87,7 @@ def html_of_several(parts: Sequence[Part], language: str, now: datetime) -> str:
             "company": part.company,
             "error": part.error,
             "summary": summary(part.rows, part.language) if part.rows else word("none", part.language),
-            "sections": by_cause(part.rows, part.language, now),
+            "sections": by_cause(part.rows, part.language, part.now),
         }
         for part in parts
     ]

@@ -128,8 +128,9 @@ def record(event: Event, language: str) -> str:
     """The record as a sentence starts with it."""
     kind = KINDS[event.kind].details_of or event.kind if event.kind in KINDS else event.kind
     key = event.key if event.key != event.crafter else ""  # an id of Crafter's says nothing to anybody
-    called = texts.called(language, kind, key, event.name, {}) or event.name or event.key
-    return texts.about(language, kind, event.side, called)
+    called = texts.called(language, kind, key, event.name, event.facts) or event.name or event.key
+    home = CRAFTER if event.facts and event.crafter else event.side  # where people know it by these
+    return texts.about(language, kind, home, called)
 
 
 def _wrapped(event: Event, whole: bool, language: str) -> list[str]:
@@ -158,7 +159,8 @@ def what(event: Event, language: str, fields: bool = True) -> str:
         because = f" ({event.detail['because']})" if event.detail.get("because") else ""
         return f"{_say(name, language)}{because}: {said}" if known(name, "history") else said
     said = phrase("history", _name(event), language, there=_SIDES.get(event.side, ""), here=_across(event.side))
-    changed = [_change(event.kind, name, old, new, language) for name, (old, new) in event.values.items()]
+    values = {} if _went_along(event) else event.values
+    changed = [_change(event.kind, name, old, new, language) for name, (old, new) in values.items()]
     return f"{said}: {', '.join(changed)}" if changed and (fields or _is_detail(event)) else said
 
 
@@ -173,7 +175,14 @@ def _name(event: Event) -> str:
         return "marked"
     if _is_detail(event):
         return f"detail_{event.action}"
+    if _went_along(event):
+        return "renumber_along"
     return f"gone_{event.side}" if event.action == "gone" else event.action
+
+
+def _went_along(event: Event) -> bool:
+    """With the record in whose row it stands, which got another number; it has none of its own."""
+    return event.action == "renumber" and event.kind in KINDS and bool(KINDS[event.kind].within)
 
 
 def _is_detail(event: Event) -> bool:
@@ -197,6 +206,8 @@ def _value(kind: str, name: str, value: Canonical, language: str) -> str:
     types = {one.name: one.type for one in KINDS[kind].fields} if kind in KINDS else {}
     if types.get(name) == "flag" and known(value, "history"):
         return _say(value, language)
+    if types.get(name, name) == "quantity":
+        return texts.written(value, "number", language)
     if types.get(name) == "date" and len(value) == len("YYYY-MM-DD"):
         return "-".join(reversed(value.split("-")))
     shown = " ".join("".join(char if char.isprintable() else " " for char in value).split())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -116,10 +117,12 @@ def rows(problems: Sequence[Problem], language: str) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The rows of one company among several, or (sentence, next step) of why they cannot be listed."""
+    """The rows of one company among several, or (sentence, next step) of why they cannot be listed. `now` by the clock
+    that stamped them."""
 
     company: str
     language: str
+    now: datetime
     rows: tuple[Row, ...] = ()
     error: tuple[str, str] | None = None
 

@@ -41,6 +41,7 @@ _MOST = 20  # records of a problem by name; all of them stand in `errors`
 _MODE = 0o640  # it names customers, as state.db does
 _DONE = {"create": "created", "update": "updated", "adopt": "adopted"}  # what of the trail the bars show
 _SERVICES = ((ACCOUNTVIEW, "AccountView"), (CRAFTER, "Crafter"))
+_LOGINS = {True: ("login_ok", "good"), None: ("unused", "fair"), False: ("login_wrong", "bad")}
 _WIDE, _BAR, _HIGH, _LEAST = 10, 7, 60, 1.5  # a day, its bar, the whole, the smallest part: in the picture's own units
 _FAR = 2.5  # times the second highest
 
@@ -65,12 +66,12 @@ def make(companies: Sequence[Company], file: str, talker: Talker, *, alone: bool
     now, found = datetime.now(UTC), dict[str, Seen]()
 
     def see(one: Company, store: Store) -> None:
-        found[one.path] = _seen(one, store, now)
+        found[one.path] = _seen(one, store)
 
     seen = looked_at(companies, now, alone=alone, oldest=seconds_of(MAX_AGE), runs=_RUNS, see=see)
     language = next((one.language for one in seen if one.config), "nl")
     try:
-        Path(file).write_text(text(seen, found, language, now), encoding="utf-8")
+        Path(file).write_text(text(seen, found, language, seen[0].now if alone else now), encoding="utf-8")
     except OSError as error:
         raise PersonMustLook("output_lost", detail=f"{file}: {error.strerror or error}") from error
     code = told_by(seen)
@@ -80,13 +81,14 @@ def make(companies: Sequence[Company], file: str, talker: Talker, *, alone: bool
 
 def write_after(path: Path, result: Result, session: Session) -> None:
     """The page as it is after a run. That it cannot be made stops nothing: its own time then tells how old it is."""
-    config, store, now = session.config, session.store, datetime.fromisoformat(result.finished)
+    config, store = session.config, session.store
 
     def write(_: object) -> None:
         one = Company("", config, label=config.company, exit=result.exit)
         with db.in_words(config.state_dir):
             look_into(store, one, config, _RUNS)
-            files.replace(path, text([one], {"": _seen(one, store, now)}, config.language, now), _MODE)
+            one.now = datetime.fromisoformat(result.finished)
+            files.replace(path, text([one], {"": _seen(one, store)}, config.language, one.now), _MODE)
 
     try:
         boundary.each([path], write, lambda _, error: log.info("report_file: %s", type(error).__name__))
@@ -94,10 +96,10 @@ def write_after(path: Path, result: Result, session: Session) -> None:
         log.info("report_file: %s", getattr(error, "strerror", None) or error)
 
 
-def _seen(one: Company, store: Store, now: datetime) -> Seen:
+def _seen(one: Company, store: Store) -> Seen:
     rows = Wish().chosen(store.problems.all(), one.language)
     reached = {str(side): store.has_reached(side) for side, _ in _SERVICES}
-    return Seen(rows, per_day(store, now), store.incidents.latest(_INCIDENTS), reached)
+    return Seen(rows, per_day(store, one.now), store.incidents.latest(_INCIDENTS), reached)
 
 
 # --- what was done per day
@@ -195,18 +197,19 @@ def _table(days: Mapping[str, Counts], now: datetime, language: str) -> dict[str
 # --- the page
 
 
-def text(companies: Sequence[Company], found: Mapping[str, Seen], language: str, now: datetime) -> str:
+def text(companies: Sequence[Company], found: Mapping[str, Seen], language: str, made: datetime) -> str:
     """The page of these, who come the worst first."""
-    shown = [_company(one, found.get(one.path, Seen()), now) for one in companies]
+    shown = [_company(one, found.get(one.path, Seen())) for one in companies]
     several = phrase("page", "companies", language, count=len(companies))
     title = several if len(companies) > 1 else f"{companies[0].label}: {shown[0]['state']}"
-    axis = [_day(day, language) for day in (_days(now)[0], _days(now)[-1])]
-    picture = {"width": DAYS * _WIDE, "high": _HIGH, "bar": _BAR, "axis": axis, "days": DAYS}
-    return page("report.html", language, now, title=title, companies=shown, picture=picture, parts=list(_DONE.values()))
+    picture = {"width": DAYS * _WIDE, "high": _HIGH, "bar": _BAR}
+    return page(
+        "report.html", language, made, title=title, companies=shown, picture=picture, parts=list(_DONE.values())
+    )
 
 
-def _company(one: Company, seen: Seen, now: datetime) -> dict[str, Any]:
-    language, shape = one.language, one.shape
+def _company(one: Company, seen: Seen) -> dict[str, Any]:
+    language, shape, now = one.language, one.shape, one.now
     known: dict[str, Any] = {
         "name": one.label,
         "language": language,
@@ -226,6 +229,7 @@ def _company(one: Company, seen: Seen, now: datetime) -> dict[str, Any]:
         "sections": by_cause(seen.rows, language, now, _MOST),
         "cut": any(len(row.records) > _MOST for row in seen.rows),
         "charts": list(_charts(one, seen.days, now)),
+        "axis": [_day(day, language) for day in (_days(now)[0], _days(now)[-1])],
         "table": _table(seen.days, now, language),
         "services": [_service(side, name, one.incidents, seen, language) for side, name in _SERVICES],
         "past": [_incident(each, language) for each in seen.incidents],
@@ -262,13 +266,9 @@ def _tiles(one: Company, shape: Mapping[str, Any], now: datetime) -> Iterator[di
         "more": status.counts(rest, language) if any(rest.values()) else "",
         "mood": "fair" if errors else "good",
     }
-    works = token["works"] is not False
-    yield {
-        "name": say("login"),
-        "value": phrase("status", "login_ok" if works else "login_wrong", language),
-        "more": status.login(token, language),
-        "mood": "good" if works else "bad",
-    }
+    name, mood = _LOGINS[token["works"]]
+    login = say(name) if name == "unused" else phrase("status", name, language)
+    yield {"name": say("login"), "value": login, "more": status.login(token, language), "mood": mood}
     trouble = [status.incident_of(each, language) for each in shape["incidents"]]
     unsettled = phrase("status", "intents", language, count=shape["intents"]) if shape["intents"] else ""
     yield {

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from avsync.errors import AvsyncError
     from avsync.sync.session import Result
 
+_ACTIONS = ("create", "update", "adopt", "wait", "reject")  # in this order, others behind
 _FOR_PEOPLE = ("params", "side", "called")  # what a row of a plan also says
 
 
@@ -57,9 +58,12 @@ def error_json(error: AvsyncError, language: str) -> dict[str, str]:
 def plan_summary(rows: Sequence[Mapping[str, Any]], skipped: int, language: str) -> str:
     """What a run would do, per flow, direction and action."""
     found = Counter((row["flow"], row["direction"], row["action"]) for row in rows)
+    flows = list(dict.fromkeys(row["flow"] for row in rows))
+    places = {action: place for place, action in enumerate(_ACTIONS)}
+    ordered = sorted(found, key=lambda one: (flows.index(one[0]), one[1] == "export", places.get(one[2], len(places))))
     names = [phrase("run", f"head_{name}", language) for name in ("flow", "way", "action", "count")]
-    body = [[word(flow, language), phrase("run", direction, language), word(action, language), count]
-            for (flow, direction, action), count in found.items()]  # fmt: skip
+    body = [[word(flow, language), phrase("run", direction, language), word(action, language),
+             found[flow, direction, action]] for flow, direction, action in ordered]  # fmt: skip
     said = [phrase("run", "would", language), "", tabulate(body, names, tablefmt="simple")] if body else []
     said = said or [word("nothing", language)]
     return "\n".join(said + ([phrase("words", "skipped", language, count=skipped)] if skipped else []))
@@ -105,9 +109,12 @@ def _looked_at(name: str, language: str) -> str:
     """A check's name in words; in English it is the name that programs see."""
     if language == "en":
         return name
-    part, _, flow = name.partition(".")
+    whole = f"part_{name.replace('.', '_')}"
+    if known(whole, "check"):
+        return phrase("check", whole, language)
+    part, *about = name.split(".")
     shown = phrase("check", f"part_{part}", language) if known(f"part_{part}", "check") else part
-    return f"{shown} {word(flow, language)}".strip() if flow else shown
+    return " ".join([shown, *(word(one, language) for one in about)])
 
 
 def checks_table(checks: Sequence[Mapping[str, Any]], language: str) -> str:

@@ -94,6 +94,13 @@ class Company:
         """How long a run may take at most."""
         return round(self.config.budget) + BEYOND_BUDGET
 
+    def written(self) -> list[str]:
+        """The folders besides state_dir in which a run writes a file."""
+        config = self.config
+        files = [config.log.file if config.log else None, config.metrics_file, config.report_file]
+        folders = [file.parent for file in files if file is not None]
+        return [str(one) for one in dict.fromkeys(folders) if not one.is_relative_to(config.state_dir)]
+
     def secrets(self) -> Iterator[Secret]:
         yield self.config.accountview.client_secret
         yield self.config.crafter.api_key
@@ -173,7 +180,7 @@ def systemd(company: Company) -> str:
 
 def _service(company: Company, general: Callable[[str | Path], str]) -> Iterator[str]:
     files = [secret.file for secret in company.secrets() if secret.file]
-    touched = [company.program[0], str(company.path), str(company.config.state_dir), *files]
+    touched = [company.program[0], str(company.path), str(company.config.state_dir), *files, *company.written()]
     at_home = any(path.startswith(("/home/", "/root/", "/run/user/")) for path in touched)
     yield "[Unit]"
     yield "Description=avsync: %i"
@@ -191,6 +198,8 @@ def _service(company: Company, general: Callable[[str | Path], str]) -> Iterator
     yield "SuccessExitStatus=1 4"
     yield f"TimeoutStartSec={company.seconds}"
     yield f"ReadWritePaths={_quoted(general(company.config.state_dir))}"
+    for folder in company.written():
+        yield f"ReadWritePaths=-{_quoted(general(folder))}"
     hardened = HARDENED.format(home="read-only" if at_home else "yes")
     in_tmp = any(path.startswith(("/tmp/", "/var/tmp/")) for path in touched)  # noqa: S108 - only looked at
     yield from (line for line in hardened.splitlines() if not (in_tmp and line.startswith("PrivateTmp")))

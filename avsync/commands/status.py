@@ -38,7 +38,7 @@ def show(companies: Sequence[Company], talker: Talker, *, alone: bool, check: bo
         _one(seen[0], talker, runs, seen[0].now)
     else:
         language = next((one.config.language for one in seen if one.config), "nl")
-        talker.say(_overview(seen, language), [_row(one, language) for one in seen])
+        talker.say(_overview(seen, language), [_row(one, runs) for one in seen])
     return worst([one.exit for one in seen]) if check else told_by(seen)
 
 
@@ -165,11 +165,11 @@ def did(flows: Mapping[str, Mapping[str, int]], language: str) -> str:
 # --- several
 
 
-def _row(one: Company, language: str) -> dict[str, Any]:
+def _row(one: Company, runs: int) -> dict[str, Any]:
     named = {"company": one.config.company if one.config else None, "config": one.path, "exit": one.exit}
     if one.shape is None:
-        return {**named, "error": error_json(one.error, language) if one.error else None}
-    return {**named, **{name: value for name, value in one.shape.items() if name != "runs"}}
+        return {**named, "error": error_json(one.error, one.language) if one.error else None}
+    return {**named, **{name: value for name, value in one.shape.items() if name != "runs" or runs}}
 
 
 def _overview(companies: Sequence[Company], language: str) -> str:

@@ -439,7 +439,7 @@ class Kind:
     identity: Callable[[Record, Link], Verdict] | None = None  # of a row under a known key, by what it told before
     unlike: Callable[[Record, Record, Known], Refuse | None] | None = None  # of two that met by a mark
     question: Callable[[Link, Versions, Known], Refuse | None] | None = None  # where unclear; None once it is answered
-    apart: Callable[[Versions, Known], Refuse | None] | None = None  # why its two halves are not one record
+    apart: Callable[[Link, Versions, Known], Refuse | None] | None = None  # why its two halves are not one record
     noted: Callable[[Link, Versions, Known], Iterable[Remark]] | None = None  # what is to be said of a linked one
     protected: Callable[[Field, Canonical, Known], bool] | None = None  # AccountView's value is left as it is
     new: Callable[[Side, Record, Known], dict[str, Value]] | None = None  # what else goes along on creation

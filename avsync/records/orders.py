@@ -102,12 +102,8 @@ def _named(record: Record, known: Known) -> Record | None:
         raise Refuse("order_number_unknown", order=number)
     if found.link is not None or found.here is None:
         raise Refuse("order_number_taken", order=number, work_order=_own_number(found.link, known))
-    mine, theirs = (
-        key_across("customer", CRAFTER, record.fields["customer"] or "", known),
-        found.here.fields["customer"],
-    )
-    if mine != theirs:
-        raise Refuse("order_number_other_customer", order=number, customer=theirs or "-")
+    if key_across("customer", CRAFTER, record.fields["customer"] or "", known) != found.here.fields["customer"]:
+        raise _of_another(found.here)
     return found.here
 
 
@@ -205,8 +201,14 @@ def customers_apart(number: str, versions: Versions, known: Known) -> Refuse | N
     return Refuse("order_customers_differ", order=number, accountview=in_books, crafter=in_crafter)
 
 
-def _apart(versions: Versions, known: Known) -> Refuse | None:
-    return customers_apart(versions[ACCOUNTVIEW].id, versions, known)
+def _apart(link: Link, versions: Versions, known: Known) -> Refuse | None:
+    """Of two that are not linked yet it is the number that somebody typed, from whichever side they are seen."""
+    found = customers_apart(versions[ACCOUNTVIEW].id, versions, known)
+    return found if found is None or link.id else _of_another(versions[ACCOUNTVIEW])
+
+
+def _of_another(order: Record) -> Refuse:
+    return Refuse("order_number_other_customer", order=order.key, customer=order.fields["customer"] or "-")
 
 
 def _silent(record: Record, link: Link) -> Remark | None:

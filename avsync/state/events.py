@@ -28,8 +28,9 @@ class Event:
     """Something that happened. `action`: create, update, adopt, gone, back, renumber, forget, problem, solved, ignored.
 
     `side` is where it was done, or where the problem stands. `accountview` and `crafter` are the record's ids there as
-    far as known, `owner` that of the record it belongs to. `values` holds old and new of each field; `detail` what else
-    there is to say of a problem: its id, code, severity and params.
+    far as known, `owner` that of the record it belongs to. `values` holds old and new of each field; `facts` what
+    people know the record by, where key and name do not say it; `detail` what else there is to say of a problem: its
+    id, code, severity and params.
     """
 
     flow: str
@@ -43,6 +44,7 @@ class Event:
     owner: str = ""
     values: Mapping[str, Change] = field(default_factory=dict)
     detail: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
     run: int = 0
     moment: str = ""
     id: int = 0
@@ -79,7 +81,7 @@ class Events:
         """Add an event to the trail."""
         event = replace(event, run=self.run, moment=f"{self.now()[:19]}Z")
         detail = {**({"values": {name: list(pair) for name, pair in event.values.items()}} if event.values else {}),
-                  **event.detail}  # fmt: skip
+                  **({"facts": dict(event.facts)} if event.facts else {}), **event.detail}  # fmt: skip
         row = self.db.execute(
             f"INSERT INTO events ({_COLUMNS}) VALUES (?{', ?' * 11})",
             [event.run, event.moment, event.flow, event.kind, event.side, event.action, event.key, event.name,
@@ -178,4 +180,4 @@ def _event(row: Sequence[Any]) -> Event:
     named = dict(zip(f"{_COLUMNS}, id".split(", "), row, strict=True))
     detail = json.loads(named["detail"] or "{}")
     values = {name: (pair[0], pair[1]) for name, pair in detail.pop("values", {}).items()}
-    return Event(**{**named, "detail": detail, "values": values})
+    return Event(**{**named, "facts": detail.pop("facts", {}), "detail": detail, "values": values})

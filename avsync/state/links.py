@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from sqlite_utils import Database
 
-from avsync.records.kind import BOTH, RETIRED, End, Link
+from avsync.records.kind import BOTH, RETIRED, End, Kind, Link
 from avsync.records.registry import KINDS, part_of, title_of
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Side
 from avsync.state.db import ONE_STATEMENT
@@ -83,23 +84,24 @@ class Links:
             found += [_link(row) for row in self.db.execute(sql, [*first, *part])]
         return found
 
-    def add(self, link: Link, made: Side | None = None) -> int:
+    def add(self, link: Link, made: Side | None = None, facts: Mapping[str, str] | None = None) -> int:
         """Add a link; sqlite3.IntegrityError when either id is linked already: a link never points at two records.
 
-        `made`: the side on which its record was made just now; else the two were there and are adopted.
+        `made`: the side on which its record was made just now; else the two were there and are adopted. `facts`: what
+        people know it by, for the trail.
         """
         ends = [part for side in BOTH for part in _row(link.end[side])]
         sql = f"INSERT INTO links ({_COLUMNS}) VALUES (NULL{', ?' * 10})"
         cursor = self.db.execute(sql, [link.kind, link.origin, int(link.adopted), int(link.gone), *ends])
         if made is not None:
-            self._record("create", made, link, _changes(link, made, {}))
+            self._record("create", made, link, _changes(link, made, {}), facts)
         elif link.accountview and link.crafter and not link.gone:
-            self._record("adopt", "", link)
+            self._record("adopt", "", link, facts=facts)
         return int(cursor.lastrowid or 0)
 
     def tell(
         self, identity: int, told: Mapping[Side, Mapping[str, Canonical]], wrote: Side | None = None,
-        marked: bool = False, freed: Collection[str] = (),
+        marked: bool = False, freed: Collection[str] = (), facts: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         """Remember what either side tells now, for these fields, and forget the `freed` ones. `wrote`: the side to
         which we wrote them; `marked`: and our mark with them."""
@@ -114,7 +116,7 @@ class Links:
         now = Link(link.kind, ends, link.origin, link.id)
         changes = _changes(now, wrote, {side: link.told(side) for side in BOTH}) if wrote else {}
         if wrote and (changes or marked):
-            self._record("update", wrote, now, changes)
+            self._record("update", wrote, now, changes, facts)
         for details in _details(link, now, bool(wrote), freed):
             self._record(*details)
 
@@ -265,7 +267,10 @@ class Links:
         )
         return [_link(row) for row in self.db.execute(sql, [kind])]
 
-    def _record(self, action: str, side: str, link: Link, values: Mapping[str, Change] | None = None) -> None:
+    def _record(
+        self, action: str, side: str, link: Link, values: Mapping[str, Change] | None = None,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         """Details are told one by one, and by `tell` alone: their link is that of all of them."""
         kind = KINDS[link.kind]
         if kind.plan is not None and not values:
@@ -273,7 +278,18 @@ class Links:
         key = link.accountview if kind.known_by not in ((), ("id",)) else ""
         owner = (link.told(CRAFTER).get(kind.belongs_to) if kind.belongs_to else "") or ""
         name, ids = title_of(link), (link.accountview, link.crafter)
-        self._events.record(Event(kind.flow, link.kind, side, action, key, name, *ids, owner, values or {}))
+        said = {one: value for one, value in (facts or {}).items() if one in kind.facts}
+        event = Event(kind.flow, link.kind, side, action, key, name, *ids, owner, values or {})
+        self._events.record(replace(event, facts={**_facts(kind, link), **said}))
+
+
+def _facts(kind: Kind, link: Link) -> dict[str, str]:
+    """What the link itself tells of them; what refers to something in AccountView's words."""
+    found: dict[str, str] = {}
+    for one in (kind.field(name) for name in kind.facts):
+        by_books = one.accountview is not None and bool(one.ref or one.list)
+        found[one.name] = link.told(ACCOUNTVIEW if by_books else CRAFTER).get(one.name) or ""
+    return {name: value for name, value in found.items() if value}
 
 
 def _told_more(end: End, values: Mapping[str, Canonical], freed: Collection[str]) -> End:

@@ -397,7 +397,7 @@ def _gone(kind: Kind, link: Link, record: Record, known: Known) -> Action:
 def _pair(kind: Kind, link: Link, av: Record | None, cr: Record | None, known: Known) -> Action:
     pair = _Pair(kind, link, av, cr, known)
     _ask_which(kind, link, av, pair.now, known)
-    apart = kind.apart(pair.now, known) if kind.apart else None
+    apart = kind.apart(link, pair.now, known) if kind.apart else None
     if apart is not None:
         apart.side = CRAFTER  # where people work with it
         raise apart

@@ -135,13 +135,13 @@ def _write_down(session: Session, action: Action) -> Link | None:
     if link is not None and not link.id:
         links.remove_halves(link)
         found = other(link.origin) if action.verb == Verb.ADOPT and not link.adopted else None  # ours, its answer lost
-        link = replace(link, id=links.add(link, found))
+        link = replace(link, id=links.add(link, found, action.record.facts))
         session.store.decisions.done(link)
         _bury(session, link)
         if action.kind.left is not None:  # what it had left is taken over
             session.store.problems.over(link.kind, link.accountview)
     if link is not None:
-        links.tell(link.id, action.told, freed=action.freed)
+        links.tell(link.id, action.told, freed=action.freed, facts=action.record.facts)
     for av, cr in action.pairs:
         _pair_up(session, av, cr)
     return link
@@ -519,7 +519,7 @@ class Writer:
         if own.side == ACCOUNTVIEW:
             prints = (record.fingerprint if not self.kind.marked or record.reference == own.mark else "", "")
         ends = {record.side: End(record.id, told[record.side], prints[0]), own.side: End(own.id, stored, prints[1])}
-        links.add(Link(own.kind, ends, record.side), own.side)
+        links.add(Link(own.kind, ends, record.side), own.side, record.facts)
 
     def _updated(self, one: Sent, outcome: Done) -> bool:
         """AccountView may store a value otherwise than sent; the echo says how."""
@@ -533,7 +533,7 @@ class Writer:
             }
         if link is not None:
             marked = one.job.action.verb == Verb.UPDATE and "external_ref" in one.write.values
-            self.store.links.tell(link.id, told, one.write.side, marked)
+            self.store.links.tell(link.id, told, one.write.side, marked, facts=one.job.action.record.facts)
             tell_once(self.session, self.kind, one.job.action.record, link, one.write.remarks)
         return True
 

@@ -18,6 +18,7 @@ from avsync.sandbox.server import Sandbox
 from avsync.services.accountview.metadata import Missing
 from avsync.state.tokens import TokenFile
 from avsync.sync import schema as needs
+from tests.support.office import shop
 
 ALL_ON = {"customers": "both", "projects": "import", "orders": "export", "invoice": "export", "hours": "export"}
 Make = Callable[..., Config]
@@ -300,3 +301,19 @@ def test_only_what_cannot_be_missed_stops_a_flow() -> None:
     rights = needs.refusal("hours", [Missing("hour", "insert", "HRS_LINE")])
     assert rights is not None
     assert (rights.code, rights.params["missing"]) == ("schema_rights_missing", "insert HRS_LINE")
+
+
+def test_a_dutch_table_has_dutch_words_in_front(tmp_path: Path) -> None:
+    with shop(tmp_path, {"invoice": "export", "hours": "export"}) as one:
+        one.config["language"] = "nl"
+        one.box.crafter.add("users", id="zonder", name="Wilma")
+        one.hour("h1", project_id="project-1")
+        one.run()
+        for command in (("check",), ("check", "--probe")):
+            names = [row["name"] for row in one.avsync("--json", *command).json["checks"]]
+            assert len(names) > 8
+            said = one.avsync(*command).out
+            front = [line.partition("  ")[0].strip() for line in said.splitlines()[2:]]
+            assert len([word for word in front if word]) == len(names)
+            english = {"first", "cost", "without", "unknown", "clock", "schema", "rights", "features", "users", "token"}
+            assert not [word for word in front if "_" in word or "." in word or english & set(word.split())]

@@ -71,6 +71,9 @@ def test_a_folder_of_configs_is_told_worst_first_with_the_broken_one_by_name(fol
     ]  # fmt: skip
     assert told.json[1]["error"]["code"] == "config_invalid"
     assert told.json[3]["open"]["error"] == 3
+    assert not [row for row in told.json if "runs" in row]
+    rows = avsync("status", "-c", str(folder), "--json", "--runs", "3").json
+    assert [len(row.get("runs", [])) for row in rows] == [2, 0, 0, 1, 1, 1]
     said = avsync("status", "-c", str(folder)).out
     assert re.findall(r"^([ABCDE]|\S*configs\S*)\s", said, re.M)[0] == "D"
     assert "z.yml" in said

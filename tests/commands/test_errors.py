@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import re
+import resource
+import subprocess
 import unicodedata
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -15,7 +17,11 @@ from typing import Any
 import pytest
 
 from avsync.commands import cards
+from avsync.messages import texts
 from avsync.sandbox import seed
+from avsync.state import db
+from avsync.state.problems import About, Cause
+from avsync.state.store import Store
 from tests.support.office import Office, office, shop
 from tests.support.world import line
 
@@ -331,14 +337,49 @@ def test_a_file_that_cannot_be_written_is_said(few: Office, tmp_path: Path) -> N
     assert "fouten.csv" in told.err
 
 
+@pytest.mark.parametrize(
+    ("command", "seconds"), [(("errors", "--json"), 1.5), (("errors",), 1.5), (("report", "-o", "page.html"), 3.0)]
+)
+def test_ten_thousand_problems_are_listed_in_a_moment(
+    many: Office, tmp_path: Path, command: tuple[str, ...], seconds: float
+) -> None:
+    """In seconds of one core, the start of the program among them."""
+    words = many.command(*(str(tmp_path / word) if "." in word else word for word in command))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime <= seconds
+    if "--json" in command:
+        found = json.loads(done.stdout)
+        assert sum(each["count"] for each in found) == 10_000
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """Ten thousand hours lines, four on each unknown project."""
+    with shop(tmp_path_factory.mktemp("many"), ALL) as one:
+        one.config["language"] = "nl"
+        one.goes()
+        store = Store(db.open_for_writing(one.state))
+        with store.transaction():
+            for number in range(10_000):
+                code = f"P{number // 4}"
+                params = {"parent_kind": "project", "parent": code, "parent_name": f"Complex {code}"}
+                cause = Cause("project_unknown", "error", params, shared=texts.shared("project_unknown", params))
+                named = f"Anja Bos, 1 juni 2026, {number} uur werktijd, project {code}"
+                about = About("hours", "hour", "crafter", f"h{number}", "", named, called=named, short=named)
+                store.problems.add(about, cause, "2026-11-24T10:00:00.000000Z")
+        store.close()
+        yield one
+
+
 def test_only_html_loads_what_makes_pages(few: Office) -> None:
     few.write_config()
     program = (
         "import sys, click.testing as t; from avsync.cli import main;"
         f" t.CliRunner().invoke(main, ['-c', {str(few.path)!r}, 'errors']); print('jinja2' in sys.modules)"
     )
-    import subprocess
-
     done = subprocess.run([few.command()[0], "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "False", done.stderr
 

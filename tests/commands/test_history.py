@@ -208,6 +208,45 @@ def test_no_id_is_shown_to_people(one: Office) -> None:
     assert "project P1" in told(one)
 
 
+def test_hours_are_told_by_employee_day_hours_kind_and_project(one: Office) -> None:
+    """Behaviour 49, of what is made, of what changes later and of what is made anew out of a lost answer."""
+    one.hour("h1", project_id="project-1", date="2026-06-02", hours="7.5")
+    one.box.faults.add(side="accountview", method="POST", path="HOURS", times=1, do="commit_drop")
+    one.hour("h2", project_id="project-1", date="2026-06-03", hours="0.25", kind="travel")
+    one.goes()
+    one.goes()
+    one.box.crafter.edit("hours", "h1", hours="8")
+    one.config["language"] = "nl"
+    log = one.avsync("run-all", "-v").err
+    named = "Urenregel Anja Bos, 2 juni 2026, 8 uur werktijd, project P1"
+    assert f"{named}: gewijzigd in Crafter, overgenomen in AccountView: aantal 7,5 → 8" in " ".join(log.split())
+    said = told(one)
+    assert f"{named}: gewijzigd" in said
+    assert "Urenregel Anja Bos, 2 juni 2026, 7,5 uur werktijd, project P1: nieuw in Crafter" in said
+    assert "3 juni 2026, 0,25 uur reistijd, project P1: " in said
+    assert not re.search(r"\d\.\d|2026-\d\d", said.replace("e-mail", ""))
+
+
+def test_a_work_order_is_told_by_its_own_number_and_that_of_its_order(one: Office) -> None:
+    one.work_order("w1", number="WB0042", description="Ketel")
+    one.goes()
+    number = one.box.crafter.record("work-orders", "w1")["order_number"]  # type: ignore[index]
+    said = told(one, "WB0042")
+    assert said.startswith(f"Work order WB0042 ({number}), Ketel")
+    assert f"Work order WB0042 ({number}), Ketel: new in Crafter, created in AccountView" in told(one)
+
+
+def test_a_location_has_no_number_to_be_told(one: Office) -> None:
+    row = one.books("10002")
+    one.box.accountview.remove("CONTACT", "10002")
+    one.debtor("20002", **{name: row[name] for name in ("ACCT_NAME", "ADDRESS1", "POST_CODE", "CITY")})
+    one.run("--full")
+    said = told(one, "20002")
+    assert "number 10002 → 20002" in said
+    assert "Work location Dorpsstraat 2: went along to the new number" in said
+    assert ":visiting" not in said
+
+
 # --- as true as the links
 
 

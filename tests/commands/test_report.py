@@ -255,6 +255,18 @@ def test_errors_as_a_page_has_the_same_manners(busy: Office, chromium: Browser) 
     assert chromium.text.count("Anja Bos") == 28, "all of them"
 
 
+def test_so_has_the_list_of_pairs(busy: Office, chromium: Browser) -> None:
+    file = busy.folder / "lijst.html"
+    assert busy.avsync("match", "-o", str(file)).exit == 0
+    for width, dark in ((PHONE, False), (1000, True)):
+        chromium.open(file, width, dark=dark)
+        assert chromium.overflowing() == []
+        assert chromium.faint() == []
+    assert SCRIPT in chromium.text
+    assert re.search(r"Gemaakt op \d+ \w+ \d{4} \d\d:\d\d\.", chromium.text)
+    assert chromium.run("return document.querySelectorAll('script, img, th:not([scope])').length") == 0
+
+
 # --- without a browser
 
 
@@ -311,6 +323,21 @@ def test_days_are_those_of_the_netherlands(tmp_path: Path) -> None:
     assert found[date(2026, 10, 25)] == {"created": 2, "updated": 2, "adopted": 2}
     late = page.per_day(store, datetime.fromisoformat("2026-11-23T12:00:00Z"))["hours"]
     assert set(late) == {date(2026, 10, 25), date(2026, 10, 26)}, "thirty days, the whole of the first"
+
+
+@pytest.mark.parametrize("days", [-40, 40])
+def test_today_is_that_of_the_clock_that_stamped_what_was_done(tmp_path: Path, days: int) -> None:
+    """Behaviour 51: ours is forty days out, and still the bar stands on the last day."""
+    with shop(tmp_path) as one:
+        one.config |= {"language": "nl", "report_file": "after.html"}
+        one.later(days=days)
+        one.goes()
+        for file in (tmp_path / "after.html", made(one)):
+            text = file.read_text(encoding="utf-8")
+            then = datetime.now().astimezone(page.AMSTERDAM).date() + timedelta(days=days)
+            assert f"<title>{page._day(then, 'nl')}: " in text
+            assert f'x="{(page.DAYS - 1) * page._WIDE}"' in text
+            assert "zojuist" in text
 
 
 def test_one_day_far_above_the_others_hides_none_of_them() -> None:

@@ -135,6 +135,22 @@ def test_the_units_serve_every_config_in_the_folder(folder: Path) -> None:
     assert timer["FixedRandomDelay"] == ["yes"]  # else two runs may be nineteen minutes apart
 
 
+def test_what_a_run_writes_elsewhere_may_be_written(folder: Path) -> None:
+    """Else the log, the figures and the page would be refused without a word."""
+    path = folder / "demo.yaml"
+    inside = "report_file: state/demo/page.html\n"
+    outside = (
+        "log: {file: /var/log/avsync/demo.log}\nmetrics_file: /srv/a b/demo.prom\nreport_file: /srv/a b/demo.html\n"
+    )
+    before = path.read_text(encoding="utf-8")
+    path.write_text(before + inside, encoding="utf-8")
+    (service, _) = units(schedule(folder, "systemd")).values()
+    assert len(settings(service)["ReadWritePaths"]) == 1, "it stands in state_dir"
+    path.write_text(before + outside, encoding="utf-8")
+    (service, _) = units(schedule(folder, "systemd")).values()
+    assert settings(service)["ReadWritePaths"][1:] == ["-/var/log/avsync", '-"/srv/a b"']
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
 @pytest.mark.parametrize("name", ["demo.yaml", "other company.yaml"])
 def test_systemd_finds_nothing_wrong_with_them(folder: Path, tmp_path: Path, name: str) -> None:

@@ -545,6 +545,26 @@ def test_a_typed_number_of_another_work_order_must_be_cleared(tmp_path: Path) ->
         one.in_step()
 
 
+@pytest.mark.parametrize("direction", ["import", "export", "both"])
+def test_a_typed_number_of_another_customers_order_is_told_once_whoever_is_seen_first(
+    tmp_path: Path, direction: str
+) -> None:
+    """Where orders go both ways the pair is planned from either side in every run: no problem takes the place of the
+    other, nothing is mailed again, and the trail does not grow."""
+    with shop(tmp_path, {"orders": direction}) as one:
+        one.sales_order("500", RPL_DEL="10002", RPL_INV="10002", COMMENT1="Van Smit")
+        one.work_order("w1", order_number="500")
+        assert one.run()["exit"] == 1
+        found = one.problem()
+        assert (found["code"], found["entity"]) == ("order_number_other_customer", "work_order")
+        before = one.avsync("--json", "history").json
+        for full in ((), ("--full",), ()):
+            assert one.avsync("run-all", *full).out == ""
+        assert one.problem()["id"] == found["id"]
+        assert one.avsync("--json", "history").json == before
+        one.rests(1)
+
+
 def test_a_typed_number_of_another_customers_order_must_be_cleared(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
         one.sales_order("500", RPL_DEL="10002", RPL_INV="10002", COMMENT1="Van Smit")

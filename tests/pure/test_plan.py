@@ -529,7 +529,10 @@ def test_a_customer_that_was_renumbered_since_the_order_was_read_is_the_same_one
 def test_a_first_meeting_of_two_customers_is_refused_as_well() -> None:
     here = record("order", CR, order_number="20001", customer_id="c9")
     action = decide(STANDING, None, None, knows(EVERYTHING, OTHER), here)
-    assert (action.reason, action.record.id, action.partner) == ("order_customers_differ", here.id, STANDING)
+    assert (action.reason, action.record.id, action.partner) == ("order_number_other_customer", here.id, STANDING)
+    found = ask("record", "order", AV, "20001", state="found", here=STANDING)
+    other_way = decide(here, known=knows(EVERYTHING, OTHER, found))
+    assert (other_way.reason, other_way.params) == (action.reason, action.params), "told alike, whoever is seen first"
 
 
 # found on the way
