@@ -397,6 +397,9 @@ class _Reader:
             self._note(one.kind, CRAFTER, one.crafter, one.crafter_name, one.crafter, one.number)
         self.whole = {side: any(re.fullmatch("0[0-9]+", line.cell(side)) for line in lines) for side in SERVICES}
         self.picked: set[tuple[str, Side, str]] = set()
+        pairs = [one for one in pairs if one.accountview and one.crafter]
+        links = [store.links.one(one.kind, ACCOUNTVIEW, one.accountview) for one in pairs]
+        self.asked = {link.id for link in links if link is not None}  # whether they are still one
 
     def _note(self, kind: str, side: Side, identity: str, name: str, *known_as: str) -> None:
         if identity:
@@ -466,6 +469,8 @@ class _Reader:
         """Whether it was obeyed already, so that nothing is left to do; what is linked otherwise no longer fits."""
         links = {side: self._link(kind, side, line) for side in (ACCOUNTVIEW, CRAFTER) if line.cell(side)}
         together = len(links) == 2 and links[ACCOUNTVIEW] is not None and links[ACCOUNTVIEW] == links[CRAFTER]
+        if together and word != SKIP and links[ACCOUNTVIEW] in self.asked:
+            return False
         if together and word == APART:
             raise _Misfit("together")
         if together and word == LINK or word == APART and all(links.values()):
@@ -492,7 +497,7 @@ class _Reader:
             found = [links.one(kind.name, CRAFTER, crafter) for name, _, crafter in links.called(cell)
                      if name == kind.name]  # fmt: skip
         link = next((one for one in found if one is not None and one.accountview and one.crafter), None)
-        if link is None or squeeze(title_of(link)) == squeeze(line.name(side)):
+        if link is None or link.id in self.asked or squeeze(title_of(link)) == squeeze(line.name(side)):
             return link.id if link else None
         free = self.alike.get((kind.name, side, _loose(cell)), ())
         meant = any(squeeze(self.names[kind.name, side, one]) == squeeze(line.name(side)) for one in free)

@@ -224,6 +224,7 @@ class Refuse(Exception):  # noqa: N818 - an outcome of planning, not a failure o
         self.params = params
         self.lost = lost
         self.side: Side | None = None  # where it must be mended, when not where the record was read
+        self.pair: tuple[Record, Record] | None = None  # of a question whether these two are one
 
 
 class WaitFor(Exception):  # noqa: N818 - an outcome of planning, not a failure of the program

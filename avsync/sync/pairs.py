@@ -59,12 +59,15 @@ class Pairs:
         self._met: set[Name] = set()
 
     def see(self, action: Action) -> None:
-        """Take in one action; what is linked already is no first meeting."""
+        """Take in one action. What is linked already is no first meeting, unless it is asked whether it is still
+        one."""
         kind, match = action.kind, action.match
-        if kind.plan is not None or _is_whole(action.link):
+        if kind.plan is not None:
             return
         if match is not None and match.candidates:
             self._meet(action, match)
+        elif _is_whole(action.link):
+            return
         elif action.verb in (Verb.CREATE, Verb.WAIT, Verb.REJECT) or action.reason in (KEPT, LATER):
             self._stands_alone(kind, action)
 

@@ -487,6 +487,70 @@ def test_a_work_order_that_is_skipped_keeps_its_lines(tmp_path: Path) -> None:
         one.rests()
 
 
+# what is linked, and may be two by now
+
+
+def entered_anew(one: Office) -> str:
+    """A number that was given out again, to somebody of the same name or building; the klant that was linked."""
+    one.debtor(
+        "10001", ACCT_NAME="Bakkerij Vos", MAIL_BUS="mail@vos.example", INP_DATE="2026-01-05T09:00:00", **VISITING
+    )
+    one.person("C1", "10001")
+    one.goes()
+    klant = str(one.klant("10001")["id"])
+    one.box.accountview.remove("CONTACT", "10001")
+    one.debtor("10001", ACCT_NAME="Wildvreemd Transport", INP_DATE="2026-08-03T11:00:00", **VISITING)
+    assert one.run()["exit"] == 1
+    problem = next(found for found in one.errors() if found["code"] == "customer_same_or_other")
+    assert "avsync match" in problem["hint"]
+    return klant
+
+
+def test_whether_a_linked_one_is_still_the_same_can_be_said_here_too(tmp_path: Path) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        klant = entered_anew(one)
+        assert verdicts(one) == {("10001", "10001"): "vraag"}
+        agrees(one, {("10001", "10001"): "koppelen"})
+        one.goes()
+        assert (one.klant("10001")["id"], one.klant("10001")["name"]) == (klant, "Wildvreemd Transport")
+        assert verdicts(one) == {}
+        one.rests()
+
+
+def test_and_that_it_is_another(tmp_path: Path) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        klant = entered_anew(one)
+        agrees(one, {("10001", "10001"): "apart"})
+        assert one.run()["exit"] == 1
+        one.rests(exit_code=1)
+        assert one.box.crafter.record("customers", klant)["name"] == "Bakkerij Vos"
+        one.box.crafter.edit("customers", klant, customer_number=None)
+        one.goes()
+        assert one.klant("10001")["id"] != klant
+        assert one.klant("10001")["name"] == "Wildvreemd Transport"
+        one.rests()
+
+
+@pytest.mark.parametrize("answer", ["koppelen", "apart"])
+def test_so_of_an_order_that_lost_its_mark(tmp_path: Path, answer: str) -> None:
+    with shop(tmp_path, {"invoice": "export"}) as one:
+        one.work_order("wo-1")
+        one.goes()
+        number = one.order_number()
+        one.box.accountview.edit("SO_HDR", number, EXT_ID="")
+        one.change("wo-1", description="Anders")
+        assert one.run()["exit"] == 1
+        agrees(one, {(number, number): answer}, kind="werkbon")
+        if answer == "koppelen":
+            one.goes()
+            assert one.order_of("wo-1")["COMMENT1"] == "Anders"
+            one.rests()
+        else:
+            one.run()
+            assert one.box.accountview.rows("SO_HDR")[0]["COMMENT1"] != "Anders"
+            one.rests(exit_code=one.run()["exit"])
+
+
 # the file
 
 
