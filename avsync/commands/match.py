@@ -90,8 +90,10 @@ def run(config: Config, talker: Talker, flows: Sequence[str], output: str | None
         listed = _Listed(pairs, config.language)
     if path is not None:
         _write(path, listed, config)
-    text = _on_screen(listed, config, width()) if path is None else _say_written(listed, path)
-    talker.say(text, _shape(listed, result, output))
+    text = _say_written(listed, path) if path is not None else _on_screen(listed, config, width())
+    text = text if pairs or not result.errors else ""
+    if text or talker.as_json:
+        talker.say(text, _shape(listed, result, output))
     if not talker.as_json:
         _tell_what_stopped(result, config.language)
     codes = {error.exit_code for error in result.errors.values()}
@@ -320,7 +322,9 @@ def take(config: Config, talker: Talker, file: str) -> int:
     """
     path = Path(file)
     lines = list(_lines(path))
-    with launch.changing(config) as store, _found(config, talker, ()) as (session, result, pairs):
+    kinds = [kind for line in lines if (kind := kind_named(line.kind)) is not None]
+    flows = list(dict.fromkeys(kind.flow for kind in kinds))
+    with launch.changing(config) as store, _found(config, talker, flows) as (session, result, pairs):
         if result.errors:
             raise next(iter(sorted(result.errors.values(), key=lambda one: _weight(one.exit_code))))
         taken = _Reader(session.store, pairs, lines).read()

@@ -133,7 +133,8 @@ class Pairs:
         if record is None:
             return ""
         known = called_as(self.session.config.language, record) if record.facts else ""
-        return " ".join((known or kind.title(record.side, record.fields) or record.name).split())
+        said = known or kind.title(record.side, record.fields) or record.name
+        return " ".join("".join(char if char.isprintable() else " " for char in said).split())
 
     # --- beside the plan
 

@@ -64,6 +64,13 @@ def agrees(one: Office, decisions: Mapping[Pair, str], kind: str = "klant") -> N
     assert (told.exit, told.err) == (0, ""), told
 
 
+def file_with(folder: Path, *rows: str) -> Path:
+    """A list as little as it may be."""
+    path = folder / "besluiten.csv"
+    path.write_text("\n".join(("soort;accountview;crafter;besluit", *rows)), encoding="utf-8")
+    return path
+
+
 def counts(one: Office) -> Pair:
     return len(one.box.accountview.rows("CONTACT")), len(one.box.crafter.records("customers"))  # type: ignore[return-value]
 
@@ -219,8 +226,19 @@ def test_a_service_that_is_down_is_told_with_its_exit_code(tmp_path: Path) -> No
         one.debtor("10001", **VISITING)
         one.config["crafter"]["base_url"] = "http://127.0.0.1:9/api/v1"
         told = one.avsync("match")
-        assert told.exit == 4
+        assert (told.exit, told.out) == (4, "")
         assert "Crafter" in told.err
+        told = one.avsync("match", "--take", str(file_with(tmp_path, "klant;10001;;overslaan")))
+        assert told.exit == 4
+        assert one.avsync("--json", "match").json["errors"]["customers"]["code"]
+
+
+def test_a_flow_that_cannot_run_keeps_nobody_from_deciding_about_another(tmp_path: Path) -> None:
+    with shop(tmp_path, {"hours": "export"}) as one:
+        one.config["accountview"]["schema"] = {"hour": {"business_object": "XX9"}}
+        assert one.avsync("match").exit == 2
+        told = one.avsync("match", "--take", str(file_with(tmp_path, "klant;10001;10001;overslaan")))
+        assert (told.exit, told.err) == (0, ""), told
 
 
 # koppelen
