@@ -368,6 +368,24 @@ def test_of_three_one_is_kept_apart_and_the_two_others_are_one(tmp_path: Path) -
         one.rests()
 
 
+def test_a_contact_kept_apart_leaves_room_for_another(tmp_path: Path) -> None:
+    """Whom the strongest sign names is said to be another; the next sign names the right one."""
+    with office(tmp_path, flows=BOTH) as one:
+        one.debtor("10001", **VISITING)
+        one.person("C1", "10001")
+        one.person("C2", "10001", FRST_NAME="E.")
+        klant = one.new_klant(NAME, place(), customer_number="10001")
+        mail = "eva@jansen.example"
+        one.box.crafter.add("contacts", id="eva", customer_id=klant, first_name="Eva", last_name="de Wit", email=mail)
+        assert verdicts(one, "contactpersoon") == {("C1", "eva"): "waarschijnlijk", ("C2", ""): "nieuw in AccountView"}
+        agrees(one, {("C1", "eva"): "apart"}, kind="contactpersoon")
+        assert verdicts(one, "contactpersoon")[("C2", "eva")] == "waarschijnlijk"
+        one.goes()
+        assert one.contact("C2")["id"] == "eva"
+        assert one.contact("C1")["id"] != "eva"
+        one.rests()
+
+
 def test_an_emptied_apart_stays_until_they_are_linked(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
         neighbours(one)
