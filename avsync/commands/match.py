@@ -38,6 +38,7 @@ LANGUAGES = ("nl", "en")
 COLUMNS = ("kind", "verdict", "accountview", "crafter", "accountview_name", "crafter_name", "filled", "replaced",
            "decision")  # fmt: skip
 _NEEDED = ("kind", "accountview", "crafter", "decision")  # to read a row back
+_SHEET = (15, 20, 14, 14, 30, 30, 40, 40, 12)  # how wide each of them is in a spreadsheet
 _WORDS: tuple[Word, ...] = (LINK, APART, SKIP)
 _FIRST_OF = (5, 3, 2, 4)
 _MOST = 50  # rows of a kind and verdict that a screen shows
@@ -254,7 +255,8 @@ def _what_happens(listed: _Listed, one: Pair) -> str:
 
 def _write(path: Path, listed: _Listed, config: Config) -> None:
     if path.suffix.lower() != ".html":
-        sheets.write(path, listed.heads(), (listed.row(one) for one in listed.pairs))
+        words = {COLUMNS.index("decision"): [_say(word, config.language) for word in _WORDS]}
+        sheets.write(path, listed.heads(), map(listed.row, listed.pairs), _SHEET, words)
         return
     from avsync.commands.export import page
 

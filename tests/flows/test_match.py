@@ -606,6 +606,8 @@ def test_a_file_comes_back_as_it_went(tmp_path: Path, suffix: str) -> None:
         }  # fmt: skip
         if suffix == ".xlsx":
             sheet = openpyxl.load_workbook(tmp_path / "koppelen.xlsx").worksheets[0]
+            (chosen,) = sheet.data_validations.dataValidation
+            assert (chosen.formula1, str(chosen.sqref)[:2]) == ('"koppelen,apart,overslaan"', "I2")
             assert {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value is not None} == {"s"}
         else:
             raw = (tmp_path / "koppelen.csv").read_text(encoding="utf-8")
