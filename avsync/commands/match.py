@@ -217,10 +217,11 @@ def _table(listed: _Listed, pairs: Sequence[Pair], columns: int) -> str:
     with_decision = any(one.decision for one in pairs)
     body = []
     for one in pairs:
-        key = KINDS[one.kind].row_key(one.accountview)
         row = [
-            _kind_word(one.kind, language), _say(one.verdict, language), f"{key} {one.accountview_name}".strip(),
-            f"{one.number} {one.crafter_name}".strip(), _what_happens(listed, one),
+            _kind_word(one.kind, language), _say(one.verdict, language),
+            _called(KINDS[one.kind].row_key(one.accountview), one.accountview_name),
+            _called(one.number or (one.crafter if one.verdict == QUESTION else ""), one.crafter_name),
+            _what_happens(listed, one),
         ]  # fmt: skip
         body.append([*row, _say(one.decision, language) if one.decision else ""] if with_decision else row)
     heads = [_say("column_kind", language), _say("column_verdict", language), SERVICES[ACCOUNTVIEW], SERVICES[CRAFTER],
@@ -229,6 +230,11 @@ def _table(listed: _Listed, pairs: Sequence[Pair], columns: int) -> str:
     widths = _widths([heads, *body], columns)
     return tabulate(body, heads, tablefmt="simple", maxcolwidths=list(widths), maxheadercolwidths=list(widths),
                     disable_numparse=True)  # fmt: skip
+
+
+def _called(key: str, name: str) -> str:
+    """Number and name, unless the name begins with it."""
+    return name if key and name.startswith(key) else f"{key} {name}".strip()
 
 
 def _widths(rows: Sequence[Sequence[str]], columns: int) -> list[int]:

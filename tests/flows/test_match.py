@@ -208,6 +208,7 @@ def test_on_a_screen_it_fits_and_says_how_many_of_what(tmp_path: Path, monkeypat
             assert told.exit == 0
             assert max(map(len, told.out.splitlines())) <= columns
             assert "Customer: 2 question, 1 new in AccountView" in told.out
+            assert "jansen" in told.out  # of two that look alike it is the id that tells
             assert "avsync match --take" in " ".join(told.out.split())
 
 
