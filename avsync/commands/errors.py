@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from avsync.commands import cards, listing
-from avsync.commands.listing import Row, Wish
+from avsync.commands.companies import MAX_AGE, Company, looked_at, told_by
+from avsync.commands.listing import Part, Row, Wish
+from avsync.commands.periods import seconds_of
 from avsync.commands.report import error_json
 from avsync.config import FLOWS
 from avsync.config.settings import Config
-from avsync.errors import AvsyncError, ConfigError, PersonMustLook
-from avsync.messages import texts
+from avsync.errors import ConfigError, PersonMustLook
 from avsync.messages.texts import phrase
 from avsync.state import db
 from avsync.state.folder import claim
@@ -28,7 +29,6 @@ from avsync.sync.clock import here
 
 if TYPE_CHECKING:
     from avsync.commands.run import Talker
-    from avsync.commands.status import Company
 
 _RANGE = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15}))?\Z")
 ALL = "all"
@@ -103,30 +103,65 @@ def show(config: Config, words: Sequence[str], wish: Wish, how: str, file: str |
         click.echo(said, nl=not said.endswith("\n"))
 
 
-def show_several(companies: Sequence[Company], wish: Wish, how: str) -> None:
-    """Of several companies, one after another: cards, or a list of rows that name their company. One that cannot be
-    looked at says why in its place."""
-    shapes: list[dict[str, Any]] = []
-    parts: list[str] = []
-    for one in companies:
-        name = one.config.company if one.config else one.path
-        try:
-            if one.config is None:
-                raise one.error or ConfigError("config_not_found", path=one.path)
-            with _looking(one.config) as store:
-                problems = store.problems.all(ignored=wish.ignored) if store is not None else []
-            found = wish.chosen(problems, one.config.language)
-            shapes += [{"company": name, **row.as_json()} for row in found]
-            said = cards.shown(found, one.config.language, datetime.now(UTC), cards.width())
-        except AvsyncError as error:
-            language = one.config.language if one.config else str(error.params.get("language", "nl"))
-            shapes.append({"company": name, "config": one.path, "error": error_json(error, language)})
-            said = "\n".join(texts.text(error.code, language, error.params))
-        parts.append(f"{name}\n{'=' * len(name)}\n{said}")
+def show_several(companies: Sequence[Company], wish: Wish, how: str, file: str | None) -> int:
+    """The same of several companies, the worst first; one that cannot be looked at says why in its place. Returns the
+    exit code."""
+    now, found = datetime.now(UTC), dict[str, list[Row]]()
+
+    def see(one: Company, store: Store) -> None:
+        found[one.path] = wish.chosen(store.problems.all(ignored=wish.ignored), one.language)
+
+    seen = looked_at(companies, now, alone=False, oldest=seconds_of(MAX_AGE), see=see)
+    parts = [Part(one.label, one.language, tuple(found.get(one.path, ())), one.why()) for one in seen]
+    language = next((one.language for one in seen if one.config), "nl")
     if how == "json":
-        click.echo(json.dumps(shapes, ensure_ascii=not _takes_everything(), indent=2))
+        said = _shapes_of(seen, found, ascii_only=file is None and not _takes_everything())
     else:
-        _on_screen("\n\n".join(parts))
+        said = _rendered_parts(parts, language, how, now, cards.width() if file is None else cards.WITHOUT)
+    if file is not None:
+        _save(file, said)
+    elif how == "cards":
+        _on_screen(said)
+    else:
+        click.echo(said, nl=not said.endswith("\n"))
+    return told_by(seen)
+
+
+def _shapes_of(seen: Sequence[Company], found: Mapping[str, Sequence[Row]], ascii_only: bool) -> str:
+    shapes: list[dict[str, Any]] = []
+    for one in seen:
+        name = one.config.company if one.config else one.path
+        shapes += [{"company": name, **row.as_json()} for row in found.get(one.path, ())]
+        if one.error is not None:
+            shapes.append({"company": name, "config": one.path, "error": error_json(one.error, one.language)})
+    return json.dumps(shapes, ensure_ascii=ascii_only, indent=2)
+
+
+def _rendered_parts(parts: Sequence[Part], language: str, how: str, now: datetime, columns: int) -> str:
+    if how in ("csv", "html"):
+        from avsync.commands import export
+
+        if how == "csv":
+            return export.csv_of_several(parts, language)
+        return export.html_of_several(parts, language, now)
+    return "\n\n".join(_blocks(parts, language, how, now, columns))
+
+
+def _blocks(parts: Sequence[Part], language: str, how: str, now: datetime, columns: int) -> Iterator[str]:
+    """Each company under its name, those with nothing open together at the end."""
+    for one in parts:
+        if one.error is not None:
+            said = "\n".join(line for text in one.error for line in cards.wrapped(text, columns))
+        elif not one.rows:
+            continue
+        else:
+            said = _rendered(list(one.rows), one.language, how, now, columns, on_screen=True)
+        yield f"{one.company}\n{'=' * cards.places(one.company)}\n{said}"
+    quiet = [one.company for one in parts if not (one.rows or one.error)]
+    if quiet:
+        yield "\n".join(
+            cards.wrapped(phrase("words", "nothing_open_at", language, companies=", ".join(quiet)), columns)
+        )
 
 
 def _rendered(found: list[Row], language: str, how: str, now: datetime, columns: int, on_screen: bool) -> str:

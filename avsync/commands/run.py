@@ -216,6 +216,10 @@ def _warn(result: Result, session: Session, alarm: Alarm | None, found: news.Cha
         from avsync.commands import metrics
 
         metrics.write(session.config.metrics_file, result, session)
+    if session.config.report_file is not None:
+        from avsync.commands import page
+
+        page.write_after(session.config.report_file, result, session)
 
 
 def _go(

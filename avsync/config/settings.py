@@ -209,6 +209,7 @@ class Config(Section):
     log: LogConfig | None = None
     notify: NotifyConfig | None = None
     metrics_file: Folder | None = None
+    report_file: Folder | None = None
 
     @property
     def token_path(self) -> Path:

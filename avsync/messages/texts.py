@@ -26,7 +26,7 @@ _LONGEST = 300
 _LISTS = ("mistakes", "missing", "compared")  # parameters that are lines of our own
 _MAY_BEGIN = ("field", "this", "parent_kind")  # what a sentence may begin with: {Field}
 _QUOTED = "quoted_"  # how a gap begins whose value is copied into a shell: {quoted_number}
-_QUANTITIES = ("quantity", "rounded")
+_QUANTITIES = ("quantity", "rounded", "hours")
 _SYSTEMS = {"accountview": "AccountView", "crafter": "Crafter"}
 _UNITS = (("w", 7 * 86400), ("d", 86400), ("h", 3600), ("m", 60))
 _GAP = re.compile(r"\{([\w/]+)(?::(\w+))?\}")
@@ -95,7 +95,8 @@ def text(
     if "parent_name" in params:
         shown["parent_name"] = _behind(params["parent_name"], params.get("parent"))
     if kind:
-        shown |= {"this": _this(kind, side, language), "id": number, "system": _SYSTEMS.get(side, "")}
+        those = several(language, {(kind, side)}, "").strip()
+        shown |= {"this": _this(kind, side, language), "those": those, "id": number, "system": _SYSTEMS.get(side, "")}
     shown |= {name[0].upper() + name[1:]: upper(str(shown[name])) for name in _MAY_BEGIN if name in shown}
     found = row(code)
     for name, variant in found.get("without", {}).items():
@@ -244,8 +245,8 @@ def written(value: str, how: str, language: str) -> str:
     return _short(value)
 
 
-def several(language: str, kinds: Collection[tuple[str, str]], count: int) -> str:
-    """How many records, of these kinds and sides: by their name when it is one."""
+def several(language: str, kinds: Collection[tuple[str, str]], count: int | str) -> str:
+    """How many records, of these kinds and sides: by their name when it is one. `count` may be left empty."""
     names = {name if known(name) else f"several_{kind}" for kind, side in kinds for name in [f"several_{kind}_{side}"]}
     name = names.pop() if len(names) == 1 else ""
     return phrase("words", name if known(name) else "several", language, count=count)

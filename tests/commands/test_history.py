@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -331,3 +332,18 @@ def test_a_fault_of_our_own_keeps_its_places_for_a_developer(one: Office, monkey
     assert problem.cause.code == "unexpected"
     assert "flow.py" in problem.cause.params["trace"]
     assert "Garage Peters" not in json.dumps(problem.cause.params)
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_what_was_solved_is_told_in_whole_sentences(tmp_path: Path, language: str) -> None:
+    """On every way: the mail of a run, the story, the log. A customer, an hours line, a project of either side."""
+    with office(tmp_path, seed.world(seed=2, bad=True, **SMALL)) as one:
+        one.config["language"] = language
+        one.run()
+        seed.repair(one.box)
+        mail = one.avsync("run-all", "-v")
+        assert " … " in mail.out or "…" in mail.out
+        assert "avsync history --run 2" in mail.out, "where the rest of what is solved stands"
+        for said in (mail.out, mail.err, one.avsync("history", "--run", "2").out, one.avsync("history").out):
+            assert not re.findall(r"\{\w+\}", said)
+        assert not [row for row in history(one, "--run", "2") if "{" in row.get("message", "")]
