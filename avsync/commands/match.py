@@ -409,6 +409,7 @@ class _Reader:
             self._note(one.kind, CRAFTER, one.crafter, one.crafter_name, one.crafter, one.number)
         self.whole = {side: any(re.fullmatch("0[0-9]+", line.cell(side)) for line in lines) for side in SERVICES}
         self.picked: set[tuple[str, Side, str]] = set()
+        self.skipped = store.decisions.all().skipped
         pairs = [one for one in pairs if one.accountview and one.crafter]
         links = [store.links.one(one.kind, ACCOUNTVIEW, one.accountview) for one in pairs]
         self.asked = {link.id for link in links if link is not None}  # whether they are still one
@@ -496,9 +497,8 @@ class _Reader:
 
     def _is_skipped(self, kind: Kind, line: _Line, links: Mapping[Side, int | None]) -> bool:
         """Whether what is free of the two is left alone already."""
-        skipped = self.store.decisions.all().skipped
         free = [side for side, link in links.items() if link is None]
-        return bool(free) and all((kind.name, side, self._free(kind, side, line)) in skipped for side in free)
+        return bool(free) and all((kind.name, side, self._free(kind, side, line)) in self.skipped for side in free)
 
     def _link(self, kind: Kind, side: Side, line: _Line) -> int | None:
         """The link of what a cell names, unless it names one that is free: of two that look alike the one of that

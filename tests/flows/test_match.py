@@ -212,6 +212,20 @@ def test_on_a_screen_it_fits_and_says_how_many_of_what(tmp_path: Path, monkeypat
             assert "avsync match --take" in " ".join(told.out.split())
 
 
+def test_of_many_a_screen_shows_some_and_a_file_all(tmp_path: Path) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        one.config["safety"] = {"max_new": 10}
+        for number in range(60):
+            one.debtor(str(10000 + number), ACCT_NAME=f"Klant {number}", **VISITING)
+            one.new_klant(f"Nieuw {number}", place("Kade 1", "1111 AA"))
+        told = one.avsync("match")
+        assert told.exit == 0
+        assert "… and 10 more new in AccountView" in told.out
+        assert "safety.max_new" in told.err
+        del one.config["safety"]
+        assert len(listed(one)) == 120
+
+
 def test_a_page_holds_everything_and_what_comes_from_outside_stays_text(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
         one.debtor("10001", ACCT_NAME="<script>alert(1)</script>", **VISITING)
@@ -492,6 +506,38 @@ def test_of_a_question_one_is_picked_and_the_other_skipped(tmp_path: Path) -> No
             picked = "10001" if first == "koppelen" else "10002"
             assert (one.klant(picked)["id"], counts(one)) == ("jansen", (2, 1))
             one.rests()
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "identity"), [("contactpersoon", "C1", "eva"), ("werklocatie", "10001:visiting", "plaats")]
+)
+@pytest.mark.parametrize("word", ["overslaan", "apart"])
+def test_so_of_one_contact_or_place_of_a_customer_that_is_linked(
+    tmp_path: Path, word: str, kind: str, key: str, identity: str
+) -> None:
+    with office(tmp_path, flows={"customers": "import"}) as one:
+        one.debtor("10001", **VISITING)
+        one.person("C1", "10001")
+        klant = one.new_klant(NAME, place(id="plaats"), customer_number="10001")
+        one.box.crafter.add("contacts", id="eva", customer_id=klant, first_name="Eva", last_name="de Wit")
+        resource = {"contactpersoon": "contacts", "werklocatie": "work-locations"}[kind]
+        before = one.box.crafter.record(resource, identity)
+        agrees(one, {(key, identity): word}, kind=kind)
+        one.goes()
+        assert one.klant("10001")["id"] == klant
+        assert one.box.crafter.record(resource, identity)["external_ref"] is None
+        assert len(one.box.crafter.records(resource)) == (1 if word == "overslaan" else 2)
+        one.box.accountview.edit("ASC_PP", "C1", FRST_NAME="Evelien")
+        one.in_books("10001", CITY="Wageningen")
+        one.goes()
+        assert one.box.crafter.record(resource, identity) == {**before, **_moved_down(one, resource, identity)}
+        one.rests()
+
+
+def _moved_down(one: Office, resource: str, identity: str) -> dict[str, Any]:
+    """That another place is the main one by now is Crafter's own doing."""
+    now = one.box.crafter.record(resource, identity)
+    return {name: now[name] for name in ("is_main", "updated_at") if name in now}
 
 
 def test_orders_of_a_customer_that_is_skipped_wait_and_say_so(tmp_path: Path) -> None:
