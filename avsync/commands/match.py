@@ -330,12 +330,12 @@ def take(config: Config, talker: Talker, file: str) -> int:
     """
     path = Path(file)
     lines = list(_lines(path))
-    kinds = [kind for line in lines if (kind := kind_named(line.kind)) is not None]
-    flows = list(dict.fromkeys(kind.flow for kind in kinds))
+    kinds = {word: kind_named(word) for word in dict.fromkeys(line.kind for line in lines)}
+    flows = list(dict.fromkeys(kind.flow for kind in kinds.values() if kind is not None))
     with launch.changing(config) as store, _found(config, talker, flows) as (session, result, pairs):
         if result.errors:
             raise next(iter(sorted(result.errors.values(), key=lambda one: _weight(one.exit_code))))
-        taken = _Reader(session.store, pairs, lines).read()
+        taken = _Reader(session.store, pairs, lines, kinds).read()
         _keep(store, taken, session.now())
     _tell(config.language, talker, taken, file)
     return 1 if taken.refused else 0
@@ -399,8 +399,12 @@ def _word_meant(said: str) -> Word | None:
 class _Reader:
     """Holds the rows of a file against what stands on both sides now."""
 
-    def __init__(self, store: Store, pairs: Sequence[Pair], lines: Sequence[_Line]) -> None:
-        self.store, self.lines, self.taken = store, lines, _Taken()
+    def __init__(
+        self, store: Store, pairs: Sequence[Pair], lines: Sequence[_Line], kinds: Mapping[str, Kind | None]
+    ) -> None:
+        self.store, self.lines, self.kinds, self.taken = store, lines, kinds, _Taken()
+        said = dict.fromkeys(line.decision for line in lines)
+        self.words = {one: _word_meant(one) for one in said}
         self.verdicts = {one.pair: one.verdict for one in pairs}
         self.names: dict[tuple[str, Side, str], str] = {}
         self.alike: dict[tuple[str, Side, str], dict[str, None]] = {}
@@ -409,6 +413,7 @@ class _Reader:
             self._note(one.kind, CRAFTER, one.crafter, one.crafter_name, one.crafter, one.number)
         self.whole = {side: any(re.fullmatch("0[0-9]+", line.cell(side)) for line in lines) for side in SERVICES}
         self.picked: set[tuple[str, Side, str]] = set()
+        self.numbers: dict[str, Mapping[str, list[str]]] = {}
         self.skipped = store.decisions.all().skipped
         pairs = [one for one in pairs if one.accountview and one.crafter]
         links = [store.links.one(one.kind, ACCOUNTVIEW, one.accountview) for one in pairs]
@@ -433,7 +438,7 @@ class _Reader:
         if not line.decision:
             self._take_back(line)
             return
-        word, kind = _word_meant(line.decision), kind_named(line.kind)
+        word, kind = self.words[line.decision], self.kinds[line.kind]
         if word is None:
             raise _Misfit("word", word=line.decision)
         if kind is None:
@@ -465,7 +470,7 @@ class _Reader:
 
     def _take_back(self, line: _Line) -> None:
         """A row of which the decision was emptied. Two that were kept apart stay so."""
-        kind = kind_named(line.kind)
+        kind = self.kinds[line.kind]
         if kind is None:
             return
         try:
@@ -506,14 +511,23 @@ class _Reader:
         cell, links = line.cell(side), self.store.links
         found = [links.one(kind.name, side, one) for one in dict.fromkeys((cell, cell.upper()))]
         if side == CRAFTER and not any(found):
-            found = [links.one(kind.name, CRAFTER, crafter) for name, _, crafter in links.called(cell)
-                     if name == kind.name]  # fmt: skip
+            found = [links.one(kind.name, CRAFTER, one) for one in self._numbered(kind).get(cell.upper(), ())]
         link = next((one for one in found if one is not None and one.accountview and one.crafter), None)
         if link is None or link.id in self.asked or squeeze(title_of(link)) == squeeze(line.name(side)):
             return link.id if link else None
         free = self.alike.get((kind.name, side, _loose(cell)), ())
         meant = any(squeeze(self.names[kind.name, side, one]) == squeeze(line.name(side)) for one in free)
         return None if meant else link.id
+
+    def _numbered(self, kind: Kind) -> Mapping[str, list[str]]:
+        """The Crafter ids of what is linked, by what people know it by there."""
+        if kind.name not in self.numbers:
+            found: dict[str, list[str]] = {}
+            for link in self.store.links.living(kind.name, CRAFTER):
+                for name in kind.known_by:
+                    found.setdefault((link.told(CRAFTER).get(name) or "").upper(), []).append(link.crafter)
+            self.numbers[kind.name] = found
+        return self.numbers[kind.name]
 
     def _is_free(self, kind: Kind, side: Side, line: _Line) -> bool:
         return bool(self.alike.get((kind.name, side, _loose(line.cell(side)))))
