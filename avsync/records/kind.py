@@ -130,9 +130,11 @@ class Decided:
 
     def leaves(self, kind: Kind, record: Record) -> bool:
         """Whether the record is left alone, or what it is a part of, or whom it belongs to."""
+        if not self.skipped:
+            return False
         names = [(kind.name, record.id), (kind.details_of, record.id)]
         names += [(kind.field(kind.belongs_to).ref, record.owner)] if kind.belongs_to else []
-        return bool(self.skipped) and any((name, record.side, identity) in self.skipped for name, identity in names)
+        return any((name, record.side, identity) in self.skipped for name, identity in names)
 
 
 @dataclass(frozen=True, slots=True)
