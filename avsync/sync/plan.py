@@ -78,7 +78,7 @@ class Action:
     once, what the writes tell holds once they are done; nothing is told any more under `freed`. `pairs`: records it
     refers to that were found on both sides, and are linked with it. `lost`: a link that turned out to be gone. `match`:
     of a first meeting, or a question about one, with whom and by what; what it fills and replaces on either side stands
-    with the writes.
+    with the writes; `choices`: of a question in a dry run, by the candidate's id what picking that one would write.
     `unfinished`: once it is done the record is planned again.
     """
 
@@ -99,6 +99,7 @@ class Action:
     counts: Mapping[str, int] = field(default_factory=dict)
     match: Match | None = None
     freed: tuple[str, ...] = ()
+    choices: Mapping[str, tuple[Write, ...]] = field(default_factory=dict)
 
     @property
     def again(self) -> bool:

@@ -120,7 +120,10 @@ def test_everything_there_is_stands_in_the_list_once_and_nothing_is_written(tmp_
         assert rows["10002"]["wordt gevuld"] == (
             "Crafter: het klantnummer “10002”; AccountView: het telefoonnummer “020-2”"
         )
-        assert rows["10003"]["wordt gevuld"] == rows["10005"]["wordt vervangen"] == ""
+        assert rows["10003"]["wordt gevuld"] == "Crafter: het klantnummer “10003”"  # if that one is picked
+        assert rows["10004"]["wordt gevuld"] == "Crafter: het klantnummer “10004”"
+        assert rows["10005"]["wordt vervangen"] == "Crafter: de naam (was “Iets heel anders”, nu “Vos”)"
+        assert rows["10006"]["wordt gevuld"] == rows["10006"]["wordt vervangen"] == ""
         assert (rows["10005"]["naam AccountView"], rows["10005"]["naam Crafter"]) == ("Vos", "Iets heel anders")
         assert one.writes() == []
         assert not (one.state / "state.db").exists()
