@@ -296,13 +296,15 @@ def _learn(options: Options) -> int:
 @click.pass_obj
 def match(options: Options, flows: tuple[str, ...], output: str | None, take: str | None) -> None:
     """Who is one with whom on both sides, and what linking them would fill and replace; changes neither."""
-    from avsync.commands import match as matching
-
     if take and (output or flows):
         raise click.UsageError("give --take FILE by itself")
     config = options.config()
     if take:
-        raise SystemExit(matching.take(config, options, take))
+        from avsync.commands import take as taking
+
+        raise SystemExit(taking.take(config, options, take))
+    from avsync.commands import match as matching
+
     raise SystemExit(matching.run(config, options, flows, output))
 
 

@@ -375,7 +375,7 @@ class _Conversation:
         self.say("next")
         named = "avsync" if _found_by_itself(self.path) else f"avsync -c {shlex.quote(str(self.path))}"
         logged_in = load(self.path).token_path.exists()
-        for name in (*(() if logged_in else ("next_login",)), "next_check", "next_dry", "next_schedule"):
+        for name in (*(() if logged_in else ("next_login",)), "next_check", "next_match", "next_dry", "next_schedule"):
             self.say(name, avsync=named)
 
 

@@ -13,7 +13,7 @@ from avsync.messages.texts import phrase, word
 from avsync.records.kind import Kind
 from avsync.records.registry import KINDS
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Side
-from avsync.sync.joining import join, part
+from avsync.sync.joining import called, join, part
 from avsync.sync.run import get_ready
 from avsync.sync.session import policy_of
 
@@ -27,8 +27,8 @@ def link(config: Config, talker: run.Talker, named: str, accountview: str, craft
         session = run.session_of(config, store, budget, flows=(kind.flow,), command="link")
         get_ready(session)
         av, cr = join(session, kind, keys)
-    called = f"{av.id} {av.name}".strip(), f"{cr.key if cr.key != cr.id else ''} {cr.name}".strip()
-    pair = f"{texts.upper(word(kind.name, config.language))} {called[0]} (AccountView) – {called[1]} (Crafter)"
+    number = cr.key if cr.key != cr.id else ""
+    pair = _pair(config, kind, f"{av.id} {av.name}".strip(), f"{number} {cr.name}".strip())
     shape = {"exit": 0, "kind": kind.name, "accountview": av.id, "crafter": cr.id}
     talker.say(phrase("match", "linked", config.language, pair=pair), shape)
 
@@ -39,11 +39,16 @@ def unlink(config: Config, talker: run.Talker, named: str, key: str) -> None:
     with run.changing(config) as store:
         gone = part(store, policy_of(config, ""), kind, key.strip(), run.our_time())
     number = next((gone.told(CRAFTER)[name] for name in kind.known_by if gone.told(CRAFTER).get(name)), None)
-    pair = f"{texts.upper(word(kind.name, config.language))} {gone.accountview} – {number or gone.crafter}"
+    pair = _pair(config, kind, called(gone, ACCOUNTVIEW), called(gone, CRAFTER))
     words = {"kind": word(kind.name, config.language).replace(" ", "_"), "accountview": quote(gone.accountview)}
     words["crafter"] = quote(number or gone.crafter)
     shape = {"exit": 0, "kind": kind.name, "accountview": gone.accountview, "crafter": gone.crafter}
     talker.say(phrase("match", "unlinked", config.language, pair=pair, **words), shape)
+
+
+def _pair(config: Config, kind: Kind, accountview: str, crafter: str) -> str:
+    named = texts.upper(word(kind.name, config.language))
+    return phrase("match", "pair", config.language, kind=named, accountview=accountview, crafter=crafter)
 
 
 def _kind(config: Config, named: str) -> Kind:

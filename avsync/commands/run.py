@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import threading
@@ -167,7 +168,7 @@ def ahead(
         store = Store(db.open_copy(config.state_dir))
         look_back(store, RunLock(config.state_dir).holder(), our_time(), False)
         try:
-            yield _go(config, store, talker, watch, flows=flows, command="match", dry=True)
+            yield _go(config, store, talker, watch, math.inf, flows=flows, command="match", dry=True)
         finally:
             store.close()
 
@@ -222,11 +223,12 @@ def _warn(result: Result, session: Session, alarm: Alarm | None, found: news.Cha
 
 
 def _go(
-    config: Config, store: Store, talker: Talker, watch: Callable[[Session], None] = nothing, **asked: Any
-) -> tuple[Session, Result]:
+    config: Config, store: Store, talker: Talker, watch: Callable[[Session], None] = nothing,
+    seconds: float | None = None, **asked: Any,
+) -> tuple[Session, Result]:  # fmt: skip
     if log.isEnabledFor(logging.INFO) and not asked["dry"]:
         store.events.told = partial(_log_event, config.language)
-    budget = Budget(config.budget)
+    budget = Budget(config.budget if seconds is None else seconds)
     with budget.signals(), bars(not (talker.quiet or talker.as_json), config.language) as progress:
         session = session_of(config, store, budget, progress=progress, **asked)
         watch(session)

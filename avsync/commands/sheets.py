@@ -12,7 +12,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -40,11 +40,18 @@ def must_be_known(path: Path) -> None:
         raise ConfigError("sheet_format", path=str(path))
 
 
-def write(path: Path, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A file that is there whole or not at all. Errors: ConfigError("sheet_format", "config_not_written")."""
+def write(
+    path: Path, heads: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[int] = (),
+    choices: Mapping[int, Sequence[str]] | None = None,
+) -> None:  # fmt: skip
+    """A file that is there whole or not at all. Of an .xlsx: `widths` of the columns in characters, `choices` what may
+    be filled in per column. Errors: ConfigError("sheet_format", "config_not_written")."""
     must_be_known(path)
     table = ([_clean(cell) for cell in row] for row in (heads, *rows))
-    _whole(path, lambda part: (_write_csv if path.suffix.lower() == ".csv" else _write_xlsx)(part, table))
+    if path.suffix.lower() == ".csv":
+        _whole(path, lambda part: _write_csv(part, table))
+    else:
+        _whole(path, lambda part: _write_xlsx(part, table, widths, choices or {}))
 
 
 def put(path: Path, text: str) -> None:
@@ -113,20 +120,31 @@ def _unguarded(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
-def _write_xlsx(path: Path, table: Iterable[Sequence[str]]) -> None:
+def _write_xlsx(
+    path: Path, table: Iterable[Sequence[str]], widths: Sequence[int], choices: Mapping[int, Sequence[str]]
+) -> None:
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
+    from openpyxl.utils import get_column_letter
+    from openpyxl.worksheet.datavalidation import DataValidation
 
     book = Workbook(write_only=True)
     sheet = book.create_sheet("avsync")
     sheet.freeze_panes = "A2"
-    for row in table:
+    for place, width in enumerate(widths, 1):
+        sheet.column_dimensions[get_column_letter(place)].width = width
+    count = 0
+    for count, row in enumerate(table, 1):  # noqa: B007 - how many there are
         cells = []
         for text in row:
             cell = WriteOnlyCell(sheet, value=text)
             cell.data_type, cell.number_format = "s", "@"  # whatever it was taken for
             cells.append(cell)
         sheet.append(cells)
+    for place, words in choices.items() if count > 1 else ():
+        column = get_column_letter(place + 1)
+        allowed = DataValidation("list", formula1=f'"{",".join(words)}"', sqref=f"{column}2:{column}{count}")
+        sheet.data_validations.append(allowed)
     book.save(path)
 
 

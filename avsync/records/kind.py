@@ -130,9 +130,11 @@ class Decided:
 
     def leaves(self, kind: Kind, record: Record) -> bool:
         """Whether the record is left alone, or what it is a part of, or whom it belongs to."""
+        if not self.skipped:
+            return False
         names = [(kind.name, record.id), (kind.details_of, record.id)]
         names += [(kind.field(kind.belongs_to).ref, record.owner)] if kind.belongs_to else []
-        return bool(self.skipped) and any((name, record.side, identity) in self.skipped for name, identity in names)
+        return any((name, record.side, identity) in self.skipped for name, identity in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,7 @@ class Refuse(Exception):  # noqa: N818 - an outcome of planning, not a failure o
         self.params = params
         self.lost = lost
         self.side: Side | None = None  # where it must be mended, when not where the record was read
+        self.pair: tuple[Record, Record] | None = None  # of a question whether these two are one
 
 
 class WaitFor(Exception):  # noqa: N818 - an outcome of planning, not a failure of the program

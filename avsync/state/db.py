@@ -110,6 +110,7 @@ _TABLES = (
         verdict TEXT NOT NULL, under TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (kind, accountview, crafter))
         WITHOUT ROWID""",
     "CREATE INDEX decisions_crafter ON decisions(kind, crafter)",
+    "CREATE INDEX decisions_under ON decisions(under) WHERE under != ''",
     "CREATE TABLE flow_state (flow TEXT PRIMARY KEY, last_ok TEXT NOT NULL)",
     "CREATE TABLE cache (key TEXT PRIMARY KEY, value TEXT NOT NULL, fetched_at TEXT NOT NULL)",
 )

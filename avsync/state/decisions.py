@@ -83,8 +83,12 @@ class Decisions:
 
     def take_back(self, kind: str, accountview: str, crafter: str) -> None:
         """Nothing is decided about this pair any more, nor what came with that."""
-        sql = "DELETE FROM decisions WHERE kind = ? AND accountview = ? AND crafter = ? OR under = ?"
-        self.db.execute(sql, [kind, accountview, crafter, _name(kind, accountview, crafter)])
+        sql = "DELETE FROM decisions WHERE kind = ? AND accountview = ? AND crafter = ?"
+        self.db.execute(sql, [kind, accountview, crafter])
+        name = _name(kind, accountview, crafter)
+        self.db.execute(
+            "DELETE FROM decisions WHERE under = ? AND under != ''", [name]
+        )  # as the partial index wants it
 
     def done(self, link: Link) -> None:
         """The two are linked: what said so has been obeyed, and neither is left alone any more; who was to be left

@@ -9,6 +9,7 @@ from functools import partial
 
 from avsync.records.kind import (
     BOTH,
+    DECIDED,
     End,
     Kind,
     Known,
@@ -17,6 +18,7 @@ from avsync.records.kind import (
     Refuse,
     Translated,
     WaitFor,
+    Write,
     as_meant,
     named_by_mark,
     recognise,
@@ -271,7 +273,15 @@ class _Page:
             self.of.taken |= {(entry.record.side, entry.record.id), (action.partner.side, action.partner.id)}
             there = action.partner
             half = self.store.inbox.get(self.kind.name, there.side, [there.id]).get(there.id)
+        if self.session.dry and action.verb == Verb.REJECT and action.match is not None and not self._is_whole(link):
+            action = replace(action, choices=self._choices(entry.record, link, action.match))
         return Job(action, (entry, half) if half else (entry,))
+
+    def _choices(self, record: Record, link: Link | None, match: Match) -> dict[str, tuple[Write, ...]]:
+        """What picking each candidate would write, for the person who has to."""
+        across = [one for one in match.candidates if one.side != self.side]
+        picked = {one.id: Meeting(Match((one,), DECIDED)) for one in across}
+        return {key: plan(self.kind, record, link, None, self.known, one).writes for key, one in picked.items()}
 
     def _meeting(self, record: Record) -> Meeting:
         match = self.matches.get(record.id, Match())

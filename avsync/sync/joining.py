@@ -56,7 +56,7 @@ def _refuse_linked(kind: Kind, linked: Mapping[Side, list[Link]], keys: Mapping[
     """A record that is linked stays so until a person takes that link away."""
     for side, links in linked.items():
         for link in links:
-            holder = _called(link, other(side))
+            holder = called(link, other(side))
             code = "linked_already" if link in linked[other(side)] else "linked_to_another"
             raise AvsyncError(code, parent_kind=kind.name, key=keys[side], service=SERVICES[side], holder=holder)
 
@@ -101,7 +101,7 @@ def _must_fit(session: Session, kind: Kind, av: Record, cr: Record) -> None:
     for one in (av, cr):
         for link in _links(store, kind, one.id, [one.side]):
             if _lives(link):
-                holder = _called(link, other(one.side))
+                holder = called(link, other(one.side))
                 raise AvsyncError("linked_to_another", **{**named, "service": SERVICES[one.side], "holder": holder})
         if (one.side, one.id) in store.intents.held(kind.name):
             raise TryLater("write_under_way", **named)
@@ -179,7 +179,7 @@ def _lives(link: Link) -> bool:
     return bool(link.accountview and link.crafter) and not link.gone and RETIRED not in link.accountview
 
 
-def _called(link: Link, side: Side) -> str:
+def called(link: Link, side: Side) -> str:
     """How people know that half: by number, else by name."""
     kind, told = KINDS[link.kind], link.told(side)
     numbers = [link.accountview] if side == ACCOUNTVIEW else [told.get(name) or "" for name in kind.known_by]

@@ -59,12 +59,15 @@ class Pairs:
         self._met: set[Name] = set()
 
     def see(self, action: Action) -> None:
-        """Take in one action; what is linked already is no first meeting."""
+        """Take in one action. What is linked already is no first meeting, unless it is asked whether it is still
+        one."""
         kind, match = action.kind, action.match
-        if kind.plan is not None or _is_whole(action.link):
+        if kind.plan is not None:
             return
         if match is not None and match.candidates:
             self._meet(action, match)
+        elif _is_whole(action.link):
+            return
         elif action.verb in (Verb.CREATE, Verb.WAIT, Verb.REJECT) or action.reason in (KEPT, LATER):
             self._stands_alone(kind, action)
 
@@ -89,14 +92,16 @@ class Pairs:
             return
         asked = not match.sure and action.verb != Verb.ADOPT
         verdict = QUESTION if asked else SURE if match.by in _CERTAIN else LIKELY
-        changes = tuple((write.side, one) for write in action.writes for one in write.changes)
         trouble = action.reason if action.verb in (Verb.REJECT, Verb.WAIT) else ""
         for av in books:
             for cr in planned:
+                writes = action.writes if not asked else action.choices.get(_across(match.of, av, cr), ())
+                changes = tuple((write.side, one) for write in writes for one in write.changes)
                 found = replace(
                     self._named(kind, av, cr), verdict=verdict, by=match.by, changes=changes, trouble=trouble
                 )
-                self.together.setdefault(found.pair, found)
+                if changes or found.pair not in self.together:  # of two rivals each knows what picking it would do
+                    self.together[found.pair] = found
                 self._met |= {(kind.name, one.side, one.id) for one in (av, cr)}
 
     def _stands_alone(self, kind: Kind, action: Action) -> None:
@@ -130,7 +135,8 @@ class Pairs:
         if record is None:
             return ""
         known = called_as(self.session.config.language, record) if record.facts else ""
-        return " ".join((known or kind.title(record.side, record.fields) or record.name).split())
+        said = known or kind.title(record.side, record.fields) or record.name
+        return " ".join("".join(char if char.isprintable() else " " for char in said).split())
 
     # --- beside the plan
 
@@ -168,6 +174,11 @@ class Pairs:
         alone = next(iter(there)) if len(there) == 1 else None
         pair = self._named(kind, there.get(ACCOUNTVIEW), there.get(CRAFTER))
         return replace(pair, verdict=NEW[alone] if alone else QUESTION)
+
+
+def _across(of: Record | None, av: Record, cr: Record) -> str:
+    """The one across of whose counterpart was looked for; none of a pair that it is not in."""
+    return cr.id if of is av else av.id if of is cr else ""
 
 
 def _is_whole(link: Link | None) -> bool:

@@ -78,7 +78,7 @@ class Action:
     once, what the writes tell holds once they are done; nothing is told any more under `freed`. `pairs`: records it
     refers to that were found on both sides, and are linked with it. `lost`: a link that turned out to be gone. `match`:
     of a first meeting, or a question about one, with whom and by what; what it fills and replaces on either side stands
-    with the writes.
+    with the writes; `choices`: of a question in a dry run, by the candidate's id what picking that one would write.
     `unfinished`: once it is done the record is planned again.
     """
 
@@ -99,6 +99,7 @@ class Action:
     counts: Mapping[str, int] = field(default_factory=dict)
     match: Match | None = None
     freed: tuple[str, ...] = ()
+    choices: Mapping[str, tuple[Write, ...]] = field(default_factory=dict)
 
     @property
     def again(self) -> bool:
@@ -130,7 +131,7 @@ def plan(
     """Decide one version. Refusals and waits are actions too; nothing else is raised for what data does."""
     action = _plan(kind, record, link, partner, known, meeting)
     if action.match is not None:
-        action = replace(action, match=replace(action.match, of=known_as(kind, record, known)))
+        action = replace(action, match=replace(action.match, of=action.match.of or known_as(kind, record, known)))
     if not kind.facts:
         return action
     return replace(action, record=_with_facts(kind, action, link, known))
@@ -158,6 +159,7 @@ def _plan(
         action = _decide(kind, record, link, partner, known, meeting)
     except Refuse as no:
         match = meeting.match if meeting.match.candidates or meeting.match.question else None
+        match = Match((no.pair[1],), "number", against=no, of=no.pair[0]) if no.pair else match
         met = next(iter(meeting.match.candidates), None) if no.side else None
         record, partner = _where(no.side, record, partner or met)
         return Action(
@@ -242,7 +244,8 @@ def _decide(
         return _adopt(kind, record, Match((named,), "number"), link, known, made)
     for identity in known.decided.apart.get((kind.name, record.side, record.id), ()):
         there = known.of("record", kind.name, other(record.side), identity).here
-        if there is not None and record.key and there.key == record.key:
+        numbers = {there.id, *(there.fields.get(name) for name in kind.known_by)} if there else set()
+        if record.key and record.key in {(one or "").upper() for one in numbers}:
             raise Refuse("key_kept_apart", parent_kind=kind.name, number=record.key)
     return _create(kind, record, known, link)
 
@@ -410,15 +413,18 @@ def _pair(kind: Kind, link: Link, av: Record | None, cr: Record | None, known: K
 
 def _ask_which(kind: Kind, link: Link, av: Record | None, now: Mapping[Side, Record], known: Known) -> None:
     """Where AccountView's row may be another record by now, a person says: they agree, or Crafter's lets go of the key
-    (behaviour 36)."""
+    (behaviour 36); or by a decision about the two."""
     if av is None or kind.identity is None or kind.question is None or kind.identity(av, link) != "unclear":
         return
     question = kind.question(link, now, known)
-    if question is None:
+    if question is None or known.decided.picked.get((kind.name, ACCOUNTVIEW, av.id)) == link.crafter:
         return
     key, told = kind.known_by[0], link.told(CRAFTER).get(kind.known_by[0])
     if told is not None and now[CRAFTER].fields.get(key) != told and now[CRAFTER].key != av.key:
         raise Part
+    if known.decided.keeps_apart(av, now[CRAFTER]):
+        raise Part
+    question.pair = av, now[CRAFTER]
     question.side = CRAFTER  # where people work with it
     raise question
 

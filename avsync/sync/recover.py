@@ -239,7 +239,7 @@ def _vanished(session: Session, kind: Kind, after: int) -> dict[str, list[Link]]
     names: dict[str, str] = {}
     for number, link in session.store.links.namesakes(kind.name, after):
         record = session.store.inbox.one(kind.name, ACCOUNTVIEW, number)
-        if record is None or _stands_in_crafter(session, kind, number):
+        if record is None or _stands_in_crafter(session, kind, number) or session.decided.leaves(kind, record):
             continue
         if _is_the_same(session, kind, record, link):
             found.setdefault(number, []).append(link)

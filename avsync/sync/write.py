@@ -214,6 +214,8 @@ def finish(session: Session, job: Job, more: Sequence[Cause] = ()) -> None:
     causes = [*(causes_of(action) if action.remarks else ()), *more]
     if causes or _troubled(session, job):
         tell(session, action, causes, job.link)
+    if job.link is not None and session.decided.picked.get((job.link.kind, ACCOUNTVIEW, job.link.accountview)):
+        session.store.decisions.done(job.link)
 
 
 # --- what is written

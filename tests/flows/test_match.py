@@ -64,6 +64,13 @@ def agrees(one: Office, decisions: Mapping[Pair, str], kind: str = "klant") -> N
     assert (told.exit, told.err) == (0, ""), told
 
 
+def file_with(folder: Path, *rows: str) -> Path:
+    """A list as little as it may be."""
+    path = folder / "besluiten.csv"
+    path.write_text("\n".join(("soort;accountview;crafter;besluit", *rows)), encoding="utf-8")
+    return path
+
+
 def counts(one: Office) -> Pair:
     return len(one.box.accountview.rows("CONTACT")), len(one.box.crafter.records("customers"))  # type: ignore[return-value]
 
@@ -113,7 +120,10 @@ def test_everything_there_is_stands_in_the_list_once_and_nothing_is_written(tmp_
         assert rows["10002"]["wordt gevuld"] == (
             "Crafter: het klantnummer “10002”; AccountView: het telefoonnummer “020-2”"
         )
-        assert rows["10003"]["wordt gevuld"] == rows["10005"]["wordt vervangen"] == ""
+        assert rows["10003"]["wordt gevuld"] == "Crafter: het klantnummer “10003”"  # if that one is picked
+        assert rows["10004"]["wordt gevuld"] == "Crafter: het klantnummer “10004”"
+        assert rows["10005"]["wordt vervangen"] == "Crafter: de naam (was “Iets heel anders”, nu “Vos”)"
+        assert rows["10006"]["wordt gevuld"] == rows["10006"]["wordt vervangen"] == ""
         assert (rows["10005"]["naam AccountView"], rows["10005"]["naam Crafter"]) == ("Vos", "Iets heel anders")
         assert one.writes() == []
         assert not (one.state / "state.db").exists()
@@ -201,7 +211,22 @@ def test_on_a_screen_it_fits_and_says_how_many_of_what(tmp_path: Path, monkeypat
             assert told.exit == 0
             assert max(map(len, told.out.splitlines())) <= columns
             assert "Customer: 2 question, 1 new in AccountView" in told.out
+            assert "jansen" in told.out  # of two that look alike it is the id that tells
             assert "avsync match --take" in " ".join(told.out.split())
+
+
+def test_of_many_a_screen_shows_some_and_a_file_all(tmp_path: Path) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        one.config["safety"] = {"max_new": 10}
+        for number in range(60):
+            one.debtor(str(10000 + number), ACCT_NAME=f"Klant {number}", **VISITING)
+            one.new_klant(f"Nieuw {number}", place("Kade 1", "1111 AA"))
+        told = one.avsync("match")
+        assert told.exit == 0
+        assert "… and 10 more new in AccountView" in told.out
+        assert "safety.max_new" in told.err
+        del one.config["safety"]
+        assert len(listed(one)) == 120
 
 
 def test_a_page_holds_everything_and_what_comes_from_outside_stays_text(tmp_path: Path) -> None:
@@ -219,8 +244,19 @@ def test_a_service_that_is_down_is_told_with_its_exit_code(tmp_path: Path) -> No
         one.debtor("10001", **VISITING)
         one.config["crafter"]["base_url"] = "http://127.0.0.1:9/api/v1"
         told = one.avsync("match")
-        assert told.exit == 4
+        assert (told.exit, told.out) == (4, "")
         assert "Crafter" in told.err
+        told = one.avsync("match", "--take", str(file_with(tmp_path, "klant;10001;;overslaan")))
+        assert told.exit == 4
+        assert one.avsync("--json", "match").json["errors"]["customers"]["code"]
+
+
+def test_a_flow_that_cannot_run_keeps_nobody_from_deciding_about_another(tmp_path: Path) -> None:
+    with shop(tmp_path, {"hours": "export"}) as one:
+        one.config["accountview"]["schema"] = {"hour": {"business_object": "XX9"}}
+        assert one.avsync("match").exit == 2
+        told = one.avsync("match", "--take", str(file_with(tmp_path, "klant;10001;10001;overslaan")))
+        assert (told.exit, told.err) == (0, ""), told
 
 
 # koppelen
@@ -350,6 +386,24 @@ def test_of_three_one_is_kept_apart_and_the_two_others_are_one(tmp_path: Path) -
         one.rests()
 
 
+def test_a_contact_kept_apart_leaves_room_for_another(tmp_path: Path) -> None:
+    """Whom the strongest sign names is said to be another; the next sign names the right one."""
+    with office(tmp_path, flows=BOTH) as one:
+        one.debtor("10001", **VISITING)
+        one.person("C1", "10001")
+        one.person("C2", "10001", FRST_NAME="E.")
+        klant = one.new_klant(NAME, place(), customer_number="10001")
+        mail = "eva@jansen.example"
+        one.box.crafter.add("contacts", id="eva", customer_id=klant, first_name="Eva", last_name="de Wit", email=mail)
+        assert verdicts(one, "contactpersoon") == {("C1", "eva"): "waarschijnlijk", ("C2", ""): "nieuw in AccountView"}
+        agrees(one, {("C1", "eva"): "apart"}, kind="contactpersoon")
+        assert verdicts(one, "contactpersoon")[("C2", "eva")] == "waarschijnlijk"
+        one.goes()
+        assert one.contact("C2")["id"] == "eva"
+        assert one.contact("C1")["id"] != "eva"
+        one.rests()
+
+
 def test_an_emptied_apart_stays_until_they_are_linked(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
         neighbours(one)
@@ -457,6 +511,38 @@ def test_of_a_question_one_is_picked_and_the_other_skipped(tmp_path: Path) -> No
             one.rests()
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "identity"), [("contactpersoon", "C1", "eva"), ("werklocatie", "10001:visiting", "plaats")]
+)
+@pytest.mark.parametrize("word", ["overslaan", "apart"])
+def test_so_of_one_contact_or_place_of_a_customer_that_is_linked(
+    tmp_path: Path, word: str, kind: str, key: str, identity: str
+) -> None:
+    with office(tmp_path, flows={"customers": "import"}) as one:
+        one.debtor("10001", **VISITING)
+        one.person("C1", "10001")
+        klant = one.new_klant(NAME, place(id="plaats"), customer_number="10001")
+        one.box.crafter.add("contacts", id="eva", customer_id=klant, first_name="Eva", last_name="de Wit")
+        resource = {"contactpersoon": "contacts", "werklocatie": "work-locations"}[kind]
+        before = one.box.crafter.record(resource, identity)
+        agrees(one, {(key, identity): word}, kind=kind)
+        one.goes()
+        assert one.klant("10001")["id"] == klant
+        assert one.box.crafter.record(resource, identity)["external_ref"] is None
+        assert len(one.box.crafter.records(resource)) == (1 if word == "overslaan" else 2)
+        one.box.accountview.edit("ASC_PP", "C1", FRST_NAME="Evelien")
+        one.in_books("10001", CITY="Wageningen")
+        one.goes()
+        assert one.box.crafter.record(resource, identity) == {**before, **_moved_down(one, resource, identity)}
+        one.rests()
+
+
+def _moved_down(one: Office, resource: str, identity: str) -> dict[str, Any]:
+    """That another place is the main one by now is Crafter's own doing."""
+    now = one.box.crafter.record(resource, identity)
+    return {name: now[name] for name in ("is_main", "updated_at") if name in now}
+
+
 def test_orders_of_a_customer_that_is_skipped_wait_and_say_so(tmp_path: Path) -> None:
     with shop(tmp_path) as one:
         agrees(one, {("10001", "10001"): "overslaan"})
@@ -487,6 +573,70 @@ def test_a_work_order_that_is_skipped_keeps_its_lines(tmp_path: Path) -> None:
         one.rests()
 
 
+# what is linked, and may be two by now
+
+
+def entered_anew(one: Office) -> str:
+    """A number that was given out again, to somebody of the same name or building; the klant that was linked."""
+    one.debtor(
+        "10001", ACCT_NAME="Bakkerij Vos", MAIL_BUS="mail@vos.example", INP_DATE="2026-01-05T09:00:00", **VISITING
+    )
+    one.person("C1", "10001")
+    one.goes()
+    klant = str(one.klant("10001")["id"])
+    one.box.accountview.remove("CONTACT", "10001")
+    one.debtor("10001", ACCT_NAME="Wildvreemd Transport", INP_DATE="2026-08-03T11:00:00", **VISITING)
+    assert one.run()["exit"] == 1
+    problem = next(found for found in one.errors() if found["code"] == "customer_same_or_other")
+    assert "avsync match" in problem["hint"]
+    return klant
+
+
+def test_whether_a_linked_one_is_still_the_same_can_be_said_here_too(tmp_path: Path) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        klant = entered_anew(one)
+        assert verdicts(one) == {("10001", "10001"): "vraag"}
+        agrees(one, {("10001", "10001"): "koppelen"})
+        one.goes()
+        assert (one.klant("10001")["id"], one.klant("10001")["name"]) == (klant, "Wildvreemd Transport")
+        assert verdicts(one) == {}
+        one.rests()
+
+
+def test_and_that_it_is_another(tmp_path: Path) -> None:
+    with office(tmp_path, flows=BOTH) as one:
+        klant = entered_anew(one)
+        agrees(one, {("10001", "10001"): "apart"})
+        assert one.run()["exit"] == 1
+        one.rests(exit_code=1)
+        assert one.box.crafter.record("customers", klant)["name"] == "Bakkerij Vos"
+        one.box.crafter.edit("customers", klant, customer_number=None)
+        one.goes()
+        assert one.klant("10001")["id"] != klant
+        assert one.klant("10001")["name"] == "Wildvreemd Transport"
+        one.rests()
+
+
+@pytest.mark.parametrize("answer", ["koppelen", "apart"])
+def test_so_of_an_order_that_lost_its_mark(tmp_path: Path, answer: str) -> None:
+    with shop(tmp_path, {"invoice": "export"}) as one:
+        one.work_order("wo-1")
+        one.goes()
+        number = one.order_number()
+        one.box.accountview.edit("SO_HDR", number, EXT_ID="")
+        one.change("wo-1", description="Anders")
+        assert one.run()["exit"] == 1
+        agrees(one, {(number, number): answer}, kind="werkbon")
+        if answer == "koppelen":
+            one.goes()
+            assert one.order_of("wo-1")["COMMENT1"] == "Anders"
+            one.rests()
+        else:
+            one.run()
+            assert one.box.accountview.rows("SO_HDR")[0]["COMMENT1"] != "Anders"
+            one.rests(exit_code=one.run()["exit"])
+
+
 # the file
 
 
@@ -506,6 +656,8 @@ def test_a_file_comes_back_as_it_went(tmp_path: Path, suffix: str) -> None:
         }  # fmt: skip
         if suffix == ".xlsx":
             sheet = openpyxl.load_workbook(tmp_path / "koppelen.xlsx").worksheets[0]
+            (chosen,) = sheet.data_validations.dataValidation
+            assert (chosen.formula1, str(chosen.sqref)[:2]) == ('"koppelen,apart,overslaan"', "I2")
             assert {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value is not None} == {"s"}
         else:
             raw = (tmp_path / "koppelen.csv").read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from avsync.records import kind as kinds
 from avsync.records.fit import Column
-from avsync.records.kind import Answer, Ask, Field, Known, Link, Match, Refuse, Remark, Translated, WaitFor
+from avsync.records.kind import Answer, Ask, Decided, Field, Known, Link, Match, Refuse, Remark, Translated, WaitFor
 from avsync.records.registry import KINDS
 from avsync.records.values import Record, Side, other
 from tests.support import by_hand as by
@@ -496,3 +497,67 @@ def test_a_project_under_another_code_is_known_by_customer_and_begin_date(now: d
     link = joined("project", ("P100", record("project", AV).fields), ("j1", record("project", CR).fields))
     known = knows(ask("link", "customer", AV, "20009", "linked", accountview="20009", crafter="c1"))
     assert kind.moved(record("project", AV, code="P200", **now), link, [], known) == same
+
+
+# what a person has decided
+
+
+def decided(**said: Any) -> Known:
+    return replace(knows(EVERYTHING), decided=Decided(**said))
+
+
+def apart(accountview: str, crafter: str, kind: str = "customer") -> dict[str, Any]:
+    return {"apart": {(kind, AV, accountview): frozenset({crafter}), (kind, CR, crafter): frozenset({accountview})}}
+
+
+def one_with(accountview: str, crafter: str, kind: str = "customer") -> dict[str, Any]:
+    return {"picked": {(kind, AV, accountview): crafter, (kind, CR, crafter): accountview}}
+
+
+def test_two_that_are_kept_apart_never_meet_by_whatever_sign() -> None:
+    books, place = record("customer", AV), record("location", CR)
+    for klant in (
+        record("customer", CR),
+        record("customer", CR, external_ref="av:DEMO:customer:10001"),
+        record("customer", CR, customer_number=None),
+    ):
+        assert met(books, klant, place)[1] == ["c1"]
+        assert met(books, klant, place, known=decided(**apart("10001", "c1")))[1] == []
+        assert met(klant, books, place, known=decided(**apart("10001", "c1")))[1] == []
+
+
+def test_who_is_kept_apart_is_no_rival_and_leaves_room_for_another() -> None:
+    bare, place = record("customer", CR, customer_number=None), record("location", CR)
+    books, twin = record("customer", AV), record("customer", AV, number="10002")
+    known = decided(**apart("10002", "c1"))
+    assert met(bare, books, twin, place, known=known) == ("name", ["10001"])
+    assert met(books, bare, books, twin, place, known=known) == ("name", ["c1"])
+    assert met(twin, bare, books, twin, place, known=known) == ("name", [])
+
+
+def test_one_that_is_picked_is_met_whatever_it_says_and_is_nobody_elses() -> None:
+    bare, place = record("customer", CR, customer_number=None), record("location", CR)
+    books, twin = record("customer", AV), record("customer", AV, number="10002")
+    known = decided(**one_with("10002", "c1"))
+    assert met(bare, books, twin, place, known=known) == (kinds.DECIDED, ["10002"])
+    assert met(twin, bare, books, twin, place, known=known) == (kinds.DECIDED, ["c1"])
+    assert met(books, bare, books, twin, place, known=known) == ("name", [])
+    stranger = record("customer", CR, id="c9", customer_number="77", name="Heel anders")
+    assert met(books, stranger, known=decided(**one_with("10001", "c9"))) == (kinds.DECIDED, ["c9"])
+
+
+def test_one_picked_that_is_not_there_binds_nobody() -> None:
+    bare, place = record("customer", CR, customer_number=None), record("location", CR)
+    books = record("customer", AV)
+    assert met(books, bare, place, known=decided(**one_with("10001", "gone"))) == ("name", ["c1"])
+    assert met(books, bare, place, known=decided(**one_with("10009", "c1"))) == ("name", ["c1"])
+
+
+def test_of_one_that_is_left_alone_its_people_and_its_lines_are_too() -> None:
+    known = Decided(skipped=frozenset({("customer", AV, "10001"), ("order", CR, "w1")}))
+    assert known.leaves(KINDS["customer"], record("customer", AV))
+    assert known.leaves(KINDS["contact"], record("contact", AV))
+    assert known.leaves(KINDS["order_line"], record("order_line", CR))
+    assert not known.leaves(KINDS["customer"], record("customer", CR))
+    assert not known.leaves(KINDS["contact"], record("contact", CR))
+    assert not known.leaves(KINDS["order"], record("order", AV))
