@@ -6,6 +6,7 @@ NORMAL would lose the last commits in a power cut, and an acknowledged intent is
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -19,7 +20,10 @@ from sqlite_utils import Database, Migrations
 
 from avsync import __version__
 from avsync.errors import ConfigError, PersonMustLook
+from avsync.state.folder import sync_folder
 from avsync.state.lock import RunLock
+
+log = logging.getLogger(__name__)
 
 FILE_NAME = "state.db"
 BUSY_SECONDS = 30
@@ -134,13 +138,17 @@ def open_for_writing(folder: Path) -> Database:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         _check(db, path)
+        _keep_as_it_was(db, path)
         migrations.apply(db)
         _sign(db)
     return db
 
 
 def open_for_reading(folder: Path) -> Database | None:
-    """Open state.db without writing anything, not even beside it; None when there is none yet."""
+    """Open state.db without writing anything, not even beside it; None when there is none yet.
+
+    One that the next run will bring up to date is read as a copy that already is.
+    """
     path = folder / FILE_NAME
     with _opening(path, "state_unreadable"):
         if not path.exists():
@@ -148,7 +156,40 @@ def open_for_reading(folder: Path) -> Database | None:
         _refuse_leftovers(path)
         db = _readable(path)
         _check(db, path)
+        if _outdated(db):
+            old, db = db, private_copy(db.conn)
+            old.close()
+            migrations.apply(db)
     return db
+
+
+def _outdated(db: Database) -> bool:
+    """Whether an earlier avsync made it, and this one keeps more, or otherwise."""
+    return bool(migrations.applied(db)) and bool(migrations.pending(db))
+
+
+def _keep_as_it_was(db: Database, path: Path) -> None:
+    """Before tables change, a copy beside the file: with it the earlier avsync can go on. One that is there already
+    was made for the same change, which then did not come to its end."""
+    kept = path.with_name(f"{path.name}.before-{migrations.pending(db)[-1].name}") if _outdated(db) else None
+    if kept is None or kept.exists():
+        return
+    for left in path.parent.glob(f"{kept.name}.*.part"):  # of one that was killed
+        left.unlink()
+    temporary = kept.with_name(f"{kept.name}.{os.getpid()}.part")
+    try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, path.stat().st_mode & 0o777))
+        copy = _connect(str(temporary))
+        db.conn.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")
+        copy.close()
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, kept)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    log.info("state.db is brought up to date; as it was it stands in %s", kept)
 
 
 def open_copy(folder: Path) -> Database:
