@@ -25,12 +25,13 @@ class Sizes:
     hours: int
     passes: list[int]
     waiting: int
+    companies: int
     times: int
 
 
-SMALL = Sizes([1_000, 10_000], 200, 100, [3_000], 500, 2)
-USUAL = Sizes([1_000, 100_000], 2_000, 1_000, [10_000, 100_000], 5_000, 3)
-LARGE = Sizes([1_000, 100_000, 1_000_000], 2_000, 1_000, [10_000, 100_000, 300_000], 5_000, 5)
+SMALL = Sizes([1_000, 10_000], 200, 100, [3_000], 500, 10, 2)
+USUAL = Sizes([1_000, 100_000], 2_000, 1_000, [10_000, 100_000], 5_000, 50, 3)
+LARGE = Sizes([1_000, 100_000, 1_000_000], 2_000, 1_000, [10_000, 100_000, 300_000], 5_000, 200, 5)
 
 
 def _cases(size: Sizes) -> dict[str, Callable[[], Iterator[cases.Row]]]:
@@ -43,6 +44,7 @@ def _cases(size: Sizes) -> dict[str, Callable[[], Iterator[cases.Row]]]:
         "full": lambda: (row for rows in size.passes for row in cases.full_pass(rows, size.times)),
         "edits": lambda: cases.edits(62, 0.04, size.times),
         "problems": lambda: cases.problems(10_000, size.times),
+        "companies": lambda: cases.companies(size.companies, 2 * size.times),
         "backlog": lambda: (row for world in ("backlog", "lost_orders") for row in cases.backlog(world, size.waiting)),
     }
 
@@ -56,7 +58,7 @@ def main() -> None:
         "--only",
         action="append",
         metavar="NAME",
-        help="one of: start, quiet, customers, hours, pace, full, edits, problems, backlog",
+        help="one of: start, quiet, customers, hours, pace, full, edits, problems, companies, backlog",
     )
     arguments = parser.parse_args()
     size = SMALL if arguments.small else LARGE if arguments.large else USUAL

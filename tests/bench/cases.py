@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import requests as http
+import yaml
 
 from avsync.state import db
 from avsync.state.lock import RunLock
@@ -254,6 +258,51 @@ def problems(number: int, times: int) -> Iterator[Row]:
         ):
             ours, plain = interleaved(times, lambda args=args: run(office.command(*args)), lambda: run(floor))  # type: ignore[misc]
             yield _timed(f"{' '.join(args)}, {number:,} problems: seconds", ours, plain, target, "")
+
+
+def companies(at_once: int, times: int) -> Iterator[Row]:
+    """What a company costs that has nothing to do, so many of them at once, and what that makes of very many.
+
+    Each has a config and a state of its own, as it would have; they share the sandbox, and here two cores."""
+    with _office("in_step", 100) as office:
+        server: Any = office.box
+        for _ in range(2):
+            _avsync(office, "run-all", "--force")
+        server.ask("requests")
+        alone = [_avsync(office, "run-all") for _ in range(times)]
+        told = json.loads(alone[0].out)["requests"]
+        commands = [_company(office, number) for number in range(at_once)]
+        server.ask("writes")
+        started = time.perf_counter()
+        with ThreadPoolExecutor(at_once) as pool:
+            together = list(pool.map(run, commands))
+        wall, writes = time.perf_counter() - started, server.ask("writes")
+        size = sum(file.stat().st_size for file in office.state.iterdir()) / 1024
+    cpu, peak = typical(alone, "cpu"), typical(alone, "peak")
+    yield _row("a company with nothing to do: processor seconds; peak MB; seconds",
+               f"{cpu:.2f}; {peak:.0f}; {typical(alone):.2f}", "", "", "")  # fmt: skip
+    slowest, in_turn = max(one.seconds for one in together), at_once * typical(alone)
+    yield _row(f"{at_once} companies at once: seconds until the last is done (floor: one after the other)",
+               f"{wall:.1f}", f"{in_turn:.1f}", f"{wall / in_turn:.2f}", "<= 1")  # fmt: skip
+    yield _row(f"{at_once} companies at once: the slowest; writes; exits", f"{slowest:.1f}; {writes}; "
+               f"{sorted({one.exit for one in together})}", "", "", "; 0; [0]")  # fmt: skip
+    yield _row("200 companies in ten minutes: share of two cores", f"{200 * cpu / (600 * 2):.2f}", "", "", "<= 0.5")
+    for number in (1_000, 10_000):
+        cores, running = number * cpu / 600 / 0.7, number * typical(alone) / 600
+        yield _row(
+            f"{number:,} companies, by calculation: cores at 70 %; at work at a time; their GB; calls a second at"
+            " AccountView and at Crafter; GB of state",
+            f"{cores:.1f}; {running:.0f}; {running * peak / 1024:.1f}; {number * told['accountview'] / 600:.1f}, "
+            f"{number * told['crafter'] / 600:.1f}; {number * size / 1024**2:.1f}", "", "", "",
+        )  # fmt: skip
+
+
+def _company(office: Office, number: int) -> list[str]:
+    """The command of another company: a config and a state of its own."""
+    state, path = office.folder / f"state-{number}", office.folder / f"company-{number}.yaml"
+    shutil.copytree(office.state, state)
+    path.write_text(yaml.safe_dump({**office.config, "state_dir": str(state)}), encoding="utf-8")
+    return [sys.executable, "-m", "avsync", "-c", str(path), "--json", "run-all"]
 
 
 def backlog(world: str, size: int) -> Iterator[Row]:
