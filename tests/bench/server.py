@@ -10,7 +10,8 @@ import json
 import subprocess
 import sys
 import uuid
-from types import TracebackType
+from datetime import timedelta
+from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
 NAMES = (
@@ -34,6 +35,7 @@ class Server:
         told = self._answer()
         self._token: dict[str, Any] = told.pop("token")
         self.names: dict[str, str] = told
+        self.crafter = SimpleNamespace(aged={})  # of the other process; see `_serve`
 
     def __getattr__(self, name: str) -> Any:
         if name in NAMES:
@@ -77,6 +79,7 @@ def _serve(world: str, size: int, latency: float) -> None:
 
     with Sandbox(Filled(), latency=latency, token_lifetime=36000) as box:
         _name_by_reference(box.crafter)
+        box.crafter.aged["customers"] = timedelta(days=1)  # as an office has it
         _say({**{name: getattr(box, name) for name in NAMES}, "token": box.grant()})
         for line in sys.stdin:
             if line.startswith("bears"):
