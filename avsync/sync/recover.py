@@ -365,7 +365,7 @@ def look_back(store: Store, before: Holder, now: str, put_back: bool) -> Holder:
             store.read_anew(with_details())
         if older:
             store.skip_runs(before.run)
-    return replace(before, identity=mine, run=store.last_run_number())
+    return before._replace(identity=mine, run=store.last_run_number())
 
 
 def notice_strays(store: Store, company: str) -> None:

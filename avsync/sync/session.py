@@ -29,7 +29,7 @@ from avsync.sync.refs import Refs
 log = logging.getLogger(__name__)
 _GAP = timedelta(hours=1)
 PAGE = 200  # records planned at a time
-_NOT_ABOUT_ROWS = ("base_url", "authorize_url", "client_id", "redirect_uri", "concurrency")
+_NOT_ABOUT_ROWS = ("client_secret", "api_key", "base_url", "authorize_url", "client_id", "redirect_uri", "concurrency")
 
 
 @dataclass(slots=True)
@@ -242,7 +242,7 @@ def policy_of(config: Config, today: str) -> Policy:
     """The config as planning sees it; `today` is a day in the Netherlands."""
     codes = config.time_codes
     return Policy(
-        flows=config.flows.model_dump(),
+        flows=config.flows.values,
         start_date=config.start_date.isoformat() if config.start_date else "",
         today=today,
         time_codes={"work": codes.work or "", "travel": codes.travel or ""},
@@ -256,7 +256,7 @@ def policy_of(config: Config, today: str) -> Policy:
 
 def signature_of(config: Config) -> str:
     """A mark of every setting that changes what a row means; another mark makes the next run read everything anew."""
-    shown = config.model_dump(mode="json", exclude={"accountview": {"client_secret"}, "crafter": {"api_key"}})
+    shown = config.values
     settings = {key: shown.get(key) for key in ("company", "start_date", "flows", "time_codes", "default_project_type")}
     for side in (ACCOUNTVIEW, CRAFTER):
         settings[side] = {name: value for name, value in shown[side].items() if name not in _NOT_ABOUT_ROWS}
