@@ -35,7 +35,9 @@ def source_of(text: str, folder: Path) -> Source | None:
     try:
         if _SOMEBODYS_HOME.search(text):
             return None
-        program = [os.stat(Path(__file__).with_name(name)).st_mtime_ns for name in ("model.py", "mistakes.py", "settings.py")]
+        program = [
+            os.stat(Path(__file__).with_name(name)).st_mtime_ns for name in ("model.py", "mistakes.py", "settings.py")
+        ]
         return [__version__, program, str(expanded("~")), str(folder), text]
     except (OSError, HomeUnknown):
         return None

@@ -11,10 +11,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlite_utils import Database
-
 from avsync.records.values import Record, Side, of_other_company, other
-from avsync.state.db import ONE_STATEMENT
+from avsync.state.db import ONE_STATEMENT, Database
 
 _NAMES = tuple(one.name for one in fields(Record))
 _UNKNOWN = (

@@ -6,12 +6,10 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from sqlite_utils import Database
-
 from avsync.records.kind import BOTH, RETIRED, End, Link
 from avsync.records.registry import KINDS, part_of, title_of
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Side
-from avsync.state.db import ONE_STATEMENT
+from avsync.state.db import ONE_STATEMENT, Database
 from avsync.state.events import Change, Event, Events, Ids
 
 _COLUMNS = (

@@ -11,10 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlite_utils import Database
-
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
-from avsync.state.db import ONE_STATEMENT
+from avsync.state.db import ONE_STATEMENT, Database
 from avsync.state.events import Event, Events
 
 BY_A_PERSON, WITH_ITS_PARENT = 1, 2  # how a problem may be ignored

@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlite_utils import Database
-
-from avsync.state.db import FILE_NAME, ONE_STATEMENT, file_in_words
+from avsync.state.db import FILE_NAME, ONE_STATEMENT, Database, file_in_words
 from avsync.state.events import Events
 from avsync.state.inbox import Inbox
 from avsync.state.incidents import Incidents

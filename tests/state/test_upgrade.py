@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlite_utils import Database, Migrations
+from sqlite_utils import Database
 
 from avsync.errors import PersonMustLook
 from avsync.sandbox import seed
@@ -46,8 +46,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Install an avsync that keeps more: further steps behind those of today."""
 
     def install(*steps: Callable[[Database], None]) -> None:
-        more = [Migrations._Migration(step.__name__, step) for step in steps]
-        monkeypatch.setattr(db.migrations, "_migrations", [*db.migrations._migrations, *more])
+        monkeypatch.setattr(db, "STEPS", [*db.STEPS, *steps])
 
     return install
 
@@ -81,8 +80,7 @@ def test_the_earlier_avsync_goes_on_with_the_copy(tmp_path: Path) -> None:
     with office(tmp_path, small()) as one:
         one.recovers()
         with pytest.MonkeyPatch.context() as newer:
-            more = Migrations._Migration("step_two", step_two)
-            newer.setattr(db.migrations, "_migrations", [*db.migrations._migrations, more])
+            newer.setattr(db, "STEPS", [*db.STEPS, step_two])
             one.goes()
         assert one.avsync("run-all").exit == 2  # made by a newer avsync
         for side in ("-wal", "-shm"):
@@ -141,15 +139,15 @@ def test_without_room_for_the_copy_nothing_is_changed(
         one.rests()
 
 
-@pytest.mark.parametrize("where", ["os.replace", "migrations.apply", "_sign"])
+@pytest.mark.parametrize("where", ["os.replace", "bring_up_to_date", "_sign"])
 def test_killed_in_the_middle_the_next_start_finishes_it(tmp_path: Path, where: str) -> None:
     program = f"""
 import os, signal, sys
 from pathlib import Path
-from sqlite_utils import Migrations
 from avsync.state import db
-step = lambda database: database.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY)")
-db.migrations._migrations.append(Migrations._Migration("step_two", step))
+def step_two(database):
+    database.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY)")
+db.STEPS.append(step_two)
 if sys.argv[2] == "kill":
     db.{where} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 db.open_for_writing(Path(sys.argv[1])).close()
