@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from avsync.commands import connect, history, logs, news
+from avsync.commands import connect, logs, news
 from avsync.commands.progress import bars
 from avsync.config import remembered
 from avsync.config.settings import Config
@@ -169,4 +169,6 @@ def _log_end(result: Result) -> None:
 
 def _log_event(language: str, event: Event) -> None:
     """A line per record that is done, for `-v` and the log."""
+    from avsync.commands import history
+
     log.info("%s", history.line(event, language), extra={"event": history.as_json(event, language)})

@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tabulate import tabulate
-
 from avsync import __version__
 from avsync.commands.history import local
 from avsync.commands.periods import seconds_of
-from avsync.commands.report import error_json, headings, totals_table
+from avsync.commands.report import error_json, headings, table, totals_table
 from avsync.config import FLOWS
 from avsync.config.settings import Config
 from avsync.errors import AvsyncError
@@ -169,7 +167,7 @@ def _lines(company: Company, shape: Mapping[str, Any], language: str, runs: int,
         *_incidents(company.incidents, language),
         *_last_run(shape["last_run"], language, now),
         "",
-        tabulate(rows, headings(("flow", "last_ok", "watermark"), language), tablefmt="simple"),
+        table(rows, headings(("flow", "last_ok", "watermark"), language), tablefmt="simple"),
         "",
         say("open", counts=_counts(shape["open"], language)),
         *([say("intents", count=shape["intents"])] if shape["intents"] else []),
@@ -243,7 +241,7 @@ def _runs(runs: Sequence[Mapping[str, Any]], language: str) -> list[str]:
     names = [
         phrase("status", f"head_{name}", language) for name in ("run", "command", "started", "took", "exit", "did")
     ]
-    return ["", tabulate(rows, names, tablefmt="simple", disable_numparse=True)]
+    return ["", table(rows, names, tablefmt="simple", disable_numparse=True)]
 
 
 def _took(run: Mapping[str, Any]) -> str:
@@ -271,7 +269,7 @@ def _row(one: Company, language: str) -> dict[str, Any]:
 def _overview(companies: Sequence[Company], language: str, now: datetime) -> str:
     names = [phrase("status", f"head_{name}", language) for name in ("company", "state", "last", "open", "login")]
     rows = [_cells(one, language, now) for one in companies]
-    return tabulate(rows, names, tablefmt="simple", disable_numparse=True, maxcolwidths=[16, 34, 20, 30, 12])
+    return table(rows, names, tablefmt="simple", disable_numparse=True, maxcolwidths=[16, 34, 20, 30, 12])
 
 
 def _cells(one: Company, language: str, now: datetime) -> list[str]:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from avsync.errors import AvsyncError
 from avsync.messages import texts
@@ -17,9 +18,11 @@ from avsync.state.problems import TOLD_ONCE, About, Cause, Problem
 from avsync.state.store import Store
 from avsync.sync.boundary import ROW, cause_of
 from avsync.sync.causes import SERVICES, about_of, cause
-from avsync.sync.plan import Action
 from avsync.sync.schema import not_keeping
 from avsync.sync.session import Session
+
+if TYPE_CHECKING:
+    from avsync.sync.plan import Action
 
 log = logging.getLogger(__name__)
 _OUTCOMES = ("outcome_unknown", "outcome_not_found_out")

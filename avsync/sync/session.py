@@ -22,6 +22,7 @@ from avsync.services.crafter.client import Crafter
 from avsync.state.intents import Intent
 from avsync.state.machine import uptime
 from avsync.state.store import Store
+from avsync.sync.ahead import First
 from avsync.sync.clock import CACHE_KEY as CLOCK
 from avsync.sync.clock import Clock
 from avsync.sync.refs import Refs
@@ -123,6 +124,9 @@ class Session:
     steps: int = field(init=False, default=0)  # of the phase, and how many of them are done
     done: int = field(init=False, default=0)
     read_at: dict[tuple[Side, str], float] = field(init=False, default_factory=dict)  # ticks when a listing began
+    ahead: dict[str, First[Any]] = field(
+        init=False, default_factory=dict
+    )  # listing → its first page, asked for already
     unread: dict[str, list[Record]] = field(init=False, default_factory=dict)  # what is legible of what was not read
     looked: dict[str, set[Any]] = field(
         init=False, default_factory=dict
