@@ -95,12 +95,11 @@ def under(
         try:
             if alarm is not None:
                 alarm.begin()
-            lock.write(holder_now(lock.holder(), os.getpid()))
+            lock.write(holder_now(lock.holder(), os.getpid()), lasting=False)
             store = Store(db.open_for_writing(config.state_dir))
             if config.source is not None:
                 remembered.keep(config.state_dir, config.source, config.values)
             holder = look_back(store, lock.holder(), now, after_restore)
-            lock.write(holder)
 
             def begun(number: int) -> None:
                 lock.write(holder._replace(run=number))

@@ -100,14 +100,15 @@ class RunLock:
         texts = isinstance(found.identity, str) and isinstance(found.boot, str)
         return found if numbers and texts and started.tzinfo else Holder()
 
-    def write(self, holder: Holder) -> None:
-        """Say who holds it."""
+    def write(self, holder: Holder, lasting: bool = True) -> None:
+        """Say who holds it; `lasting` what a power cut may not take."""
         assert self._file is not None  # noqa: S101 - only after `take`
         try:
             text = json.dumps(holder._asdict()).encode()
             os.pwrite(self._file, text, 0)
             os.ftruncate(self._file, len(text))
-            os.fsync(self._file)
+            if lasting:
+                os.fsync(self._file)
         except OSError as error:
             raise _unwritable(self.path, error) from error
 

@@ -69,7 +69,9 @@ class Store:
         return self.watermarks().get(source, Watermark())
 
     def set_watermark(self, source: str, mark: Watermark) -> None:
-        """Only after a complete listing."""
+        """Only after a complete listing. One that stands there already costs the disk nothing."""
+        if mark == self.watermark(source):
+            return
         self.db.execute(
             "INSERT OR REPLACE INTO watermarks (source, newest, since, full_at, signature) VALUES (?, ?, ?, ?, ?)",
             [source, mark.newest, mark.since, mark.full_at, mark.signature],

@@ -1,5 +1,5 @@
-"""The first page of every listing, asked for while those before it are taken in: both services at the same time, each
-in the order of the run. In a quiet run that is all there is to read.
+"""The first page of every listing but the first, asked for while those before it are taken in: both services at the
+same time, each in the order of the run. In a quiet run that is all there is to read.
 
 Reads alone, and nothing of them counts before the run comes to that listing: what it finds is the same page, as old as
 a slow answer would be, or the fault that came in its place. After a fault a service is asked nothing ahead.

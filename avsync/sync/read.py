@@ -120,6 +120,8 @@ def _read(session: Session, listing: Listing, stopped: Stopped) -> tuple[_Reader
                     return None, stopped
                 if not begun and resumed and not (page and page.rows):
                     return None, None
+                if not begun:
+                    session.ask_ahead(listing)
                 begun = True
                 session.checkpoint("gather")
                 reader.take(day, page)
@@ -139,11 +141,15 @@ def _read(session: Session, listing: Listing, stopped: Stopped) -> tuple[_Reader
 
 @contextmanager
 def both_at_a_time(session: Session, listings: Sequence[Listing]) -> Iterator[None]:
-    """While inside, both services are asked for the first pages of these listings, as far as they were read before."""
-    lanes = {side: Lane() for side in (ACCOUNTVIEW, CRAFTER)}
-    try:
+    """While inside, both services are asked ahead for the first pages of these listings, as far as they were read
+    before: once one page has shown what time it is, and so that not everything is to be read anew."""
+    lanes, nothing_more = {side: Lane() for side in (ACCOUNTVIEW, CRAFTER)}, session.ask_ahead
+
+    def ask(after: Listing) -> None:
+        session.ask_ahead = nothing_more
+        left = listings[listings.index(after) + 1 :]
         for side, lane in lanes.items():
-            for listing in (one for one in listings if one.side == side):
+            for listing in (one for one in left if one.side == side):
                 mark = session.store.watermark(listing.name)
                 at = _place(session, listing, mark)
                 new = session.full or mark.signature != session.signature or session.store.stopped_at(listing.name)
@@ -151,8 +157,12 @@ def both_at_a_time(session: Session, listings: Sequence[Listing]) -> Iterator[No
                     break
                 session.ahead[listing.name] = First(at, _pages(session, listing, at, False), session.ticks)
                 session.ahead[listing.name].ask(lane)
+
+    session.ask_ahead = ask
+    try:
         yield
     finally:
+        session.ask_ahead = nothing_more
         session.ahead.clear()
         for lane in lanes.values():
             lane.close()
@@ -430,7 +440,8 @@ class _Reader:
         """The listing is complete."""
         before, at = self.mark, self.at
         newest, since = self.reach.marks(self._newest(), "" if at.full else before.since, at.cap)
-        full_at = self.session.time(self.listing.side) if at.full else before.full_at
+        always = not since and before.full_at  # then nobody asks when it was
+        full_at = before.full_at if always or not at.full else self.session.time(self.listing.side)
         mark = Watermark(newest, since, full_at, self.session.signature)
         self.store.set_watermark(self.listing.name, mark)
         self.store.went_through(self.listing.name)

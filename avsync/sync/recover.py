@@ -359,7 +359,8 @@ def look_back(store: Store, before: Holder, now: str, put_back: bool) -> Holder:
     another = known is not None and before.identity not in ("", mine)
     older = another or (before.identity == mine and before.run > store.last_run_number())
     with store.transaction():
-        store.cache("identity", mine, now)
+        if mine != known:
+            store.cache("identity", mine, now)
         if older or put_back:
             log.warning("state.db was put back: everything is read anew")
             store.read_anew(with_details())

@@ -210,8 +210,8 @@ def _flows(session: Session) -> AvsyncError | None:
                 _kind(session, change, kind.name)
             with session.store.transaction():
                 close_stale(session, flow)
-                if session.only is None:
-                    session.store.set_flow_ok(flow, session.now())
+            if session.only is None:
+                session.went_through[flow] = session.now()
     _settle(session, session.on())
     session.step("", done=max(0, session.steps - session.done))  # what was planned with its other half
     return change.too_much(session.config.safety) if session.dry and not session.force else None
@@ -361,6 +361,8 @@ def _finish(session: Session, ahead: AvsyncError | None) -> Result:
     flows = {flow: session.count(flow).as_dict() for flow in session.on()}
     requests = {"accountview": session.accountview.http.requests, "crafter": session.crafter.http.requests}
     with store.transaction():
+        for flow, moment in session.went_through.items():
+            store.set_flow_ok(flow, moment)
         store.finish_run(session.run, session.started, session.now(), code, flows, requests)
         store.cache(CLOCK, session.clock.remembered(), session.now())
     plan = session.plan if session.dry else None

@@ -16,6 +16,7 @@ from avsync.errors import AvsyncError
 from avsync.records.fit import Column
 from avsync.records.kind import Kind, Policy
 from avsync.records.registry import FLOWS, KINDS, with_details
+from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, AMSTERDAM, CRAFTER, Canonical, Malformed, Record, Side, format_utc
 from avsync.services.accountview.client import AccountView
 from avsync.services.crafter.client import Crafter
@@ -124,6 +125,8 @@ class Session:
     steps: int = field(init=False, default=0)  # of the phase, and how many of them are done
     done: int = field(init=False, default=0)
     read_at: dict[tuple[Side, str], float] = field(init=False, default_factory=dict)  # ticks when a listing began
+    went_through: dict[str, str] = field(init=False, default_factory=dict)  # flow → when
+    ask_ahead: Callable[[Listing], None] = field(init=False, default=lambda after: None)
     ahead: dict[str, First[Any]] = field(
         init=False, default_factory=dict
     )  # listing → its first page, asked for already
