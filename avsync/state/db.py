@@ -9,9 +9,7 @@ import json
 import logging
 import os
 import re
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -269,6 +267,8 @@ def private_copy(source: sqlite3.Connection) -> Database:
     A copied WAL database stays one, and SQLite would put the side files of a nameless one into the working folder: it
     has a name in the temporary folder until it has another journal.
     """
+    import tempfile
+
     number, name = tempfile.mkstemp(prefix="avsync-", suffix=".db")
     os.close(number)
     try:
@@ -295,6 +295,9 @@ def _readable(path: Path) -> Database:
 
 
 def _copied(path: Path) -> Database:
+    import shutil
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="avsync-") as folder:
         for suffix in ("", "-wal"):
             source = path.with_name(path.name + suffix)
