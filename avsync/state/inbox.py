@@ -127,6 +127,15 @@ class Inbox:
         sql = f"SELECT 1 FROM inbox WHERE kind = ? AND ({condition}) LIMIT 1"
         return self.db.execute(sql, [kind, *([value] * len(told))]).fetchone() is not None
 
+    def fates(self, kind: str, side: str, ids: Sequence[str]) -> dict[str, str]:
+        """What is to become of the versions of these records that are here."""
+        found: dict[str, str] = {}
+        for start in range(0, len(ids), ONE_STATEMENT):
+            part = ids[start : start + ONE_STATEMENT]
+            sql = f"SELECT id, fate FROM inbox WHERE kind = ? AND side = ? AND id IN ({','.join('?' * len(part))})"
+            found |= dict(self.db.execute(sql, [kind, side, *part]).fetchall())
+        return found
+
     def waiting(self, kind: str, side: Side) -> int:
         """How many versions of a kind wait to be planned."""
         sql = "SELECT count(*) FROM inbox WHERE kind = ? AND side = ? AND fate = 'plan'"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -159,24 +159,29 @@ def _mark(problem: Problem) -> tuple[str, str, str, str, str]:
 def close_stale(session: Session, flow: str) -> None:
     """After a flow went through: errors and waits of records that are no longer planned are over."""
     store, names = session.store, {kind.name for kind in kinds_of(flow)}
-    stale = []
-    for problem in store.problems.all(flow) + store.problems.all(flow, ignored=True):
-        about, why = problem.about, problem.cause
-        kept = why.code in _END_OTHERWISE or why.slot == ROW or about.kind not in names or _has_reason(session, problem)
-        stale += [] if kept else [problem.id]
-    store.problems.remove(stale)
+    listed = [
+        one for one in store.problems.all(flow) + store.problems.all(flow, ignored=True)
+        if one.cause.code not in _END_OTHERWISE and one.cause.slot != ROW and one.about.kind in names
+    ]  # fmt: skip
+    records: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in listed:
+        records[one.about.kind, one.about.side].append(one.about.record)
+    fates = {place: store.inbox.fates(*place, ids) for place, ids in records.items()}
+    store.problems.remove(
+        [one.id for one in listed
+         if not _has_reason(session, one, fates[one.about.kind, one.about.side].get(one.about.record))]
+    )  # fmt: skip
 
 
-def _has_reason(session: Session, problem: Problem) -> bool:
+def _has_reason(session: Session, problem: Problem, fate: str | None) -> bool:
     """An error or a wait needs a version in the inbox; a warning may also be about a record that is in step.
 
     Of a version that is only kept to be met it was the planning of the other side that told, and tells no more.
     """
     store, about = session.store, problem.about
     side: Side = ACCOUNTVIEW if about.side == ACCOUNTVIEW else CRAFTER
-    entry = store.inbox.get(about.kind, side, [about.record]).get(about.record)
-    if entry is not None:
-        told = entry.fate == "plan" or problem.last_seen >= session.started or session.only is not None
+    if fate is not None:
+        told = fate == "plan" or problem.last_seen >= session.started or session.only is not None
         return told or problem.cause.severity == "warning"
     if problem.cause.severity != "warning":
         return False
