@@ -183,6 +183,14 @@ class Problems:
         """Open problems, oldest first, those of one number together."""
         return self._select("(ignored != 0) = ? AND (flow = ? OR ? IS NULL)", [int(ignored), flow, flow])
 
+    def coded(self, codes: Sequence[str]) -> list[Problem]:
+        """Those of some codes, ignored or not."""
+        return self._select(f"code IN ({','.join('?' * len(codes))})", codes)
+
+    def with_a_slot(self, kind: str) -> list[Problem]:
+        """Those of a kind that name what of the record they are about, ignored or not."""
+        return self._select("kind = ? AND slot != ''", [kind])
+
     def _select(self, condition: str, values: Sequence[Any]) -> list[Problem]:
         sql = f"SELECT {_COLUMNS} FROM problems WHERE {condition} ORDER BY number, id"
         return [_problem(row) for row in self.db.execute(sql, list(values))]

@@ -12,7 +12,7 @@ from avsync.errors import AvsyncError
 from avsync.messages import texts
 from avsync.records.kind import Kind, Link, Remark, known_as
 from avsync.records.registry import KINDS, kinds_of
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, other
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, other
 from avsync.state.intents import Intent
 from avsync.state.problems import TOLD_ONCE, About, Cause, Problem
 from avsync.state.store import Store
@@ -32,10 +32,11 @@ _END_OTHERWISE = ("unreadable", *TOLD_ONCE)  # when the row is read again, or wi
 # --- of one record
 
 
-def tell(session: Session, action: Action, causes: Sequence[Cause], link: Link | None) -> None:
-    """The record now has exactly these problems; those that its other half had from earlier planning are over."""
+def tell(session: Session, action: Action, causes: Sequence[Cause], link: Link | None, made: bool = True) -> None:
+    """The record now has exactly these problems; those that its other half had from earlier planning are over. `made`:
+    it may have been linked since `link` was looked for."""
     record, store = action.record, session.store
-    if link is None and causes:  # made just now: its timeline is there since
+    if link is None and causes and made:  # its timeline is there since
         link = store.links.one(record.kind, record.side, record.id)
     store.problems.replace(about_record(session, action.kind, record, link), causes, session.now())
     across = other(record.side)
@@ -128,8 +129,7 @@ def unknown_outcomes(session: Session) -> Counter[str]:
         why = cause(code, service=SERVICES[intent.side], detail=intent.reason or "-", reference=intent.reference)
         store.problems.add(about, why, now)
         still.add((about.flow, about.kind, about.side, about.record, code))
-    listed = [one for ignored in (False, True) for one in store.problems.all(ignored=ignored)]
-    store.problems.remove([one.id for one in listed if one.cause.code in _OUTCOMES and _mark(one) not in still])
+    store.problems.remove([one.id for one in store.problems.coded(_OUTCOMES) if _mark(one) not in still])
     return Counter(KINDS[intent.kind].flow for intent in intents)
 
 
@@ -163,30 +163,29 @@ def close_stale(session: Session, flow: str) -> None:
         one for one in store.problems.all(flow) + store.problems.all(flow, ignored=True)
         if one.cause.code not in _END_OTHERWISE and one.cause.slot != ROW and one.about.kind in names
     ]  # fmt: skip
-    records: dict[tuple[str, str], list[str]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[Problem]] = defaultdict(list)
     for one in listed:
-        records[one.about.kind, one.about.side].append(one.about.record)
-    fates = {place: store.inbox.fates(*place, ids) for place, ids in records.items()}
-    store.problems.remove(
-        [one.id for one in listed
-         if not _has_reason(session, one, fates[one.about.kind, one.about.side].get(one.about.record))]
-    )  # fmt: skip
+        groups[one.about.kind, one.about.side].append(one)
+    for (kind, side), some in groups.items():
+        records = [one.about.record for one in some]
+        fates = store.inbox.fates(kind, side, records)
+        standing = store.links.standing(kind, ACCOUNTVIEW if side == ACCOUNTVIEW else CRAFTER, records)
+        store.problems.remove(
+            [one.id for one in some
+             if not _has_reason(session, one, fates.get(one.about.record), one.about.record in standing)]
+        )  # fmt: skip
 
 
-def _has_reason(session: Session, problem: Problem, fate: str | None) -> bool:
+def _has_reason(session: Session, problem: Problem, fate: str | None, linked: bool) -> bool:
     """An error or a wait needs a version in the inbox; a warning may also be about a record that is in step.
 
     Of a version that is only kept to be met it was the planning of the other side that told, and tells no more.
     """
-    store, about = session.store, problem.about
-    side: Side = ACCOUNTVIEW if about.side == ACCOUNTVIEW else CRAFTER
-    if fate is not None:
-        told = fate == "plan" or problem.last_seen >= session.started or session.only is not None
-        return told or problem.cause.severity == "warning"
-    if problem.cause.severity != "warning":
-        return False
-    link = store.links.one(about.kind, side, about.record)
-    return link is not None and not link.gone
+    warning = problem.cause.severity == "warning"
+    if fate is None:
+        return warning and linked
+    told = fate == "plan" or problem.last_seen >= session.started or session.only is not None
+    return told or warning
 
 
 def expire(session: Session) -> None:

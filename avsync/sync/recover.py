@@ -130,9 +130,9 @@ def forget_left(session: Session, kind: Kind) -> None:
     """After a full pass: what somebody has removed from AccountView since is nobody's concern any more."""
     if kind.left is None:
         return
-    for problem in [one for ignored in (False, True) for one in session.store.problems.all(kind.flow, ignored)]:
+    for problem in session.store.problems.with_a_slot(kind.name):
         there = session.store.inbox.one(kind.name, ACCOUNTVIEW, problem.cause.slot)
-        if problem.about.kind == kind.name and there is not None and there.alike.startswith(LEFT):
+        if there is not None and there.alike.startswith(LEFT):
             still_left(session, kind, there)
 
 
