@@ -1,7 +1,7 @@
 # All that one does with avsync, for people and for CI alike. Needs Python 3.11 or newer with pip and venv, and make.
 #
-#   make demo            the main job against the sandbox; KEEP=1 leaves the sandbox running to look at, LIKE=FILE plays a
-#                        recorded installation (also: small, elsewhere, contract)
+#   make demo            the main job against the sandbox; KEEP=1 leaves it running, with problems open to play with;
+#                        LIKE=FILE plays a recorded installation (also: small, elsewhere, contract)
 #   make test            the test suite; ARGS='-k hours' picks from it
 #   make test-fast       the rooms whose tests need no office: pure, services, state
 #   make check           format, lint, types, tests

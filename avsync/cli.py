@@ -19,7 +19,7 @@ from avsync.config import FLOWS
 from avsync.errors import AvsyncError, ConfigError, TryLater
 
 if TYPE_CHECKING:
-    from avsync.commands.status import Company
+    from avsync.commands.companies import Company
     from avsync.config.settings import Config
 
 PEOPLE = ("planner", "bookkeeper", "operator", "support", "nobody")
@@ -41,8 +41,8 @@ class Options:
         """Load the config; from here on messages are in its language. Only `companies` takes several."""
         from avsync.config import settings
 
-        if len(set(self.config_paths)) > 1:
-            raise ConfigError("several_configs", paths=", ".join(self.config_paths))
+        if self.several:
+            raise ConfigError("several_configs", paths=", ".join(self._pointed_to))
         loaded = settings.load(settings.find(self.config_path, os.environ))
         self.language = loaded.language
         return loaded
@@ -52,19 +52,21 @@ class Options:
         """The config that was pointed to."""
         return self.config_paths[-1] if self.config_paths else None
 
+    @property
+    def several(self) -> bool:
+        """Whether more than one company is asked for: a folder of configs is, however many it holds."""
+        return len(set(self._pointed_to)) > 1 or any(map(os.path.isdir, self._pointed_to))
+
+    @property
+    def _pointed_to(self) -> list[str]:
+        return self.config_paths or [path for path in [os.environ.get("AVSYNC_CONFIG")] if path]
+
     def companies(self) -> list[Company]:
         """Every config that was pointed to (else the one that is found), with what is wrong with it."""
-        from avsync.commands.status import Company
-        from avsync.config import settings
+        from avsync.commands import companies
 
-        found = []
-        for path in dict.fromkeys(self.config_paths) or [None]:
-            try:
-                place = settings.find(path, os.environ)
-                found.append(Company(str(place), settings.load(place)))
-            except AvsyncError as error:
-                found.append(Company(path or "", error=error))
-        self.language = next((one.config.language for one in found if one.config), self.language)
+        found = companies.found(self._pointed_to, os.environ)
+        self.language = next((one.language for one in found if one.config), self.language)
         return found
 
     def say(self, text: str, shape: Any) -> None:
@@ -158,7 +160,8 @@ def _global(*names: str, **settings: Any) -> Decorated:
 
 global_options = _with(
     _global("-c", "--config", "config_paths", metavar="FILE", multiple=True,
-            help="The config (else AVSYNC_CONFIG, ./config.yaml, your own, /etc/avsync/config.yaml)."),
+            help="The config (else AVSYNC_CONFIG, ./config.yaml, your own, /etc/avsync/config.yaml); status, errors and"
+                 " report take several, or a folder of them."),
     _global("-v", "--verbose", count=True, help="More log on stderr; twice for every request."),
     _global("-q", "--quiet", is_flag=True, help="Only results and errors."),
     _global("--json", "as_json", is_flag=True, help="Results as JSON on stdout."),
@@ -286,6 +289,49 @@ def _learn(options: Options) -> int:
 
 
 @main.command()
+@click.argument("flows", nargs=-1, type=click.Choice(FLOWS), metavar="[FLOW]...")
+@click.option("-o", "--output", metavar="FILE", help="Write them to a .csv, .xlsx or .html.")
+@click.option("--take", metavar="FILE", help="Read the decisions of such a .csv or .xlsx back, and keep them.")
+@global_options
+@click.pass_obj
+def match(options: Options, flows: tuple[str, ...], output: str | None, take: str | None) -> None:
+    """Who is one with whom on both sides, and what linking them would fill and replace; changes neither."""
+    from avsync.commands import match as matching
+
+    if take and (output or flows):
+        raise click.UsageError("give --take FILE by itself")
+    config = options.config()
+    if take:
+        raise SystemExit(matching.take(config, options, take))
+    raise SystemExit(matching.run(config, options, flows, output))
+
+
+@main.command()
+@click.argument("kind")
+@click.argument("accountview", metavar="ACCOUNTVIEW_KEY")
+@click.argument("crafter", metavar="CRAFTER_ID")
+@global_options
+@click.pass_obj
+def link(options: Options, kind: str, accountview: str, crafter: str) -> None:
+    """Link two records that are one: AccountView's key, and Crafter's number or id."""
+    from avsync.commands import link as linking
+
+    linking.link(options.config(), options, kind, accountview, crafter)
+
+
+@main.command()
+@click.argument("kind")
+@click.argument("key")
+@global_options
+@click.pass_obj
+def unlink(options: Options, kind: str, key: str) -> None:
+    """Take the link of a record away, and keep the two apart until they are linked again."""
+    from avsync.commands import link as linking
+
+    linking.unlink(options.config(), options, kind, key)
+
+
+@main.command()
 @click.argument("system", type=click.Choice(("cron", "systemd", "kubernetes")))
 @global_options
 @click.pass_obj
@@ -372,9 +418,8 @@ def errors(options: Options, /, numbers: tuple[str, ...], **wish: Any) -> None:
     if len(verbs) > 1 or (verbs and not numbers) or (because and verbs != ["ignore"]):
         raise click.UsageError("Give one of --retry, --ignore (with or without --because) and --unignore, and numbers.")
     how = "json" if options.as_json else how or _by_name(file)
-    if len(set(options.config_paths)) > 1 and not (verbs or numbers or file) and how in ("cards", "json"):
-        looking.show_several(options.companies(), Wish(**wish), how)
-        return
+    if options.several and not (verbs or numbers):
+        raise SystemExit(looking.show_several(options.companies(), Wish(**wish), how, file))
     config = options.config()
     if verbs == ["retry"]:
         code = looking.retry(config, numbers, options)
@@ -431,7 +476,21 @@ def status(options: Options, check: bool, max_age: str, runs: int) -> None:
     """The last run, how far each flow has read, what is open, the login; of several configs an overview."""
     from avsync.commands import status as looking
 
-    raise SystemExit(looking.show(options.companies(), options, check=check, max_age=max_age, runs=runs))
+    code = looking.show(
+        options.companies(), options, alone=not options.several, check=check, max_age=max_age, runs=runs
+    )
+    raise SystemExit(code)
+
+
+@main.command()
+@click.option("-o", "--output", metavar="FILE", required=True, help="Where to write it.")
+@global_options
+@click.pass_obj
+def report(options: Options, output: str) -> None:
+    """Make a page of how things stand: problems, what was synchronised per day, login, services, the last runs."""
+    from avsync.commands import page
+
+    raise SystemExit(page.make(options.companies(), output, options, alone=not options.several))
 
 
 @main.command()

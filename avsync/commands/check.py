@@ -119,7 +119,8 @@ class _Checker:
         yield from self._modules(missing)
         yield from self._sheets(client, missing)
         client.absent |= {(one.kind, one.neutral) for one in missing if one.what == "column"}
-        if not any(one.kind == "employee" and not one.optional for one in missing):
+        lost = [one for one in missing if one.kind == "employee" and not (one.optional and one.what == "column")]
+        if "employee" in wanted and not lost:
             self.staff = lambda: (row for page in client.pages("employee") for row in page.rows)
         yield from self._guarded("cost", lambda: self._cost(client, missing))
         if "hours" in self.on:

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from avsync.commands import cards, listing
-from avsync.commands.listing import Row, Wish
+from avsync.commands.companies import MAX_AGE, Company, looked_at, told_by
+from avsync.commands.listing import Part, Row, Wish
+from avsync.commands.periods import seconds_of
 from avsync.commands.report import error_json
 from avsync.config import FLOWS
 from avsync.config.settings import Config
-from avsync.errors import AvsyncError, ConfigError, PersonMustLook
-from avsync.messages import texts
+from avsync.errors import ConfigError, PersonMustLook
 from avsync.messages.texts import phrase
 from avsync.state import db
 from avsync.state.folder import claim
 from avsync.state.store import Store
+from avsync.sync.clock import here
 
 if TYPE_CHECKING:
     from avsync.commands.run import Talker
-    from avsync.commands.status import Company
 
 _RANGE = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15}))?\Z")
 ALL = "all"
@@ -81,8 +82,9 @@ def _rows(store: Store | None, language: str, ignored: bool = False) -> list[Row
 
 def show(config: Config, words: Sequence[str], wish: Wish, how: str, file: str | None) -> None:
     """List the problems, or tell some whole. Needs no right to write anything."""
-    language, now = config.language, datetime.now(UTC)
+    language = config.language
     with _looking(config) as store:
+        now = here(store, lambda: datetime.now(UTC)) if store is not None else datetime.now(UTC)
         problems = store.problems.all(ignored=wish.ignored) if store is not None else []
         chosen = numbers(words, [one.number for one in problems])
         found = Wish(chosen, wish.flow, wish.who, wish.severity, wish.search).chosen(problems, language)
@@ -101,30 +103,65 @@ def show(config: Config, words: Sequence[str], wish: Wish, how: str, file: str |
         click.echo(said, nl=not said.endswith("\n"))
 
 
-def show_several(companies: Sequence[Company], wish: Wish, how: str) -> None:
-    """Of several companies, one after another: cards, or a list of rows that name their company. One that cannot be
-    looked at says why in its place."""
-    shapes: list[dict[str, Any]] = []
-    parts: list[str] = []
-    for one in companies:
-        name = one.config.company if one.config else one.path
-        try:
-            if one.config is None:
-                raise one.error or ConfigError("config_not_found", path=one.path)
-            with _looking(one.config) as store:
-                problems = store.problems.all(ignored=wish.ignored) if store is not None else []
-            found = wish.chosen(problems, one.config.language)
-            shapes += [{"company": name, **row.as_json()} for row in found]
-            said = cards.shown(found, one.config.language, datetime.now(UTC), cards.width())
-        except AvsyncError as error:
-            language = one.config.language if one.config else str(error.params.get("language", "nl"))
-            shapes.append({"company": name, "config": one.path, "error": error_json(error, language)})
-            said = "\n".join(texts.text(error.code, language, error.params))
-        parts.append(f"{name}\n{'=' * len(name)}\n{said}")
+def show_several(companies: Sequence[Company], wish: Wish, how: str, file: str | None) -> int:
+    """The same of several companies, the worst first; one that cannot be looked at says why in its place. Returns the
+    exit code."""
+    now, found = datetime.now(UTC), dict[str, list[Row]]()
+
+    def see(one: Company, store: Store) -> None:
+        found[one.path] = wish.chosen(store.problems.all(ignored=wish.ignored), one.language)
+
+    seen = looked_at(companies, now, alone=False, oldest=seconds_of(MAX_AGE), see=see)
+    parts = [Part(one.label, one.language, tuple(found.get(one.path, ())), one.why()) for one in seen]
+    language = next((one.language for one in seen if one.config), "nl")
     if how == "json":
-        click.echo(json.dumps(shapes, ensure_ascii=not _takes_everything(), indent=2))
+        said = _shapes_of(seen, found, ascii_only=file is None and not _takes_everything())
     else:
-        _on_screen("\n\n".join(parts))
+        said = _rendered_parts(parts, language, how, now, cards.width() if file is None else cards.WITHOUT)
+    if file is not None:
+        _save(file, said)
+    elif how == "cards":
+        _on_screen(said)
+    else:
+        click.echo(said, nl=not said.endswith("\n"))
+    return told_by(seen)
+
+
+def _shapes_of(seen: Sequence[Company], found: Mapping[str, Sequence[Row]], ascii_only: bool) -> str:
+    shapes: list[dict[str, Any]] = []
+    for one in seen:
+        name = one.config.company if one.config else one.path
+        shapes += [{"company": name, **row.as_json()} for row in found.get(one.path, ())]
+        if one.error is not None:
+            shapes.append({"company": name, "config": one.path, "error": error_json(one.error, one.language)})
+    return json.dumps(shapes, ensure_ascii=ascii_only, indent=2)
+
+
+def _rendered_parts(parts: Sequence[Part], language: str, how: str, now: datetime, columns: int) -> str:
+    if how in ("csv", "html"):
+        from avsync.commands import export
+
+        if how == "csv":
+            return export.csv_of_several(parts, language)
+        return export.html_of_several(parts, language, now)
+    return "\n\n".join(_blocks(parts, language, how, now, columns))
+
+
+def _blocks(parts: Sequence[Part], language: str, how: str, now: datetime, columns: int) -> Iterator[str]:
+    """Each company under its name, those with nothing open together at the end."""
+    for one in parts:
+        if one.error is not None:
+            said = "\n".join(line for text in one.error for line in cards.wrapped(text, columns))
+        elif not one.rows:
+            continue
+        else:
+            said = _rendered(list(one.rows), one.language, how, now, columns, on_screen=True)
+        yield f"{one.company}\n{'=' * cards.places(one.company)}\n{said}"
+    quiet = [one.company for one in parts if not (one.rows or one.error)]
+    if quiet:
+        yield "\n".join(
+            cards.wrapped(phrase("words", "nothing_open_at", language, companies=", ".join(quiet)), columns)
+        )
 
 
 def _rendered(found: list[Row], language: str, how: str, now: datetime, columns: int, on_screen: bool) -> str:
@@ -227,9 +264,7 @@ def retry(config: Config, words: Sequence[str], talker: Talker) -> int:
 
     claim(config.state_dir)
     everything = list(words) == [ALL]
-    with _looking(config) as store:
-        there = _rows(store, config.language)
-        before = {row.number: row for row in (there if everything else [*there, *_rows(store, config.language, True)])}
+    before = _by_number(config, ignored=not everything)
     chosen = [before[one] for one in (before if everything else numbers(words, list(before)))]
     problems = [one for row in chosen for one in row.problems]
     flows = tuple(flow for flow in FLOWS if flow in {one.about.flow for one in problems}) or FLOWS
@@ -238,17 +273,25 @@ def retry(config: Config, words: Sequence[str], talker: Talker) -> int:
     only = None if any_name else frozenset(one.about.record.upper() for one in problems)
     code = launch.run(config, talker, flows=flows, command="errors --retry", only=only)
     with _looking(config) as store:
-        after = {row.number: row for row in _rows(store, config.language)}
+        now = here(store, lambda: datetime.now(UTC)) if store is not None else datetime.now(UTC)
+    after = _by_number(config, ignored=True)
     left = [row for row in chosen if row.number in after]
     if not talker.as_json:
-        _say_what_became(chosen, after, config.language)
+        _say_what_became(chosen, after, config.language, now)
     return 0 if code == 1 and chosen and not left and not everything else code
 
 
-def _say_what_became(chosen: Sequence[Row], after: dict[int, Row], language: str) -> None:
+def _by_number(config: Config, ignored: bool) -> dict[int, Row]:
+    """The open problems, and those that are ignored as well."""
+    with _looking(config) as store:
+        hidden = _rows(store, config.language, ignored=True) if ignored else []
+        return {row.number: row for row in (*hidden, *_rows(store, config.language))}
+
+
+def _say_what_became(chosen: Sequence[Row], after: dict[int, Row], language: str, now: datetime) -> None:
     for row in chosen:
         if row.number not in after:
             click.echo(phrase("words", "solved_now", language, id=row.number, what=row.texts()[0]))
     left = [after[row.number] for row in chosen if row.number in after]
     if left:
-        click.echo(cards.shown(left, language, datetime.now(UTC), cards.width()))
+        click.echo(cards.shown(left, language, now, cards.width()))

@@ -92,8 +92,7 @@ def as_json(event: Event, language: str) -> dict[str, Any]:
     }  # fmt: skip
     if not code:
         return shape
-    message = texts.text(code, language, event.detail.get("params") or {})[0]
-    return {**shape, "problem": event.detail.get("problem"), "code": code, "message": message}
+    return {**shape, "problem": event.detail.get("problem"), "code": code, "message": sentence(event, language)}
 
 
 # --- as text
@@ -165,7 +164,8 @@ def what(event: Event, language: str, fields: bool = True) -> str:
 
 def sentence(event: Event, language: str) -> str:
     """What was wrong, of a problem that came or went."""
-    return texts.text(str(event.detail["code"]), language, event.detail.get("params") or {})[0]
+    code, params = str(event.detail["code"]), event.detail.get("params") or {}
+    return texts.text(code, language, params, event.kind, event.side, int(event.detail.get("problem") or 0))[0]
 
 
 def _name(event: Event) -> str:

@@ -114,6 +114,16 @@ def rows(problems: Sequence[Problem], language: str) -> list[Row]:
     return [Row(tuple(some), language) for _, some in groupby(problems, key=lambda one: one.number)]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The rows of one company among several, or (sentence, next step) of why they cannot be listed."""
+
+    company: str
+    language: str
+    rows: tuple[Row, ...] = ()
+    error: tuple[str, str] | None = None
+
+
 # --- what is looked for
 
 

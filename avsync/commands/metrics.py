@@ -7,13 +7,12 @@ then tells.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from avsync import __version__
+from avsync.commands import files
 from avsync.state.incidents import LOGIN
 from avsync.state.store import Store
 from avsync.sync.session import Result, Session
@@ -26,18 +25,10 @@ _MODE = 0o644  # another user collects it
 
 def write(path: Path, result: Result, session: Session) -> None:
     """Put the figures of this run in place of those of the last."""
-    text = "".join(_lines(result, session))
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
-        with open(handle, "w", encoding="utf-8") as file:
-            os.fchmod(handle, _MODE)
-            file.write(text)
-        os.replace(fresh, path)
+        files.replace(path, "".join(_lines(result, session)), _MODE)
     except OSError as error:
         log.info("%s: %s", path, error.strerror or error)
-        with suppress(OSError):
-            fresh.unlink()
 
 
 def _lines(result: Result, session: Session) -> Iterator[str]:

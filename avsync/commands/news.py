@@ -154,9 +154,9 @@ def _mail(result: Result, found: Changes, config: Config) -> Iterator[str]:
     if not (found.new or found.solved):
         return
     yield counts(found, language)
-    yield from _listed("new", [named(row, language) for row in found.new], language)
+    yield from _listed("new", [named(row, language) for row in found.new], "more", language)
     solved = [(f"{history.record(one, language)}: {history.sentence(one, language)}", "") for one in found.solved]
-    yield from _listed("solved", solved, language)
+    yield from _listed("solved", solved, "more_solved", language, result.run)
 
 
 def named(row: Row, language: str) -> tuple[str, str]:
@@ -172,8 +172,8 @@ def _done(flow: str, counts: Mapping[str, int], language: str) -> str:
     return phrase("run", "done", language, flow=word(flow, language).capitalize(), counts=shown) if shown else ""
 
 
-def _listed(head: str, items: Sequence[tuple[str, str]], language: str) -> Iterator[str]:
-    """The first few by name, each with what to do."""
+def _listed(head: str, items: Sequence[tuple[str, str]], more: str, language: str, run: int = 0) -> Iterator[str]:
+    """The first few by name, each with what to do, and where the rest stands."""
     if items:
         yield ""
         yield phrase("run", head, language)
@@ -181,7 +181,7 @@ def _listed(head: str, items: Sequence[tuple[str, str]], language: str) -> Itera
         yield from _wrapped(sentence, "  ", "  ")
         yield from _wrapped(step, "  → ", "    ") if step else []
     if len(items) > _MOST:
-        yield "  " + phrase("run", "more", language, count=len(items) - _MOST)
+        yield "  " + phrase("run", more, language, count=len(items) - _MOST, run=run)
 
 
 def _wrapped(text: str, first: str, then: str) -> list[str]:

@@ -18,18 +18,20 @@ import click
 
 from avsync.commands import connect, logs, news
 from avsync.commands.progress import bars
+from avsync.commands.start import at_work
 from avsync.config import remembered
 from avsync.config.settings import Config
-from avsync.errors import OutOfTime
+from avsync.errors import OutOfTime, TryLater
 from avsync.messages import texts as problems
 from avsync.records.values import format_utc
 from avsync.state import db
 from avsync.state.events import Event
+from avsync.state.folder import claim
 from avsync.state.lock import RunLock, holder_now
 from avsync.state.store import Store
 from avsync.sync.recover import look_back
 from avsync.sync.run import run as do_run
-from avsync.sync.session import Result, Session
+from avsync.sync.session import Result, Session, nothing
 
 if TYPE_CHECKING:
     from avsync.commands.alarm import Alarm
@@ -111,6 +113,43 @@ def under(
             logs.in_run(0)
 
 
+@contextmanager
+def ahead(
+    config: Config, talker: Talker, flows: tuple[str, ...], watch: Callable[[Session], None]
+) -> Iterator[tuple[Session, Result]]:
+    """What the next run would do, on a copy of the state; `watch` is handed the session before it begins."""
+    claim(config.state_dir)
+    if any(getattr(config.flows, flow) != "off" for flow in flows):
+        config.accountview.client_secret.reveal()
+        config.crafter.api_key.reveal()
+    with db.in_words(config.state_dir):
+        store = Store(db.open_copy(config.state_dir))
+        look_back(store, RunLock(config.state_dir).holder(), our_time(), False)
+        try:
+            yield _go(config, store, talker, watch, flows=flows, command="match", dry=True)
+        finally:
+            store.close()
+
+
+@contextmanager
+def changing(config: Config) -> Iterator[Store]:
+    """The state, to change it while no run is at work. Errors: TryLater("run_at_work")."""
+    claim(config.state_dir)
+    with db.in_words(config.state_dir):
+        lock = RunLock(config.state_dir)
+        if not lock.take():
+            raise TryLater("run_at_work", **at_work(lock.holder()))
+        try:
+            lock.write(holder_now(lock.holder(), os.getpid()))
+            store = Store(db.open_for_writing(config.state_dir))
+            try:
+                yield store
+            finally:
+                store.close()
+        finally:
+            lock.release()
+
+
 def _with(config: Config, store: Store, talker: Talker, alarm: Alarm | None, *, details: bool, **asked: Any) -> int:
     try:
         session, result = _go(config, store, talker, **asked)
@@ -135,27 +174,32 @@ def _warn(result: Result, session: Session, alarm: Alarm | None, found: news.Cha
         from avsync.commands import metrics
 
         metrics.write(session.config.metrics_file, result, session)
+    if session.config.report_file is not None:
+        from avsync.commands import page
+
+        page.write_after(session.config.report_file, result, session)
 
 
-def _go(config: Config, store: Store, talker: Talker, **asked: Any) -> tuple[Session, Result]:
+def _go(
+    config: Config, store: Store, talker: Talker, watch: Callable[[Session], None] = nothing, **asked: Any
+) -> tuple[Session, Result]:
     if log.isEnabledFor(logging.INFO) and not asked["dry"]:
         store.events.told = partial(_log_event, config.language)
     budget = Budget(config.budget)
     with budget.signals(), bars(not (talker.quiet or talker.as_json), config.language) as progress:
-        session = Session(
-            config,
-            store,
-            connect.accountview(config, pause=budget.pause, time_left=budget.left),
-            connect.crafter(config, pause=budget.pause, time_left=budget.left),
-            lambda: datetime.now(UTC),
-            budget.pause,
-            progress=progress,
-            **asked,
-        )
+        session = session_of(config, store, budget, progress=progress, **asked)
+        watch(session)
         result = do_run(session)
     if budget.interrupted:
         click.echo(" ".join(problems.text("interrupted", config.language, {})), err=True)
     return session, result
+
+
+def session_of(config: Config, store: Store, budget: Budget, **asked: Any) -> Session:
+    """What a run carries, or a command that asks the services for a record or two."""
+    time: dict[str, Any] = {"pause": budget.pause, "time_left": budget.left}
+    services = connect.accountview(config, **time), connect.crafter(config, **time)
+    return Session(config, store, *services, lambda: datetime.now(UTC), budget.pause, **asked)
 
 
 def _log_end(result: Result) -> None:
@@ -171,3 +215,8 @@ def _log_event(language: str, event: Event) -> None:
     from avsync.commands import history
 
     log.info("%s", history.line(event, language), extra={"event": history.as_json(event, language)})
+
+
+def our_time() -> str:
+    """What time it is by our own clock (UTC, as text), where no service is asked."""
+    return format_utc(datetime.now(UTC))

@@ -12,7 +12,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from avsync.errors import ConfigError
 
 LARGEST = 64 << 20  # bytes of a file that is read
 MOST_ROWS = 1_000_000
+_DELIMITERS = ";,\t"
 FORMATS = (".csv", ".xlsx")
 _FORMULA = re.compile(r"'*\s*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r]")  # how one begins in this spreadsheet or that
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
@@ -42,11 +43,20 @@ def must_be_known(path: Path) -> None:
 def write(path: Path, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A file that is there whole or not at all. Errors: ConfigError("sheet_format", "config_not_written")."""
     must_be_known(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     table = ([_clean(cell) for cell in row] for row in (heads, *rows))
+    _whole(path, lambda part: (_write_csv if path.suffix.lower() == ".csv" else _write_xlsx)(part, table))
+
+
+def put(path: Path, text: str) -> None:
+    """A page, whole or not at all. Errors: ConfigError("config_not_written")."""
+    _whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def _whole(path: Path, write_to: Callable[[Path], object]) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         try:
-            (_write_csv if path.suffix.lower() == ".csv" else _write_xlsx)(temporary, table)
+            write_to(temporary)
             os.replace(temporary, path)
         finally:
             with suppress(OSError):
@@ -124,8 +134,8 @@ def _read_csv(raw: bytes) -> Iterator[list[str]]:
     text = _decoded(raw).replace("\0", "")
     if text.lower().startswith("sep="):
         text = text.partition("\n")[2]
-    first = text.lstrip().partition("\n")[0]
-    delimiter = max(";,\t", key=first.count)
+    lines = (line for line in text.splitlines() if any(one in line for one in _DELIMITERS))
+    delimiter = max(_DELIMITERS, key=next(lines, "").count)  # what stands above the heads has none
     for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
         yield [_unguarded(cell.strip()).strip() for cell in row]
 

@@ -49,9 +49,9 @@ def run(
             _say_busy(lock.holder(), config.language, talker)
             return 0
         alarm = None if dry else alarm_of(config, only)
-        from avsync.commands import run as at_work
+        from avsync.commands import run as launched
 
-        return at_work.under(lock, config, talker, asked, alarm, after_restore)
+        return launched.under(lock, config, talker, asked, alarm, after_restore)
     except AvsyncError as error:  # it never came to a run, or fell out of one
         lock.release()
         alarm = alarm or (None if dry else alarm_of(config, only))
@@ -84,12 +84,17 @@ def _prepare(config: Config, flows: tuple[str, ...]) -> None:
         config.crafter.api_key.reveal()
 
 
+def at_work(holder: Holder) -> dict[str, Any]:
+    """Which process has the lock, and for how many minutes."""
+    age = holder.age() if holder.started else 0.0
+    return {"pid": holder.pid or "?", "minutes": int(age // 60)}
+
+
 def _say_busy(holder: Holder, language: str, talker: Talker) -> None:
     from avsync.messages.texts import text
 
-    age = holder.age() if holder.started else 0.0
-    code = "run_stuck" if age > STUCK_AFTER else "run_busy"
-    params = {"pid": holder.pid or "?", "minutes": int(age // 60)}
+    params = at_work(holder)
+    code = "run_stuck" if params["minutes"] * 60 >= STUCK_AFTER else "run_busy"
     if talker.as_json:
         talker.say("", {"run": None, "exit": 0, "flows": {}, "requests": {}, "incidents": [], "busy": params})
     elif not talker.quiet:

@@ -6,152 +6,47 @@ All of it comes from state.db and the token file; nobody is asked, and no right 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from avsync import __version__
+from avsync.commands.companies import Company, looked_at, told_by, worst
 from avsync.commands.history import local
 from avsync.commands.periods import seconds_of
 from avsync.commands.report import error_json, headings, table, totals_table
-from avsync.config import FLOWS
-from avsync.config.settings import Config
-from avsync.errors import AvsyncError
 from avsync.messages.texts import phrase, text, word
 from avsync.records.values import AMSTERDAM
-from avsync.state import db
-from avsync.state.incidents import LOGIN, Incident
-from avsync.state.store import Store
+from avsync.state.incidents import Incident
 
 if TYPE_CHECKING:
     from avsync.commands.run import Talker
 
-MAX_AGE = "30m"  # three runs of every ten minutes
-_FIRST_OF = (5, 3, 2, 4, 1, 0)
-_UNITS = ((2 * 86_400, 86_400, "days"), (2 * 3600, 3600, "hours"), (0, 60, "minutes"))
+_UNITS = ((2 * 86_400, 86_400, "days"), (2 * 3600, 3600, "hours"), (60, 60, "minutes"), (0, 1, "now"))
 
 
-@dataclass(slots=True)
-class Company:
-    """A config, and how things stand there: as `status --json` says it, or why that cannot be said."""
-
-    path: str
-    config: Config | None = None
-    error: AvsyncError | None = None
-    shape: dict[str, Any] | None = None
-    incidents: Sequence[Incident] = ()
-    exit: int = 0
-
-
-def show(companies: Sequence[Company], talker: Talker, *, check: bool, max_age: str, runs: int) -> int:
+def show(companies: Sequence[Company], talker: Talker, *, alone: bool, check: bool, max_age: str, runs: int) -> int:
     """Tell how things stand. Returns 0, or with `check` the exit code of the last run (of the worst company), where 4
     is also a last run that finished longer ago than `max_age`."""
-    oldest, now = seconds_of(max_age), datetime.now(UTC)
-    for one in companies:
-        _look(one, max(runs, 1), len(companies) == 1)
-        one.exit = _code(one, oldest, now)
-    if len(companies) == 1:
-        _one(companies[0], talker, runs, now)
+    now = datetime.now(UTC)
+    seen = looked_at(companies, now, alone=alone, oldest=seconds_of(max_age), runs=max(runs, 1))
+    if alone:
+        _one(seen[0], talker, runs, seen[0].now)
     else:
-        worst_first = sorted(companies, key=lambda one: _FIRST_OF.index(one.exit))
-        language = next((one.config.language for one in companies if one.config), "nl")
-        talker.say(_overview(worst_first, language, now), [_row(one, language) for one in worst_first])
-    return min((one.exit for one in companies), key=_FIRST_OF.index) if check else 0
-
-
-def _look(one: Company, runs: int, alone: bool) -> None:
-    """Of several companies one that cannot be looked at is a row like any other."""
-    if one.config is None:
-        if alone and one.error is not None:
-            raise one.error
-        return
-    try:
-        with db.in_words(one.config.state_dir):
-            base = db.open_for_reading(one.config.state_dir)
-            store = Store(base if base is not None else db.open_copy(one.config.state_dir))
-            one.shape, one.incidents = shape_of(one.config, store, runs), store.incidents.open()
-            store.close()
-    except AvsyncError as error:
-        if alone:
-            raise
-        one.error = error
-
-
-def _code(one: Company, oldest: int, now: datetime) -> int:
-    """What weighs most comes first (behaviour 30). A run that is at work says nothing yet."""
-    if one.shape is None:
-        return one.error.exit_code if one.error else 5
-    last = next((run for run in one.shape["runs"] if run["finished"]), None)
-    if last is None:
-        return 4
-    codes: set[int] = {last["exit"], 4 if _seconds(last["finished"], now) > oldest else 0}
-    return min(codes, key=_FIRST_OF.index)
-
-
-def _seconds(moment: str, now: datetime) -> float:
-    return (now - datetime.fromisoformat(moment)).total_seconds()
-
-
-# --- the shape
-
-
-def shape_of(config: Config, store: Store, runs: int) -> dict[str, Any]:
-    """The shape of RULES.md, more JSON, and `runs`: the newest so many, at least up to one that is finished."""
-    from avsync.records.registry import listings
-
-    marks, ok = store.watermarks(), store.flows_ok()
-
-    def read_by(flow: str) -> dict[str, Any]:
-        names = [one.name for one in listings() if not one.recent and flow in {kind.flow for kind in one.makes}]
-        return {name: marks[name].newest for name in names if name in marks}
-
-    return {
-        "last_run": store.last_run(),
-        "flows": {flow: {"watermarks": read_by(flow), "last_ok": ok.get(flow)} for flow in FLOWS},
-        "open": store.problems.counts(), "records": store.problems.record_counts(),
-        "intents": len(store.intents.open()), "token": _token(config, store),
-        "incidents": [one.as_json() for one in store.incidents.open()], "version": __version__,
-        "runs": store.last_runs(runs),
-    }  # fmt: skip
-
-
-def _token(config: Config, store: Store) -> dict[str, Any]:
-    """Whether there is a login and whether it worked last, without opening the token for writing or showing any of
-    it."""
-    try:
-        raw = json.loads(config.token_path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        raw = None
-    token = raw if isinstance(raw, dict) else {}
-    present = bool(token.get("access_token")) if raw is not None else os.path.exists(config.token_path)
-    works: bool | None = True if store.has_reached("accountview") else None
-    if not present or any(one.sort == LOGIN and one.service == "AccountView" for one in store.incidents.open()):
-        works = False
-    return {"present": present, "works": works, "expires_at": _moment(token.get("expires_at"))}
-
-
-def _moment(seconds: object) -> str | None:
-    if not isinstance(seconds, (int, float)):
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return None
+        language = next((one.config.language for one in seen if one.config), "nl")
+        talker.say(_overview(seen, language), [_row(one, language) for one in seen])
+    return worst([one.exit for one in seen]) if check else told_by(seen)
 
 
 # --- one company
 
 
 def _one(company: Company, talker: Talker, runs: int, now: datetime) -> None:
-    shape, config = company.shape or {}, company.config
-    language = config.language if config else "nl"
+    shape = company.shape or {}
     shown = {name: value for name, value in shape.items() if name != "runs" or runs}
-    talker.say("\n".join(_lines(company, shape, language, runs, now)), shown)
+    talker.say("\n".join(_lines(company, shape, company.language, runs, now)), shown)
 
 
 def _lines(company: Company, shape: Mapping[str, Any], language: str, runs: int, now: datetime) -> list[str]:
@@ -164,14 +59,14 @@ def _lines(company: Company, shape: Mapping[str, Any], language: str, runs: int,
     ]
     lines = [
         f"avsync {shape['version']}, {company.config.company if company.config else ''}",
-        *_incidents(company.incidents, language),
+        *(line for said in _incidents(company.incidents, language) for line in said.split("\n")),
         *_last_run(shape["last_run"], language, now),
         "",
         table(rows, headings(("flow", "last_ok", "watermark"), language), tablefmt="simple"),
         "",
-        say("open", counts=_counts(shape["open"], language)),
+        say("open", counts=counts(shape["open"], language)),
         *([say("intents", count=shape["intents"])] if shape["intents"] else []),
-        say("token", state=_login(shape["token"], language)),
+        say("token", state=login(shape["token"], language)),
         *_runs(shape["runs"] if runs else [], language),
     ]
     return [part for line in lines for part in _wrapped(line)]
@@ -190,13 +85,15 @@ def _watermark(marks: Mapping[str, str]) -> str:
     return local(min(moments).isoformat()) if moments else "-"
 
 
-def _counts(counts: Mapping[str, int], language: str) -> str:
+def counts(numbers: Mapping[str, int], language: str) -> str:
+    """How many are open: `21 fouten, 4 wachten`."""
     shown = [phrase("status", f"{name}_{'one' if count == 1 else 'more'}", language, count=count)
-             for name, count in counts.items() if count]  # fmt: skip
+             for name, count in numbers.items() if count]  # fmt: skip
     return ", ".join(shown) or phrase("status", "nothing_open", language)
 
 
-def _login(token: Mapping[str, Any], language: str) -> str:
+def login(token: Mapping[str, Any], language: str) -> str:
+    """Whether avsync is logged in to AccountView."""
     name = {True: "works", None: "untried", False: "refused"}[token["works"]] if token["present"] else "absent"
     until = local(token["expires_at"]) if token["expires_at"] and token["works"] else ""
     return phrase("status", name, language) + (phrase("status", "until", language, moment=until) if until else "")
@@ -214,13 +111,18 @@ def _last_run(last: Mapping[str, Any] | None, language: str, now: datetime) -> l
     moment = last["finished"] or last["started"]
     name = "last_run" if last["finished"] else "run_at_work"
     shown = {"run": last["run"], "command": last["command"], "moment": local(moment), "age": age(moment, language, now),
-             "exit": _exit(last["exit"], language)}  # fmt: skip
+             "exit": ended(last["exit"], language)}  # fmt: skip
     line = phrase("status", name, language, **shown)
     return [line, "", totals_table(last["flows"], language)] if last["flows"] else [line]
 
 
-def _exit(code: int | None, language: str) -> str:
+def ended(code: int | None, language: str) -> str:
+    """What an exit code means."""
     return phrase("status", f"exit_{code}" if code is not None else "unfinished", language)
+
+
+def _seconds(moment: str, now: datetime) -> float:
+    return (now - datetime.fromisoformat(moment)).total_seconds()
 
 
 def age(moment: str, language: str, now: datetime) -> str:
@@ -234,8 +136,8 @@ def _runs(runs: Sequence[Mapping[str, Any]], language: str) -> list[str]:
     if not runs:
         return []
     rows = [
-        [run["run"], run["command"], local(run["started"]), _took(run), _exit(run["exit"], language),
-         _did(run["flows"], language)]
+        [run["run"], run["command"], local(run["started"]), took(run), ended(run["exit"], language),
+         did(run["flows"], language)]
         for run in runs
     ]  # fmt: skip
     names = [
@@ -244,14 +146,16 @@ def _runs(runs: Sequence[Mapping[str, Any]], language: str) -> list[str]:
     return ["", table(rows, names, tablefmt="simple", disable_numparse=True)]
 
 
-def _took(run: Mapping[str, Any]) -> str:
+def took(run: Mapping[str, Any]) -> str:
+    """How long a run took: `0:07`."""
     if not run["finished"]:
         return "-"
     seconds = round(_seconds(run["started"], datetime.fromisoformat(run["finished"])))
     return f"{seconds // 60}:{seconds % 60:02}"
 
 
-def _did(flows: Mapping[str, Mapping[str, int]], language: str) -> str:
+def did(flows: Mapping[str, Mapping[str, int]], language: str) -> str:
+    """What a run did, all flows together."""
     total = {name: sum(counts.get(name, 0) for counts in flows.values()) for name in ("created", "updated", "adopted")}
     return ", ".join(f"{count} {word(name, language)}" for name, count in total.items() if count) or "-"
 
@@ -266,24 +170,34 @@ def _row(one: Company, language: str) -> dict[str, Any]:
     return {**named, **{name: value for name, value in one.shape.items() if name != "runs"}}
 
 
-def _overview(companies: Sequence[Company], language: str, now: datetime) -> str:
+def _overview(companies: Sequence[Company], language: str) -> str:
     names = [phrase("status", f"head_{name}", language) for name in ("company", "state", "last", "open", "login")]
-    rows = [_cells(one, language, now) for one in companies]
+    rows = [_cells(one, language) for one in companies]
     return table(rows, names, tablefmt="simple", disable_numparse=True, maxcolwidths=[16, 34, 20, 30, 12])
 
 
-def _cells(one: Company, language: str, now: datetime) -> list[str]:
-    if one.shape is None or one.config is None:
-        said = text(one.error.code, language, one.error.params)[0].partition("\n")[0] if one.error else "-"
-        return [one.config.company if one.config else os.path.basename(one.path), said, "-", "-", "-"]
-    last = next((run for run in one.shape["runs"] if run["finished"]), None)
-    state = [phrase("status", "short_incident", language, service=row["service"] or "avsync", since=local(row["since"]))
-             for row in one.shape["incidents"]]  # fmt: skip
-    too_old = last is not None and one.exit == 4 and last["exit"] in (0, 1)
-    state += [phrase("status", "too_old", language)] if too_old or last is None else []
+def _cells(one: Company, language: str) -> list[str]:
+    if one.shape is None:
+        return [one.label if one.config else os.path.basename(one.path), state(one, language), "-", "-", "-"]
+    last = one.last
     return [
-        one.config.company, "; ".join(state) or _exit(last["exit"] if last else None, language),
-        age(last["finished"], language, now) if last else word("no_run", language),
-        _counts(one.shape["open"], language),
+        one.label, state(one, language),
+        age(last["finished"], language, one.now) if last else word("no_run", language),
+        counts(one.shape["open"], language),
         phrase("status", "login_ok" if one.shape["token"]["works"] is not False else "login_wrong", language),
     ]  # fmt: skip
+
+
+def state(one: Company, language: str) -> str:
+    """How a company does, in a few words."""
+    if one.shape is None:
+        return text(one.error.code, language, one.error.params)[0].partition("\n")[0] if one.error else "-"
+    said = [incident_of(each, language) for each in one.shape["incidents"]]
+    said += [phrase("status", "too_old", language)] if one.is_late or one.last is None else []
+    return "; ".join(said) or ended(one.last["exit"] if one.last else None, language)
+
+
+def incident_of(shape: Mapping[str, Any], language: str) -> str:
+    """An open incident, in a few words."""
+    service, since = shape["service"] or "avsync", local(shape["since"])
+    return phrase("status", "short_incident", language, service=service, since=since)

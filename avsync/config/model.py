@@ -248,6 +248,7 @@ class Config(Section):
     log: LogConfig | None = None
     notify: NotifyConfig | None = None
     metrics_file: Folder | None = None
+    report_file: Folder | None = None
 
 
 def judged(path: Path) -> settings.Config:

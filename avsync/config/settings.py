@@ -158,10 +158,11 @@ class Config(Section):
     log: LogConfig | None
     notify: NotifyConfig | None
     metrics_file: Path | None
+    report_file: Path | None
     _made = {
         "start_date": date.fromisoformat, "flows": Flows, "time_codes": TimeCodes, "state_dir": Path,
         "accountview": AccountViewConfig, "crafter": CrafterConfig, "timeouts": Timeouts, "safety": Safety,
-        "log": LogConfig, "notify": NotifyConfig, "metrics_file": Path,
+        "log": LogConfig, "notify": NotifyConfig, "metrics_file": Path, "report_file": Path,
     }  # fmt: skip
 
     def __init__(self, values: Mapping[str, Any], source: remembered.Source | None = None) -> None:

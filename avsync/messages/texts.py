@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cache
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 _LONGEST = 300
 _LISTS = ("mistakes", "missing", "compared")  # parameters that are lines of our own
 _MAY_BEGIN = ("field", "this", "parent_kind")  # what a sentence may begin with: {Field}
-_QUANTITIES = ("quantity", "rounded")
+_QUOTED = "quoted_"  # how a gap begins whose value is copied into a shell: {quoted_number}
+_QUANTITIES = ("quantity", "rounded", "hours")
 _SYSTEMS = {"accountview": "AccountView", "crafter": "Crafter"}
 _UNITS = (("w", 7 * 86400), ("d", 86400), ("h", 3600), ("m", 60))
 _GAP = re.compile(r"\{([\w/]+)(?::(\w+))?\}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d\Z")
 _ROW = re.compile(r'^("[^"]*"|[\w.-]+):', re.MULTILINE)
+_PAIR = re.compile(r'("[^"]*"|[\w.-]+): (.*)')
 _WORD = re.compile(r"(?:operator|bookkeeper|planner|support|nobody|side|error|warning|waiting)\Z")
 _PAIRS = ("changes", "differences")  # and those that are lists of a field and two values
 
@@ -64,9 +67,9 @@ def _value(written: str) -> Any:
         lines = [line for line in map(str.strip, rest.splitlines()) if line and not line.startswith("#")]
         if rest.startswith(" "):
             return json.loads(" ".join(lines))
-        pairs = [line.partition(": ") for line in lines]
-        return {name: value if _WORD.match(value) else json.loads(value) for name, _, value in pairs}
-    except ValueError:
+        pairs = [_PAIR.fullmatch(line).groups() for line in lines]  # type: ignore[union-attr]
+        return {name.strip('"'): value if _WORD.match(value) else json.loads(value) for name, value in pairs}
+    except (ValueError, AttributeError):
         import yaml
 
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -81,7 +84,8 @@ def _read(file: str) -> Mapping[str, Any]:
 
 class _Params(dict[str, Any]):
     def __missing__(self, key: str) -> str:
-        return f"{{{key}}}"
+        name = key.removeprefix(_QUOTED)
+        return shlex.quote(str(self[name])) if name != key and name in self else f"{{{key}}}"
 
 
 def known(name: str, file: str = "words") -> bool:
@@ -133,13 +137,14 @@ def text(
     if "parent_name" in params:
         shown["parent_name"] = _behind(params["parent_name"], params.get("parent"))
     if kind:
-        shown |= {"this": _this(kind, side, language), "id": number, "system": _SYSTEMS.get(side, "")}
+        those = several(language, {(kind, side)}, "").strip()
+        shown |= {"this": _this(kind, side, language), "those": those, "id": number, "system": _SYSTEMS.get(side, "")}
     shown |= {name[0].upper() + name[1:]: upper(str(shown[name])) for name in _MAY_BEGIN if name in shown}
     found = row(code)
     for name, variant in found.get("without", {}).items():
         found = variant if params.get(name) in (None, "", "-") else found
-    sentence, step = found["en" if language == "en" else "nl"]
-    return sentence.format_map(shown), step.format_map(shown)
+    sentence, step = (said.format_map(shown) for said in found["en" if language == "en" else "nl"])
+    return sentence.replace(".”.", ".”"), step  # what is quoted may end with a full stop of its own
 
 
 def upper(sentence: str) -> str:
@@ -171,12 +176,10 @@ def _shown(name: str, value: object, language: str, kind: str) -> str:
     """Kinds and fields by the words people use for them; lists of ours keep their lines."""
     if name == "field" and isinstance(value, str):
         return field_name(value, language, kind)
-    if name in ("parent_kind", "part", "side", "module") and isinstance(value, str):
+    if name in ("parent_kind", "part", "side", "module", "sort") and isinstance(value, str):
         value = word(value, language)
     if name == "found" and isinstance(value, str):
         return _found(value, language)
-    if name == "message":
-        value = str(value or "").rstrip(". ")  # the sentence has one of its own
     if name == "detail" and isinstance(value, str) and language != "en":
         value = in_dutch(value)
     if isinstance(value, str) and (name in _QUANTITIES or _DAY.match(value)):
@@ -206,10 +209,24 @@ def _pair(name: str, pair: object, language: str, kind: str) -> str:
     return phrase("words", f"pair_of_{name}", language, field=called, first=first, second=second)
 
 
+def change(language: str, kind: str, field: str, old: str | None, new: str | None) -> str:
+    """What becomes of a field: what fills it, or (where there is an `old` value) what replaces what."""
+    if old is not None:
+        return _pair("changes", [field, old, new], language, kind)
+    return phrase(
+        "words", "filled", language, field=field_name(field, language, kind), value=_shown(field, new, language, kind)
+    )
+
+
 def in_dutch(said: str) -> str:
-    """What a machine said in English, as far as it is known."""
-    for english in sorted(_read("details"), key=len, reverse=True):
-        said = re.sub(rf"(?<!\w){re.escape(english)}(?!\w)", _read("details")[english], said)
+    """What a machine said in English, as far as it is known. The system's own words stay behind it, to be looked up."""
+    for whose, words in _read("details").items():
+        for english in sorted(words, key=len, reverse=True):
+            dutch = words[english] if whose == "ours" else f"{words[english]} [{english}]"
+            parts = re.split(rf"(?<!\w){re.escape(english)}(?!\w)", said)
+            said = dutch.join(parts)
+            if len(parts) > 1 and whose != "ours":
+                break
     return said
 
 
@@ -270,8 +287,8 @@ def written(value: str, how: str, language: str) -> str:
     return _short(value)
 
 
-def several(language: str, kinds: Collection[tuple[str, str]], count: int) -> str:
-    """How many records, of these kinds and sides: by their name when it is one."""
+def several(language: str, kinds: Collection[tuple[str, str]], count: int | str) -> str:
+    """How many records, of these kinds and sides: by their name when it is one. `count` may be left empty."""
     names = {name if known(name) else f"several_{kind}" for kind, side in kinds for name in [f"several_{kind}_{side}"]}
     name = names.pop() if len(names) == 1 else ""
     return phrase("words", name if known(name) else "several", language, count=count)

@@ -477,7 +477,8 @@ def _match_contact(record: Record, look: Look, known: Known) -> Match:
     others = look(record.kind, ACCOUNTVIEW, "owner", record.owner) if there else []
     here = [record, *(one for one in others if one.id != record.id)]
     for by, is_same in _MEETINGS.items():
-        pairs = [(one, two) for one in here for two in there if is_same(one, two)]
+        found = [(one, two) for one in here for two in there if is_same(one, two)]
+        pairs = [pair for pair in found if not known.decided.keeps_apart(*pair)]
         mine = [two for one, two in pairs if one.id == record.id]
         if mine:
             rivals = [one for one, two in pairs if two in mine and not _is_twin(one, record)]

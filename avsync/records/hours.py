@@ -97,7 +97,7 @@ def _left(record: Record, link: Link, known: Known) -> Remark:
     named = f"{booked.get('project')} {project.name}".strip() if booked.get("project") else "-"
     params = {
         "employee": user.name or booked.get("employee") or "-", "day": told["date"] or "-",
-        "hours": told["quantity"] or "-", "sort": DESCRIPTIONS.get(told["description"] or "", "-"), "project": named,
+        "hours": told["quantity"] or "-", "sort": told["description"] or "-", "project": named,
     }  # fmt: skip
     return Remark("hour_deleted", {**params, "slot": link.accountview})
 

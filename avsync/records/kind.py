@@ -37,6 +37,7 @@ Verdict = Literal["same", "other", "unclear"]  # is a row under a known key stil
 Value = str | Decimal | date | bool | None
 Row = Mapping[str, Any]
 SAME = ""  # the neutral name on that side is the field's own
+DECIDED = "decision"  # by what two meet that a person has said are one
 RETIRED = "\u2020"  # what stands behind a key that was given out again, of the link that had it before
 BOTH: tuple[Side, ...] = (ACCOUNTVIEW, CRAFTER)
 
@@ -112,9 +113,33 @@ MISSING = Answer()
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """What people have decided, by kind, side and id: from whom across a record is kept `apart`, with whom it is one
+    (`picked`), and who is `skipped`, left alone until that is taken back."""
+
+    apart: Mapping[tuple[str, Side, str], frozenset[str]] = field(default_factory=dict)
+    picked: Mapping[tuple[str, Side, str], str] = field(default_factory=dict)
+    skipped: frozenset[tuple[str, Side, str]] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.apart or self.picked or self.skipped)
+
+    def keeps_apart(self, one: Record, two: Record) -> bool:
+        """Whether these two never meet."""
+        return two.id in self.apart.get((one.kind, one.side, one.id), ())
+
+    def leaves(self, kind: Kind, record: Record) -> bool:
+        """Whether the record is left alone, or what it is a part of, or whom it belongs to."""
+        names = [(kind.name, record.id), (kind.details_of, record.id)]
+        names += [(kind.field(kind.belongs_to).ref, record.owner)] if kind.belongs_to else []
+        return bool(self.skipped) and any((name, record.side, identity) in self.skipped for name, identity in names)
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """Everything planning may go by: the policy, the answers, AccountView's columns and those it does not have, on
-    which sheet a row with these values stands (None: on none), and the moment by Crafter's clock (empty when unknown).
+    which sheet a row with these values stands (None: on none), the moment by Crafter's clock (empty when unknown), and
+    what people have decided.
     """
 
     policy: Policy
@@ -124,6 +149,7 @@ class Known:
     sheets: Callable[[str, Mapping[str, Canonical]], object] = field(default=lambda kind, values: None)
     refused: frozenset[Ask] = frozenset()  # what AccountView answered with an error
     now: str = ""
+    decided: Decided = field(default_factory=Decided)
 
     def of(self, what: str, kind: str, side: Side, key: Canonical) -> Answer:
         """The answer; missing when it was not asked, or there is no key to ask for."""
@@ -287,12 +313,18 @@ class Stored:
 @dataclass(frozen=True, slots=True)
 class Match:
     """What a first meeting found, and by what (`reference`, `number`, `name`, …). More than one, a `question`, or
-    something that speaks `against` it, is for a person to decide."""
+    something that speaks `against` it, is for a person to decide. `of`: whose counterpart was looked for."""
 
     candidates: tuple[Record, ...] = ()
     by: str = ""
     question: str = ""
     against: Refuse | None = None
+    of: Record | None = field(default=None, compare=False)
+
+    @property
+    def sure(self) -> bool:
+        """Whether nobody need be asked."""
+        return len(self.candidates) == 1 and not self.question and self.against is None
 
 
 class Over(NamedTuple):
@@ -547,6 +579,9 @@ def asks_of(kind: Kind, record: Record, link: Link | None, known: Known) -> Iter
             number = known.of("row", one.list, record.side, value).accountview if one.against else ""
             if number and record.side == CRAFTER:
                 yield Ask("row", one.against, ACCOUNTVIEW, number)
+    if link is None:
+        for identity in known.decided.apart.get((kind.name, record.side, record.id), ()):
+            yield Ask("record", kind.name, other(record.side), identity)  # has it the same key?
     if link is not None and any(end.told is None for end in link.end.values()):
         yield from _asks_of_first_meeting(kind, record)
     start = crafter_reference(known.policy.company, kind.name, "")
@@ -696,7 +731,7 @@ def known_as(kind: Kind, record: Record, known: Known) -> Record:
     told = {}
     for one in (kind.field(name) for name in kind.facts):
         value = record.fields.get(one.name)
-        if one.over and value is None and record.side == CRAFTER:
+        if one.over and not value and record.side == CRAFTER:
             value = _taken_over(one, one.over, record, None, known)
         told[one.name] = spoken(one, value, record.side, known)
     return replace(record, facts={**record.facts, **{name: value for name, value in told.items() if value}})
@@ -737,10 +772,45 @@ def _where_it_belongs(kind: Kind, record: Record, found: list[Record], known: Kn
 
 
 def recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
-    """Which free record of the other side is this one? By our mark, else as the kind says, else by its key.
+    """Which free record of the other side is this one? The one that a person has said, else by our mark, else as the
+    kind says, else by its key, among those that may meet.
 
     Two candidates are a question for a person, never a guess (behaviour 6).
     """
+    if not known.decided:
+        return _recognise(kind, record, look, known)
+    picked = _picked(record, look, known)
+    if picked:
+        return Match(tuple(picked), DECIDED)
+
+    def may_meet(name: str, side: Side, column: str, value: str) -> list[Record]:
+        found = look(name, side, column, value)
+        if name != kind.name or side == record.side:
+            return found
+        return [one for one in found if _may_meet(record, one, look, known)]
+
+    match = _recognise(kind, record, may_meet, known)
+    across = [one for one in match.candidates if one.side != record.side]
+    rivals = [one for one in match.candidates if one.side == record.side]
+    left = [one for one in rivals if any(_may_meet(one, there, look, known) for there in across)]
+    return match if len(left) == len(rivals) else replace(match, candidates=(*across, *left))
+
+
+def _picked(record: Record, look: Look, known: Known) -> list[Record]:
+    """With whom it is one, as a person has said, while that one is there and free."""
+    chosen = known.decided.picked.get((record.kind, record.side, record.id))
+    return look(record.kind, other(record.side), "id", chosen) if chosen else []
+
+
+def _may_meet(one: Record, two: Record, look: Look, known: Known) -> bool:
+    """Whether a person has neither kept them apart nor said that either is one with another."""
+    if known.decided.keeps_apart(one, two):
+        return False
+    pairs = ((one, two), (two, one))
+    return not any(chosen.id != there.id for here, there in pairs for chosen in _picked(here, look, known))
+
+
+def _recognise(kind: Kind, record: Record, look: Look, known: Known) -> Match:
     across = other(record.side)
     ours = look(kind.name, across, "reference", record.mark)
     if record.reference:

@@ -30,6 +30,11 @@ def routes(box: Sandbox) -> Blueprint:
         seed.repair(box)
         return {"repaired": True}
 
+    @control.post("/mistakes")
+    def mistakes() -> dict[str, bool]:
+        seed.mistakes(box)
+        return {"made": True}
+
     @control.post("/faults")
     def faults() -> tuple[dict[str, Any], int]:
         rules = request.get_json()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import signal
 import socket
@@ -23,10 +22,18 @@ import yaml
 
 SECONDS = 120
 WAYS_TO_LOOK = """
-The sandbox keeps running. Look at the pages above, change a record by hand, and try for yourself:
+Both sides keep running, with these problems open. Look at them, change records by hand, mend them, make new ones:
 
-    {python} -m avsync -c {config} run-all
-    {python} -m avsync -c {config} errors
+{pages}
+   {page:<12} {report}
+
+   cd {folder}
+   ./avsync errors              what is wrong, who must act, what to do
+   ./avsync errors {number:<12} that one whole
+   ./avsync history {key:<11} what happened to one record
+   ./avsync run-all             what cron does every ten minutes
+   ./avsync report -o report.html
+   ./mend                       people mend everything; then ./avsync run-all
 
 Ctrl-C stops it and cleans up."""
 
@@ -72,6 +79,16 @@ class Demo:
             config[side] |= parts
         self.config.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
+    def shorten(self) -> Path:
+        """Put short commands into the folder, for somebody who plays on; returns where they are."""
+        avsync = f"{sys.executable} -m avsync -c {self.config}"
+        mend = f"{sys.executable} -m avsync.sandbox.demo --mend {self.pages['AccountView']}"
+        for name, command in (("avsync", avsync), ("mend", mend)):
+            script = self._folder / name
+            script.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
+            script.chmod(0o755)
+        return self._folder
+
     def stop(self) -> None:
         """Stop the sandbox, if it runs."""
         if self._sandbox is not None:
@@ -84,17 +101,17 @@ class Demo:
 
     def post(self, action: str, body: Any = None) -> Any:
         """One of the endpoints by which a person's work is done from outside."""
-        url = f"{self.pages['AccountView']}_sandbox/{action}"
-        data = json.dumps(body or {}).encode()
-        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 - loopback
-        with _OPENER.open(request, timeout=SECONDS) as answer:
-            return json.load(answer)
+        return _post(self.pages["AccountView"], action, body)
 
     def stored(self) -> Any:
         """Everything that both sides hold."""
         with _OPENER.open(f"{self.pages['AccountView']}_sandbox/state", timeout=SECONDS) as answer:
             state = json.load(answer)
         return {side: state[side] for side in ("accountview", "crafter")}
+
+    def errors(self) -> list[dict[str, Any]]:
+        """What is open."""
+        return list(json.loads(self.run("--json", "errors").stdout))
 
     def command(self, *arguments: str) -> list[str]:
         """The command line of avsync with the demo's config."""
@@ -141,6 +158,14 @@ class Demo:
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+def _post(address: str, action: str, body: Any = None) -> Any:
+    data = json.dumps(body or {}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{address}_sandbox/{action}", data, headers)  # noqa: S310 - loopback
+    with _OPENER.open(request, timeout=SECONDS) as answer:
+        return json.load(answer)
+
+
 def _free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -169,35 +194,65 @@ def play(demo: Demo) -> None:
     demo.avsync("run-all", expect=1)
     _say(5, "What went wrong, who must act, and what is the next step? The same stands in Crafter's timelines.")
     demo.avsync("errors")
-    if not json.loads(demo.run("--json", "errors").stdout):
+    found = demo.errors()
+    if not found:
         raise DemoError("the run ended with exit 1, but no errors are listed")
-    _say(6, "People mend those records, in AccountView and in Crafter. The next run takes them along: exit 0.")
+    number, key = _one_to_follow(found)
+    _say(6, "One of them whole: both sides, in their own words, since when.")
+    demo.avsync("errors", number)
+    _say(7, "People mend those records, in AccountView and in Crafter. The next run takes them along: exit 0.")
     demo.post("repair")
     demo.avsync("run-all")
-    _finish(demo)
+    _after(demo, key)
 
 
-def _finish(demo: Demo) -> None:
-    """After the repair: no errors, and a run with nothing to do writes nothing."""
+def _one_to_follow(found: list[dict[str, Any]]) -> tuple[str, str]:
+    """An error of one record that people know by a number: its own number, and the record's."""
+    own = [one for one in found if one["severity"] == "error" and one["count"] == 1 and one["key"] != one["record"]]
+    chosen = next((one for one in own if one["side"] == "crafter"), (own or found)[0])
+    return str(chosen["id"]), str(chosen["key"])
+
+
+def _after(demo: Demo, key: str) -> None:
+    """After the repair: no errors, a story to tell, and a run with nothing to do writes nothing."""
     demo.avsync("errors")
-    left = json.loads(demo.run("--json", "errors").stdout)
+    left = demo.errors()
     if left:
         raise DemoError(f"{len(left)} errors are left after the repair")
-    _say(7, "Nothing changed since. A quiet run says nothing and writes nothing, on either side.")
+    _say(8, "What happened to that record? Every change is kept, on either side, with the old and the new value.")
+    if not demo.avsync("history", key).strip():
+        raise DemoError(f"nothing is told of {key}")
+    _say(9, "Nothing changed since. A quiet run says nothing and writes nothing, on either side.")
     before = demo.stored()
     said = demo.avsync("run-all")
     if said or demo.stored() != before:
         raise DemoError("a run with nothing to do wrote or said something")
     print("   (both sides are byte for byte what they were)", flush=True)
-    _say(8, "How do things stand?")
+    _say(10, "How do things stand? On the screen, and as a page for a browser.")
     demo.avsync("status")
+    _page(demo)
     print("\nAll as it should be.", flush=True)
 
 
-def _keep(demo: Demo) -> None:
-    python = os.path.relpath(sys.executable)
-    print(WAYS_TO_LOOK.format(python=python, config=demo.config), flush=True)
-    signal.pause()
+def _page(demo: Demo) -> Path:
+    file = demo.config.with_name("report.html")
+    demo.avsync("report", "-o", str(file))
+    if "</html>" not in file.read_text(encoding="utf-8"):
+        raise DemoError("the page is not whole")
+    return file
+
+
+def open_problems(demo: Demo) -> None:
+    """For who wants to play on: another morning's mistakes."""
+    _say(11, "Another morning: people work on, and some of it cannot go along as it stands.")
+    demo.post("mistakes")
+    demo.avsync("run-all", expect=1)
+    demo.avsync("errors")
+    file = _page(demo)
+    number, key = _one_to_follow(demo.errors())
+    pages = "\n".join(f"   {side:<12} {address}" for side, address in demo.pages.items())
+    told = {"pages": pages, "page": "Report", "report": file.as_uri(), "number": number, "key": key}
+    print(WAYS_TO_LOOK.format(folder=demo.shorten(), **told), flush=True)
 
 
 def _leave(*_: object) -> NoReturn:
@@ -207,11 +262,15 @@ def _leave(*_: object) -> NoReturn:
 def main() -> int:
     """Play the demo; 0 when all went as it should."""
     parser = argparse.ArgumentParser(prog="python -m avsync.sandbox.demo", description=__doc__)
-    parser.add_argument("--keep", action="store_true", help="keep the sandbox running afterwards, to look around")
+    parser.add_argument("--keep", action="store_true", help="keep the sandbox running, with problems open, to play on")
     parser.add_argument(
         "--like", default="", metavar="FILE", help="on a recorded installation instead of the usual one"
     )
+    parser.add_argument("--mend", default="", metavar="ADDRESS", help="mend all records in a sandbox that is kept")
     arguments = parser.parse_args()
+    if arguments.mend:
+        _post(arguments.mend, "repair")
+        return 0
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     folder = Path(tempfile.mkdtemp(prefix="avsync-demo-"))
@@ -220,7 +279,8 @@ def main() -> int:
         play(demo)
         played = True
         if arguments.keep:
-            _keep(demo)
+            open_problems(demo)
+            signal.pause()
     except DemoError as error:
         print(f"\nThe demo failed: {error}.", file=sys.stderr)
         return 1

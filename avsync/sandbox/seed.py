@@ -104,6 +104,15 @@ def repair(box: Box, today: date | None = None) -> None:
     for bad in seed_bad.table(today or _today()):
         for step in bad.mend:
             _take(box, step)
+    if box.crafter.record("projects", seed_bad.bad_id("morning-project")) is not None:
+        for step in seed_bad.morning_mended():
+            _take(box, step)
+
+
+def mistakes(box: Box, today: date | None = None) -> None:
+    """People work for a morning, and some of it cannot go along as it stands."""
+    for step in seed_bad.morning(today or _today(), box.crafter.records("project-types")[0]["id"]):
+        _take(box, step)
 
 
 def _today() -> date:

@@ -99,6 +99,37 @@ def around() -> tuple[list[Row], list[Row]]:
     return books, [owner, ("users", user)]
 
 
+def morning(today: date, project_type: str) -> list[Step]:
+    """What people did this morning, some of it wrong: hours on a project that the books do not know, a name that does
+    not fit with a work order for it, a phone number that both sides changed; and a customer as it should be."""
+    long = "Coöperatieve Vereniging Zorgcentrum De Oude Haven te Franeker"
+    added = [
+        ("projects", {"id": bad_id("morning-project"), "customer_id": bad_id("owner"), "project_code": "P90-99",
+                      "name": "Renovatie Weteringkade", "project_type_id": project_type}),
+        *(_hour(f"morning-hour-{ago}", today - timedelta(days=ago), project_id=bad_id("morning-project"), hours="7.5")
+          for ago in range(12)),
+        _klant("morning-long", long),
+        _place("morning-long-place", "morning-long", "8801 KG", "Franeker"),
+        _order("morning-order", today, "morning-long", description="Lekkage in de kelder"),
+        _klant("morning-good", "Bloemsierkunst Wieringa"),
+        _place("morning-good-place", "morning-good", "8911 LM", "Leeuwarden"),
+    ]  # fmt: skip
+    return [
+        *(Step("crafter", "add", resource, "", values) for resource, values in added),
+        _book("CONTACT", OWNER, TEL_BUS="058-2990001"),
+        _plan("customers", "owner", phone="058-2990002"),
+    ]
+
+
+def morning_mended() -> list[Step]:
+    """What people do about it."""
+    project = {"PROJ_CODE": "P90-99", "PROJ_DESC": "Renovatie Weteringkade", "SUB_NR": OWNER, "PRO_TYPE": "ONDERHOUD"}
+    return [
+        Step("accountview", "add", "PROJECTS", "", project),
+        _plan("customers", "morning-long", name="Zorgcentrum De Oude Haven"),
+    ]
+
+
 def table(today: date) -> list[Bad]:
     """All bad records, in the order in which they must be put in."""
     return [*_customers(), *_projects(today), *_orders(today), *_invoices(today), *_hours(today)]

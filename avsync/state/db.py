@@ -69,7 +69,8 @@ _NESTED = ("SAVEPOINT inner", "RELEASE inner", ("ROLLBACK TO inner", "RELEASE in
 
 
 def first_tables(db: Any) -> None:
-    """Links, the inbox of read versions, intents, problems, timeline entries, events, watermarks, runs, a cache."""
+    """Links, the inbox of read versions, intents, problems, timeline entries, events, watermarks, runs, decisions, a
+    cache."""
     for statement in _TABLES:
         db.execute(statement)
 
@@ -139,6 +140,11 @@ _TABLES = (
     """CREATE TABLE incidents_told (
         incident INTEGER NOT NULL, channel TEXT NOT NULL, age REAL NOT NULL, over INTEGER NOT NULL,
         PRIMARY KEY (incident, channel))""",
+    """CREATE TABLE decisions (
+        kind TEXT NOT NULL, accountview TEXT NOT NULL, crafter TEXT NOT NULL, decision TEXT NOT NULL,
+        verdict TEXT NOT NULL, under TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (kind, accountview, crafter))
+        WITHOUT ROWID""",
+    "CREATE INDEX decisions_crafter ON decisions(kind, crafter)",
     "CREATE TABLE flow_state (flow TEXT PRIMARY KEY, last_ok TEXT NOT NULL)",
     "CREATE TABLE cache (key TEXT PRIMARY KEY, value TEXT NOT NULL, fetched_at TEXT NOT NULL)",
 )

@@ -7,7 +7,7 @@ missing parent loses nothing and costs no second read; the watermark may move as
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -21,6 +21,8 @@ _UNKNOWN = (
     " AND NOT ({0}.side = 'accountview' AND EXISTS"
     " (SELECT 1 FROM links WHERE links.kind = {0}.kind AND links.accountview = {0}.id))"
     " AND NOT EXISTS (SELECT 1 FROM intents WHERE intents.kind = {0}.kind AND intents.reference = one.reference)"
+    " AND NOT EXISTS (SELECT 1 FROM decisions WHERE decisions.kind = {0}.kind"  # it bears it from a link of before
+    " AND {0}.id = CASE {0}.side WHEN 'crafter' THEN decisions.crafter ELSE decisions.accountview END)"
 )
 _COPY = (  # it names a record that is linked to another living one (behaviour 40)
     "EXISTS (SELECT 1 FROM links WHERE links.kind = one.kind AND links.accountview = substr(one.reference,"
@@ -135,6 +137,16 @@ class Inbox:
             sql = f"SELECT id, fate FROM inbox WHERE kind = ? AND side = ? AND id IN ({','.join('?' * len(part))})"
             found |= dict(self.db.execute(sql, [kind, side, *part]).fetchall())
         return found
+
+    def plan_again(self, kind: str, side: Side, identity: str) -> None:
+        """A version that is here is planned, whatever it was kept for."""
+        sql = "UPDATE inbox SET fate = 'plan' WHERE kind = ? AND side = ? AND id = ?"
+        self.db.execute(sql, [kind, side, identity])
+
+    def kept(self, kind: str, side: Side) -> Iterator[Record]:
+        """The versions that are only kept to be met."""
+        sql = "SELECT seq, fate, record FROM inbox WHERE kind = ? AND side = ? AND fate = 'keep' ORDER BY seq"
+        return (_entry(row).record for row in self.db.execute(sql, [kind, side]))
 
     def waiting(self, kind: str, side: Side) -> int:
         """How many versions of a kind wait to be planned."""

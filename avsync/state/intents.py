@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,14 +95,16 @@ class Intents:
         sql = "UPDATE intents SET buried = 1 WHERE kind = ? AND record_side = ? AND record = ? AND verb != 'update'"
         return bool(self.db.execute(sql, [kind, side, record]).rowcount)
 
-    def bury_unseen(self, kind: str, side: Side, within: bool) -> None:
-        """The same of all that the last full listing (temp table `seen`) did not show; `within` as in the inbox."""
+    def bury_unseen(self, kind: str, side: Side, within: bool, years: Collection[str] | None) -> None:
+        """The same of all that the last full listing (temp table `seen`) did not show; `within` and `years` as in the
+        inbox."""
         row = "substr(record, 1, instr(record, ':') - 1)" if within else "record"
         sql = (
             "UPDATE intents SET buried = 1 WHERE kind = ? AND record_side = ? AND verb != 'update'"
             f" AND {row} NOT IN (SELECT id FROM temp.seen)"
+            " AND (? OR substr(json_extract(detail, '$.day'), 1, 4) IN (SELECT value FROM json_each(?)))"
         )
-        self.db.execute(sql, [kind, side])
+        self.db.execute(sql, [kind, side, years is None, json.dumps(sorted(years or ()))])
 
     def unbury(self, kind: str, side: Side, records: Iterable[str]) -> None:
         """They are there after all."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from avsync.state.db import FILE_NAME, ONE_STATEMENT, Database, file_in_words
+from avsync.state.decisions import Decisions
 from avsync.state.events import Events
 from avsync.state.inbox import Inbox
 from avsync.state.incidents import Incidents
@@ -18,7 +19,6 @@ from avsync.state.problems import Problems
 
 _EVER = "\U0010ffff"
 _PLACE = "place:"
-PROBE = "probe"  # what `check --probe` has seen of this installation
 PUT_BACK = "put back"  # in place of a config's mark
 
 
@@ -43,6 +43,7 @@ class Store:
         self.intents = Intents(db)
         self.problems = Problems(db, self.events)
         self.incidents = Incidents(db)
+        self.decisions = Decisions(db)
         self.path = str(db.conn.execute("PRAGMA database_list").fetchone()[2]) or FILE_NAME
 
     @contextmanager

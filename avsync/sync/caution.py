@@ -138,8 +138,8 @@ class Caution:
         if not after.row:
             return [Difference("gone", word(self.kind.name, self.session.config.language), key)]
         names, labels = self._names(write), self._labels(write)
-        sent = {} if write.lines is not None else {names[name]: value for name, value in write.values.items()
-                                                   if name in names and name != "reference"}  # fmt: skip
+        known = {} if write.lines is not None else write.values
+        sent = {names[name]: value for name, value in known.items() if name in names}
         found = list(self._values(write, after.row, names, labels)) if write.lines is None else []
         if write.id is not None:
             ours = {wire: neutral for neutral, wire in names.items()}

@@ -10,14 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from avsync.records.values import Side, format_utc, other
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Side, format_utc, other
+from avsync.state.machine import uptime
+
+if TYPE_CHECKING:
+    from avsync.state.store import Store
 
 CACHE_KEY = "clock"
 _BOOTS = 8  # machines that may take turns
 _SLACK = 60.0  # seconds: behind one address there may be several clocks
 _ROUNDED = timedelta(seconds=2)  # a Date header knows whole seconds, and an answer is on its way
 _LONGEST = timedelta(days=366).total_seconds()  # no age can be more: somebody's clock was wrong
+
+
+def here(store: Store, utc: Callable[[], datetime]) -> datetime:
+    """What time it is where nobody is asked: that of the last run and the machine's uptime since, so that what runs
+    have stamped has its right age; else by our own clock (`utc`)."""
+    silent: dict[Side, Callable[[], datetime | None]] = {ACCOUNTVIEW: lambda: None, CRAFTER: lambda: None}
+    return Clock(silent, utc, uptime, store.cached(CACHE_KEY) or {}).time(ACCOUNTVIEW)
 
 
 @dataclass(slots=True)

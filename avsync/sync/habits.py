@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from avsync.sync.session import Session
 
 CACHE_KEY = "probe"
+_LARGEST = "largest_page"  # rows
 
 
 def keep(store: Store, seen: Mapping[str, Any], now: str) -> None:
@@ -35,6 +36,13 @@ def use(session: Session) -> None:
         no_rows=seen.get("no_rows_words") or "",
         last_key_with_filter=seen.get("last_key_with_filter") is not False,
     )
+    session.accountview.largest = session.store.cached(_LARGEST, *session.lately()) or 0
     session.at_once = seen.get("at_once") or 0
     if session.at_once:
         session.accountview.http.at_most(session.width(ACCOUNTVIEW))
+
+
+def remember(session: Session) -> None:
+    """How large a page can be, for a day: a server may be set otherwise tomorrow."""
+    if session.accountview.largest > (session.store.cached(_LARGEST, *session.lately()) or 0):
+        session.store.cache(_LARGEST, session.accountview.largest, session.now())

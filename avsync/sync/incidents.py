@@ -17,7 +17,7 @@ Which = tuple[str, str]  # sort and service
 def note_incidents(session: Session) -> None:
     """At the end of a run: what stopped its flows, and what is well again."""
     now: dict[Which, list[str]] = {}
-    for flow, error in session.errors.items():
+    for flow, error in sorted(session.errors.items()):  # the same one stands for them in each run
         if error.code != "interrupted":
             now.setdefault(which_of(error), []).append(flow)
     incidents = session.store.incidents

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from avsync.records.kind import (
+    DECIDED,
     MISSING,
     RETIRED,
     Change,
@@ -22,6 +23,7 @@ from avsync.records.kind import (
     Match,
     Part,
     Planned,
+    Policy,
     Refuse,
     Remark,
     Translated,
@@ -31,6 +33,7 @@ from avsync.records.kind import (
     Write,
     as_meant,
     asks_of,
+    in_order,
     known_as,
     spoken,
     translate,
@@ -53,6 +56,7 @@ Told = Mapping[Side, Mapping[str, Canonical]]
 HELD = "held"  # goes later, by itself
 PARTED = "parted"  # its two halves are two records
 KEPT, LATER = "kept", "later"  # not made: kept to be met, or looked at again in the next run
+ALONE = "left_alone"  # until the person who said so takes it back
 
 
 class Verb(StrEnum):
@@ -125,6 +129,8 @@ def plan(
 ) -> Action:
     """Decide one version. Refusals and waits are actions too; nothing else is raised for what data does."""
     action = _plan(kind, record, link, partner, known, meeting)
+    if action.match is not None:
+        action = replace(action, match=replace(action.match, of=known_as(kind, record, known)))
     if not kind.facts:
         return action
     return replace(action, record=_with_facts(kind, action, link, known))
@@ -159,7 +165,10 @@ def _plan(
         )
     except WaitFor as wait:
         record, partner = _where(wait.side, record, partner)
-        return Action(Verb.WAIT, kind, record, "waiting_for_parent", link, params=wait.params, partner=partner)
+        return Action(
+            Verb.WAIT, kind, record, "waiting_for_parent", link, params=wait.params, partner=partner,
+            match=meeting.match if meeting.match.candidates else None,
+        )  # fmt: skip
     except Hold:
         return Action(Verb.WAIT, kind, record, HELD, link, partner=partner)
     except Part:
@@ -182,8 +191,9 @@ def _where(side: Side | None, record: Record, half: Record | None) -> tuple[Reco
 def _pairs(kind: Kind, record: Record, known: Known) -> tuple[tuple[Record, Record], ...]:
     """What the record refers to, found on both sides without a link (behaviour 19): (AccountView's, Crafter's)."""
     found = [known.ref(one.ref, record.side, record.fields.get(one.name)) for one in kind.fields if one.ref]
-    pairs = [(one.here, one.there) for one in found if one.here is not None and one.there is not None]
-    return tuple((here, there) if here.side == ACCOUNTVIEW else (there, here) for here, there in pairs)
+    pairs = [in_order(one.here, one.there) for one in found if one.here is not None and one.there is not None]
+    skipped = {(name, identity) for name, _, identity in known.decided.skipped}
+    return tuple(pair for pair in pairs if not any((one.kind, one.id) in skipped for one in pair))
 
 
 def _decide(
@@ -193,23 +203,31 @@ def _decide(
     foreign = of_other_company(here.reference, known.policy.company) if here else ""
     if foreign:
         raise Refuse("of_other_administration", company=foreign)
+    whole = link is not None and bool(link.crafter and link.accountview)
+    if known.decided.leaves(kind, record) and not whole and meeting.made is None:
+        return Action(Verb.SKIP, kind, record, ALONE, link)
     for one in (record, partner) if kind.belongs_to else ():
         _wait_for_its_owner(kind, one, known)
-    if kind.plan is None and link is not None and link.crafter and link.accountview:
+    if kind.plan is None and link is not None and whole:
         return replace(_linked(kind, link, record, partner, known), partner=partner)
     written = kind.plan is not None and link is not None  # details went: what became of the record since is looked at
     fate = "drop" if record.absent else (kind.fate or kind.usual_fate)(record, known.policy)
-    if not written and meeting.made is None and fate != "plan":
+    said = meeting.match.by == DECIDED  # by a person
+    if not (written or said) and meeting.made is None and fate != "plan":
         reason = KEPT if fate == "keep" else "not_wanted"
         return Action(Verb.SKIP, kind, record, reason, replaces=link.id if link and kind.plan is None else 0)
     if kind.plan is not None:
         return _own(kind, record, link, kind.plan(record, link, known))
     if link is not None and link.gone:
         return Action(Verb.SKIP, kind, record, "gone", link)
-    if meeting.match.by != "reference" and kind.makeable is not None and not kind.makeable(record, known.policy):
+    met = meeting.match.by in ("reference", DECIDED)
+    if not met and kind.makeable is not None and not kind.makeable(record, known.policy):
         return Action(Verb.SKIP, kind, record, "not_wanted", replaces=link.id if link else 0)
     match, made = meeting.match, meeting.made
-    if len(match.candidates) == 1 and not match.question and (match.against is None or made):
+    alone = [one for one in match.candidates if known.decided.leaves(kind, one)]
+    if alone and made is None:
+        raise Refuse("candidate_left_alone", candidates=_all_of(_named(one) for one in alone))
+    if match.sure or made and len(match.candidates) == 1 and not match.question:
         return _adopt(kind, record, match, link, known, made)
     if match.candidates or match.question:
         raise _question(match)
@@ -218,8 +236,14 @@ def _decide(
                     adopted=True, gone=True)  # fmt: skip
         return Action(Verb.SKIP, kind, record, "gone", gone)
     named = kind.named(record, known) if kind.named else None
-    if named is not None:
+    if named is not None and not known.decided.keeps_apart(record, named):
+        if known.decided.leaves(kind, named):
+            raise Refuse("candidate_left_alone", candidates=_named(named))
         return _adopt(kind, record, Match((named,), "number"), link, known, made)
+    for identity in known.decided.apart.get((kind.name, record.side, record.id), ()):
+        there = known.of("record", kind.name, other(record.side), identity).here
+        if there is not None and record.key and there.key == record.key:
+            raise Refuse("key_kept_apart", parent_kind=kind.name, number=record.key)
     return _create(kind, record, known, link)
 
 
@@ -241,8 +265,11 @@ def _question(match: Match) -> Refuse:
     if match.against is not None and len(match.candidates) == 1 and not match.question:
         match.against.side = CRAFTER
         return match.against
-    named = (f"{one.key} {one.name}".strip() for one in match.candidates)
-    return Refuse("several_candidates", candidates=match.question or _all_of(named))
+    return Refuse("several_candidates", candidates=match.question or _all_of(map(_named, match.candidates)))
+
+
+def _named(record: Record) -> str:
+    return f"{record.key} {record.name}".strip()
 
 
 def _own(kind: Kind, record: Record, link: Link | None, planned: Planned) -> Action:
@@ -298,26 +325,34 @@ def _until(kind: Kind, record: Record, known: Known) -> str:
     return KEPT if owner is None or owner.link is not None else LATER
 
 
+def met(kind: Kind, av: Record, cr: Record, policy: Policy) -> Link:
+    """The link of two that meet for the first time: the leading side never told any of its fields."""
+    leads: Side = CRAFTER if policy.flows[kind.flow] == "export" else ACCOUNTVIEW
+    first, second = (av, cr) if leads == ACCOUNTVIEW else (cr, av)
+    missing = {*kind.blank(first), *(name for name in kind.names if first.fields.get(name) is None)}
+    alone = {name for name in missing if second.fields.get(name) is not None}  # it still has to go across, or stay
+    told: dict[Side, Mapping[str, Canonical] | None] = {leads: None}
+    told[second.side] = {name: value for name, value in second.fields.items() if name not in alone}
+    if kind.taken_by and av.alike == kind.left_as(av.fields):  # ours, so what differs was corrected in Crafter
+        told[CRAFTER] = dict(av.fields)
+    marked = not kind.marked or cr.reference == av.mark  # until it is, its row must not count as known (behaviour 2)
+    prints = {ACCOUNTVIEW: av.fingerprint, CRAFTER: cr.fingerprint if marked else ""}
+    return Link(kind.name, {one.side: End(one.id, told[one.side], prints[one.side]) for one in (av, cr)}, leads,
+                adopted=True)  # fmt: skip
+
+
 def _adopt(kind: Kind, record: Record, match: Match, old: Link | None, known: Known, made: Made | None) -> Action:
     """Link the two. The leading side never told any of its fields, so its values win where it has any (behaviour 6);
     unless a write of ours made one of them, and only its answer was lost: then they do not meet for the first time."""
     (there,) = match.candidates
     if there.absent:
         _fits_whole(kind, record, known)
-    leads: Side = CRAFTER if known.policy.flows[kind.flow] == "export" else ACCOUNTVIEW
-    av, cr = (record, there) if record.side == ACCOUNTVIEW else (there, record)
-    first, second = (av, cr) if leads == ACCOUNTVIEW else (cr, av)
-    missing = {*kind.blank(first), *(name for name in kind.names if first.fields.get(name) is None)}
-    alone = {name for name in missing if second.fields.get(name) is not None}  # it still has to go across, or stay
-    told: dict[Side, Mapping[str, Canonical] | None] = {leads: None}
-    told[second.side] = {name: value for name, value in second.fields.items() if name not in alone}
-    adopted = True
+    av, cr = in_order(record, there)
+    link = met(kind, av, cr, known.policy)
     if made is not None:
-        told, adopted, leads = dict(made.told), bool(old and old.adopted), made.record_side
-    marked = not kind.marked or cr.reference == av.mark  # until it is, its row must not count as known (behaviour 2)
-    prints = {ACCOUNTVIEW: av.fingerprint, CRAFTER: cr.fingerprint if marked else ""}
-    ends = {one.side: End(one.id, told[one.side], prints[one.side]) for one in (av, cr)}
-    link = Link(kind.name, ends, old.origin if old and made else leads, adopted=adopted)
+        ends = {side: replace(end, told=made.told[side]) for side, end in link.end.items()}
+        origin = old.origin if old else made.record_side
+        link = replace(link, end=ends, origin=origin, adopted=bool(old and old.adopted))
     silent = kind.silent(cr, link) if kind.silent else None
     if silent or record.absent:  # what happened to it while nobody knew that its write had gone (behaviour 44)
         link, remarks = replace(link, gone=record.absent), (silent,) if silent else ()
@@ -325,8 +360,6 @@ def _adopt(kind: Kind, record: Record, match: Match, old: Link | None, known: Kn
     else:
         action = _pair(kind, link, av, cr, known)
         action = replace(action, record=record) if there.absent else action
-    if match.by == "left":  # a correction, and no loss to be told
-        action = replace(action, writes=tuple(replace(one, changes=(), remarks=()) for one in action.writes))
     replaces = old.id if old else 0
     return replace(action, verb=Verb.ADOPT, reason="first_meeting", partner=there, replaces=replaces, match=match)
 
@@ -567,7 +600,8 @@ class _Pair:
         name, across = wanted.name, other(from_side)
         waits = bool(made.remark and made.remark.again)
         told, left = self.link.end[from_side].told, self.link.end[across].told
-        was_owed = wanted.owner is None and told is not None and name not in told
+        refers = bool(wanted.ref or wanted.list)  # only that can be lacking there
+        was_owed = refers and wanted.owner is None and told is not None and name not in told
         chosen = left is not None and name in left and self.now[across].fields.get(name) != left[name]
         if not chosen or not (waits or was_owed):
             return waits

@@ -15,7 +15,7 @@ from itertools import dropwhile
 from typing import Any
 
 from avsync.errors import AvsyncError, LoginNeeded, OutOfTime, PersonMustLook, RecordUnavailable, TryLater
-from avsync.records.kind import End, Kind, Known, Link, Row, known_as
+from avsync.records.kind import End, Kind, Known, Link, Policy, Row, known_as
 from avsync.records.registry import KINDS, children, taking_over, with_details
 from avsync.records.rows import Listing, Reach, Seen, read_records
 from avsync.records.values import (
@@ -30,15 +30,17 @@ from avsync.records.values import (
     crafter_reference,
     format_utc,
     of_other_company,
+    reference,
     short,
     text,
 )
 from avsync.services.http import Page
 from avsync.state.problems import About, Cause
-from avsync.state.store import PROBE, PUT_BACK, Store, Watermark
+from avsync.state.store import PUT_BACK, Store, Watermark
 from avsync.sync.ahead import First, Lane
 from avsync.sync.boundary import ROW, cause_of, each
 from avsync.sync.causes import SERVICES, about_of, cause
+from avsync.sync.habits import kept
 from avsync.sync.refs import told_by
 from avsync.sync.session import Session
 
@@ -151,7 +153,7 @@ def both_at_a_time(session: Session, listings: Sequence[Listing]) -> Iterator[No
         for side, lane in lanes.items():
             for listing in (one for one in left if one.side == side):
                 mark = session.store.watermark(listing.name)
-                at = _place(session, listing, mark)
+                at = _start_of(session, listing, mark)
                 new = session.full or mark.signature != session.signature or session.store.stopped_at(listing.name)
                 if new or _by_year(session, listing, at):
                     break
@@ -172,8 +174,8 @@ def _begin(
     session: Session, listing: Listing, mark: Watermark, stopped: Stopped
 ) -> tuple[Place, bool, Iterator[tuple[str, Page | None]]]:
     """Where to begin, whether that is where an earlier run has stopped, and the pages from there."""
-    at, first = _place(session, listing, mark), session.ahead.pop(listing.name, None)
-    before = Place(**stopped) if stopped else None
+    at, first = _start_of(session, listing, mark), session.ahead.pop(listing.name, None)
+    before = _place(stopped)
     if before is not None and before.meant == at.meant and (before.full or not at.full):
         if before.tracked:
             session.store.go_on(listing.name)
@@ -187,7 +189,7 @@ def _begin(
     return at, False, _pages(session, listing, at, _by_year(session, listing, at))
 
 
-def _place(session: Session, listing: Listing, mark: Watermark) -> Place:
+def _start_of(session: Session, listing: Listing, mark: Watermark) -> Place:
     """Where a listing begins that was not broken off."""
     full, meant = is_full(listing, mark, session), [session.signature, mark.signature]
     since = "" if full else mark.since
@@ -195,6 +197,13 @@ def _place(session: Session, listing: Listing, mark: Watermark) -> Place:
     if listing.recent:
         since = since or _some_time_before(session.policy.start_date)
     return Place(full, tracked, since, meant, session.store.inbox.newest())
+
+
+def _place(stopped: Stopped) -> Place | None:
+    try:
+        return Place(**stopped) if stopped else None
+    except TypeError:  # of another avsync
+        return None
 
 
 def is_full(listing: Listing, mark: Watermark, session: Session) -> bool:
@@ -217,9 +226,8 @@ def _some_time_before(start_date: str) -> str:
 
 def _by_year(session: Session, listing: Listing, at: Place) -> bool:
     """Whether a read shows one financial year alone, and this one is to show them all (behaviour 52)."""
-    seen, dated = session.store.cached(PROBE), bool(listing.makes[0].day) and listing.side == ACCOUNTVIEW
-    matters = isinstance(seen, dict) and seen.get("book_date_matters") is True
-    return matters and dated and at.tracked and session.config.accountview.book_date == "record"
+    dated = listing.side == ACCOUNTVIEW and bool(listing.makes[0].day)
+    return dated and at.tracked and kept(session.store).get("book_date_matters") is True
 
 
 def _pages(session: Session, listing: Listing, at: Place, by_year: bool) -> Iterator[tuple[str, Page | None]]:
@@ -246,13 +254,7 @@ def _book_dates(session: Session, by_year: bool) -> Iterator[str]:
     """None, for the service's own year; then each earlier one from start_date on."""
     yield ""
     if by_year:
-        first, now = int(session.policy.start_date[:4]), int(_year_of(session))
-        yield from (f"{year}-12-31" for year in range(now - 1, first - 1, -1))
-
-
-def _year_of(session: Session) -> str:
-    """The year it is for AccountView."""
-    return str(session.clock.time(ACCOUNTVIEW).astimezone(AMSTERDAM).year)
+        yield from session.earlier_years()
 
 
 def _ahead(pages: Iterator[Any]) -> Generator[Any]:
@@ -282,7 +284,7 @@ class _Reader:
         """Take in one page; or what was read under this book date is complete."""
         at = self.at
         if page is None:
-            at.years = sorted({*at.years, day[:4] or _year_of(self.session)})
+            at.years = sorted({*at.years, day[:4] or self.session.year()})
             return
         if not at.cap:
             at.cap = _cap(self.listing.side, page.server_time or self.session.clock.time(self.listing.side))
@@ -467,7 +469,7 @@ class _Reader:
             years = self.at.years if side == ACCOUNTVIEW and made.day else None
             self.store.inbox.drop_unseen(made.name, side, within, self.at.until, years)
             if not self.resumed:
-                self.store.intents.bury_unseen(made.name, side, within)
+                self.store.intents.bury_unseen(made.name, side, within, years)
         self.store.problems.forget_unseen(kind, side)
         for link in vanished:
             if side == CRAFTER:
@@ -614,7 +616,9 @@ def _take(session: Session, kind: Kind, record: Record, link: Link | None, annou
     own = {name: value for name, value in record.fields.items() if name not in elsewhere}
     same = told is not None and all(told.get(name, _NEVER) == value for name, value in own.items())
     if same and marked and link.crafter:
-        store.inbox.remove(record.kind, record.side, record.id)
+        waits = store.inbox.one(record.kind, record.side, record.id) if elsewhere else None
+        if waits is None or any(waits.fields.get(name) != value for name, value in own.items()):
+            store.inbox.remove(record.kind, record.side, record.id)  # else it follows what it takes over
         taken.unchanged += 1
     else:
         store.inbox.put(record, "plan")
@@ -644,18 +648,24 @@ def _part_ways(session: Session, kind: Kind, link: Link) -> None:
     """AccountView leads: it is made again where it was, or waits there to be met; what went is another's by now."""
     store, comes_back = session.store, session.policy.writes(kind.flow, CRAFTER)
     if link.end[ACCOUNTVIEW].told is not None and not link.gone:
-        store.inbox.put(_as_told(session, link), "plan" if comes_back else "keep")
+        store.inbox.put(as_told(session.policy, link, ACCOUNTVIEW), "plan" if comes_back else "keep")
     if comes_back and not link.gone:
         store.links.point(link.id, CRAFTER, End())
     else:
         store.links.remove(link.id)
 
 
-def _as_told(session: Session, link: Link) -> Record:
-    """AccountView's half as it was told last, to be met or made anew."""
-    kind, told = KINDS[link.kind], told_by(link, ACCOUNTVIEW)
-    alike = kind.alike(ACCOUNTVIEW, told.fields) if kind.alike else ""
-    return replace(told, key=kind.row_key(told.id), mark=link_mark(session, link), alike=alike)
+def as_told(policy: Policy, link: Link, side: Side) -> Record:
+    """One half as it was told last, to be met or made anew."""
+    kind, told = KINDS[link.kind], told_by(link, side)
+    alike = kind.alike(side, told.fields) if kind.alike else ""
+    ours = crafter_reference(policy.company, link.kind, link.accountview)
+    if side == ACCOUNTVIEW:
+        return replace(told, key=kind.row_key(told.id), mark=ours, alike=alike)
+    known_by = (told.id if name == "id" else (told.fields[name] or "").upper() for name in kind.known_by)
+    key = next(filter(None, known_by), "")
+    mark = reference(kind.name, told.id)
+    return replace(told, key=key, reference=ours if kind.marked else "", mark=mark, alike=alike)
 
 
 def set_apart(session: Session, link: Link) -> None:
@@ -665,7 +675,11 @@ def set_apart(session: Session, link: Link) -> None:
     beside = [one for child in children(link.kind) if child.table == kind.name
               for one in store.links.in_row(child.name, link.accountview)]  # fmt: skip
     read = [store.inbox.one(one.kind, ACCOUNTVIEW, one.accountview) for one in beside]
-    told = [new or _as_told(session, one) for one, new in zip(beside, read, strict=True) if new or not one.gone]
+    told = [
+        new or as_told(session.policy, one, ACCOUNTVIEW)
+        for one, new in zip(beside, read, strict=True)
+        if new or not one.gone
+    ]
     retire(store, link)
     for one in told:
         store.inbox.put(one, (KINDS[one.kind].fate or KINDS[one.kind].usual_fate)(one, session.policy))

@@ -48,7 +48,13 @@ class Refs:
         session = self.session
         absent = frozenset(session.accountview.absent)
         known = before or Known(
-            session.policy, {}, session.columns, absent, session.sheet_of, now=session.time(CRAFTER)
+            session.policy,
+            {},
+            session.columns,
+            absent,
+            session.sheet_of,
+            now=session.time(CRAFTER),
+            decided=session.decided,
         )
         left = list(wanted)
         for _ in range(_ROUNDS):
@@ -152,7 +158,7 @@ class Refs:
                 there = self._numbered(kind, side, key if side == ACCOUNTVIEW else here.key if here else "")
             except Malformed:
                 there = None
-            if there is None:
+            if there is None or here is not None and self.session.decided.keeps_apart(here, there):
                 return _absent(side, key, here, off)
             ids = (key, there.id) if side == ACCOUNTVIEW else (there.id, key)
             both = (
@@ -172,10 +178,10 @@ class Refs:
         elif not kind.findable:
             return None
         else:
-            found = self._spelt(kind, number)
+            found = self.spelt(kind, number)
         return read_one(self.session, kind, other(side), found[0]) if len(found) == 1 else None
 
-    def _spelt(self, kind: Kind, number: str) -> list[Row]:
+    def spelt(self, kind: Kind, number: str) -> list[Row]:
         """Crafter's filters tell capitals apart, people do not: as it is spelt here, and in capitals and without."""
         field = kind.field(kind.known_by[0]).crafter or ""
         spellings = dict.fromkeys((number, number.upper(), number.lower()))

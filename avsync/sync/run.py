@@ -49,7 +49,6 @@ def run(session: Session) -> Result:
         session.run = store.start_run(session.command, session.started)
         store.events.begin(session.run, session.now)
         store.forget_absences(*session.lately())
-        store.events.drop_old(session.ago(days=KEPT_DAYS))
     session.begun(session.run)
     for flow in session.on():
         session.count(flow)
@@ -65,8 +64,7 @@ def run(session: Session) -> Result:
 
 def _prepare(session: Session) -> None:
     """Everything that comes before the first write."""
-    habits.use(session)
-    session.accountview.company_id = _company(session)
+    get_ready(session)
     session.notice_gap()
     pass_gate(session)
     caution.recall(session)
@@ -79,6 +77,12 @@ def _prepare(session: Session) -> None:
     _settle(session, session.running())
     if not (session.force or session.dry) and session.running():
         _safety_stop(session)
+
+
+def get_ready(session: Session) -> None:
+    """Everything that comes before AccountView is asked for a record."""
+    habits.use(session)
+    session.accountview.company_id = _company(session)
 
 
 @contextmanager
@@ -230,6 +234,7 @@ def _kind(session: Session, change: Change, name: str) -> None:
     for action in foresee(session, kind, effects=True):
         session.step(kind.name, done=1)
         change.add(action)
+        session.foreseen(action)
         if action.verb != "skip" or action.remarks:
             called = called_as(session.config.language, action.record)
             named = {"called": called} if action.record.key else {"called": called, "name": called}
@@ -342,6 +347,7 @@ def _finish(session: Session, ahead: AvsyncError | None) -> Result:
                 flow_problem(session, flow)
         if not session.dry:
             store.intents.forget_found()
+            store.events.drop_old(session.ago(days=KEPT_DAYS))
             doubts = unknown_outcomes(session)
             for flow in session.on():
                 session.count(flow).unknown = doubts.get(flow, 0)
@@ -365,6 +371,7 @@ def _finish(session: Session, ahead: AvsyncError | None) -> Result:
             store.set_flow_ok(flow, moment)
         store.finish_run(session.run, session.started, session.now(), code, flows, requests)
         store.cache(CLOCK, session.clock.remembered(), session.now())
+        habits.remember(session)
     plan = session.plan if session.dry else None
     incidents = [one.as_json() for one in store.incidents.open()]
     return Result(session.run, code, flows, requests, session.errors, plan, session.skipped, incidents, session.now(),

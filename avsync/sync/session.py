@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from avsync.config.settings import Config
 from avsync.errors import AvsyncError
 from avsync.records.fit import Column
-from avsync.records.kind import Kind, Policy
+from avsync.records.kind import Decided, Kind, Policy
 from avsync.records.registry import FLOWS, KINDS, with_details
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, AMSTERDAM, CRAFTER, Canonical, Malformed, Record, Side, format_utc
@@ -27,6 +28,9 @@ from avsync.sync.ahead import First
 from avsync.sync.clock import CACHE_KEY as CLOCK
 from avsync.sync.clock import Clock
 from avsync.sync.refs import Refs
+
+if TYPE_CHECKING:
+    from avsync.sync.plan import Action
 
 log = logging.getLogger(__name__)
 _GAP = timedelta(hours=1)
@@ -99,6 +103,7 @@ class Session:
     checkpoint: Callable[[str], None] = nothing
     progress: Progress = nothing
     begun: Callable[[int], None] = nothing
+    foreseen: Callable[[Action], None] = nothing  # of a dry run: whatever it would do
     uptime: Callable[[], tuple[str, float]] = uptime
 
     clock: Clock = field(init=False)
@@ -106,6 +111,7 @@ class Session:
     signature: str = field(init=False)
     started: str = field(init=False)
     refs: Refs = field(init=False)
+    decided: Decided = field(init=False)
     _began: float = field(init=False)
     run: int = field(init=False, default=0)
     columns: Callable[[str, str], Column] = field(init=False, default=lambda kind, column: Column())
@@ -147,6 +153,7 @@ class Session:
         self.set_clock()
         self.signature = signature_of(self.config)
         self.refs = Refs(self)
+        self.decided = self.store.decisions.all()
 
     def set_clock(self) -> None:
         """When this run began and which day it is, as it is known now that a service may have told its clock."""
@@ -165,6 +172,16 @@ class Session:
     def now(self) -> str:
         """What time it is (UTC, as text)."""
         return self.time(ACCOUNTVIEW)
+
+    def year(self) -> str:
+        """The year it is for AccountView, whose books a read shows that names no other (behaviour 52)."""
+        return str(self.clock.time(ACCOUNTVIEW).astimezone(AMSTERDAM).year)
+
+    def earlier_years(self) -> list[str]:
+        """The book dates under which the books of earlier years are read, from start_date on and the newest first."""
+        first = int(self.policy.start_date[:4] or self.year())
+        years = range(int(self.year()) - 1, first - 1, -1)
+        return [f"{year}-12-31" for year in years] if self.config.accountview.book_date == "record" else []
 
     def ago(self, days: int) -> str:
         """So many days before the start of this run."""
@@ -234,9 +251,18 @@ class Session:
             return None
 
     def fetch(self, kind: Kind, side: Side, identity: str, day: str = "") -> dict[str, Any] | None:
-        """The row that holds a record, as it stands there now; in AccountView in the financial year of `day`."""
+        """The row that holds a record, as it stands there now; in AccountView in the financial year of `day`.
+
+        A dated one is looked for in every year since start_date when no day is given.
+        """
         if side == CRAFTER:
             return self.crafter.get(kind.resource, identity)
+        row = self._row(kind, identity, day)
+        for year in self.earlier_years() if row is None and kind.day and not day else ():
+            row = row or self.accountview.in_year(year, partial(self._row, kind, identity))
+        return row
+
+    def _row(self, kind: Kind, identity: str, day: str) -> dict[str, Any] | None:
         return self.accountview.by_key(kind.table, kind.row_key(identity), day)
 
 

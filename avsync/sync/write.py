@@ -26,7 +26,7 @@ from avsync.state.problems import TOLD_ONCE, About, Cause
 from avsync.sync.boundary import each
 from avsync.sync.causes import SERVICES, called_as, cause
 from avsync.sync.caution import Caution
-from avsync.sync.plan import HELD, KEPT, LATER, PARTED, Action, Verb
+from avsync.sync.plan import ALONE, HELD, KEPT, LATER, PARTED, Action, Verb
 from avsync.sync.problems import about_record, causes_of, faulty, tell, tell_once
 from avsync.sync.read import is_other, mark_gone, retire, set_apart
 from avsync.sync.refs import read_one
@@ -67,6 +67,14 @@ class Unread:
     error: RecordUnavailable
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Not sent: what bears our reference stands there already, where no listing shows it (behaviour 52)."""
+
+
+NotNow = Changed | Unread | Standing  # what a first look may say
+
+
 @dataclass(slots=True)
 class Sent:
     """One write of a job, with its intent."""
@@ -75,7 +83,7 @@ class Sent:
     write: Write
     intent: int = 0
     mark: str = ""
-    outcome: Outcome | Changed | Unread | None = None
+    outcome: Outcome | NotNow | None = None
     error: AvsyncError | None = None
     fault: Exception | None = None
 
@@ -106,7 +114,7 @@ def conclude(session: Session, job: Job) -> None:
         elif action.reason == KEPT:
             for one in job.entries:
                 store.inbox.set_fate(one.seq, "keep")
-        elif not action.again and action.reason != LATER:
+        elif not action.again and action.reason not in (LATER, ALONE):
             store.inbox.done(job.entries)
         if action.remarks or action.partner or _troubled(session, job):
             tell(session, action, causes_of(action), job.link)
@@ -128,6 +136,7 @@ def _write_down(session: Session, action: Action) -> Link | None:
         links.remove_halves(link)
         found = other(link.origin) if action.verb == Verb.ADOPT and not link.adopted else None  # ours, its answer lost
         link = replace(link, id=links.add(link, found))
+        session.store.decisions.done(link)
         _bury(session, link)
         if action.kind.left is not None:  # what it had left is taken over
             session.store.problems.over(link.kind, link.accountview)
@@ -267,14 +276,14 @@ class Writer:
 
     # --- sending: in a pool thread
 
-    def send(self, one: Sent) -> Outcome | Changed | Unread:
+    def send(self, one: Sent) -> Outcome | NotNow:
         """Create or update, once. Never retried blindly (law 2)."""
         write, kind, session = one.write, self.kind, self.session
         if write.lines is not None:
             return self._send_details(write)
-        changed = self._first_look(one) if write.id is not None and self._is_stale(write.side) else None
-        if changed is not None:
-            return changed
+        no = self._first_look(one)
+        if no is not None:
+            return no
         if write.side == ACCOUNTVIEW and write.id is not None:
             return session.accountview.update(kind.table, write.id, write.values, write.day)
         if write.side == ACCOUNTVIEW:
@@ -292,11 +301,24 @@ class Writer:
         read = self.session.read_at.get((side, self.kind.table if side == ACCOUNTVIEW else self.kind.resource))
         return read is None or self.session.ticks() - read > _STALE
 
-    def _first_look(self, one: Sent) -> Changed | Unread | None:
+    def _first_look(self, one: Sent) -> NotNow | None:
         try:
-            return self._changed(one)
+            if one.write.id is None:
+                return Standing() if self._stands_in_another_year(one.write) else None
+            return self._changed(one) if self._is_stale(one.write.side) else None
         except RecordUnavailable as error:
             return Unread(error)
+
+    def _stands_in_another_year(self, write: Write) -> bool:
+        """After a state was lost or put back: a listing may show the books of this year alone."""
+        reference, accountview = write.values.get("reference"), self.session.accountview
+        if write.side == CRAFTER or not reference or not "" < write.day[:4] < self.session.year():
+            return False
+
+        def ours(day: str) -> list[dict[str, Any]]:
+            return accountview.find(self.kind.table, {"reference": str(reference)}, day)
+
+        return bool(accountview.in_year(write.day, ours))
 
     def _changed(self, one: Sent) -> Changed | None:
         """An update is read, compare, write: there may be people at work (behaviour 42)."""
@@ -389,6 +411,10 @@ class Writer:
             self._edited_meanwhile(one, outcome)
         elif isinstance(outcome, Unread):
             self._unread(one, outcome)
+        elif isinstance(outcome, Standing):
+            one.job.failed = True
+            self.store.intents.doubt(one.intent, "it stands there already")
+            self.unnamed.append(one.job)
         elif isinstance(outcome, Unknown):
             self._doubt(one, outcome.reason)
         elif isinstance(outcome, Done):
@@ -643,6 +669,12 @@ class Writer:
             return True
         if there is None or linked is not None or there.key != record.key:
             return False
+        if self.session.decided.keeps_apart(record, there):
+            self._in_the_way(one, "key_kept_apart", parent_kind=self.kind.name)
+            return True
+        if self.session.decided.leaves(self.kind, there):
+            self._in_the_way(one, "candidate_left_alone", candidates=f"{there.key} {there.name}".strip())
+            return True
         with self.store.transaction():
             self.store.inbox.put(there, "keep")
             self.store.inbox.put(record, "plan")
@@ -923,7 +955,7 @@ class _Pipe:
         self._stamp()
         self.session.checkpoint("saved")
 
-    def _doubts(self, outcome: Outcome | Changed | Unread | None) -> None:
+    def _doubts(self, outcome: Outcome | NotNow | None) -> None:
         """Several in a row of which nobody knows what became of them: the service is not well (behaviour 8)."""
         doubts = self.session.doubts
         if isinstance(outcome, Unknown):

@@ -54,6 +54,7 @@ def _cases(size: Sizes) -> dict[str, Callable[[], Iterator[cases.Row]]]:
             row for world in ("backlog", "lost_orders") for row in cases.backlog(world, size.waiting, size.times)
         ),
         "year": lambda: cases.year(100_000, 200),
+        "match": lambda: cases.match(size.waiting, size.times),
     }
 
 
@@ -66,7 +67,7 @@ def main() -> None:
         "--only",
         action="append",
         metavar="NAME",
-        help="one of: start, quiet, changes, customers, hours, pace, full, edits, problems, companies, backlog, year",
+        help="one of: " + ", ".join(_cases(SMALL)),
     )
     arguments = parser.parse_args()
     size = SMALL if arguments.small else LARGE if arguments.large else USUAL

@@ -402,6 +402,18 @@ def _a_year(office: Office, a_day: int) -> None:
     store.close()
 
 
+def match(size: int, times: int) -> Iterator[Row]:
+    """What a first meeting would do, before anything is linked, as a file and on a screen."""
+    with _office("to_meet", size, customers="both") as office:
+        for what, args in (("as .xlsx", ("-o", str(office.folder / "koppelen.xlsx"))), ("on a screen", ())):
+            costs = [run(office.command("match", *args)) for _ in range(times)]
+            seconds, cpu, peak = (typical(costs, kind) for kind in ("seconds", "cpu", "peak"))
+            yield _row(
+                f"match, {size:,} × {size:,} customers, {what}: seconds (of the processor), peak MB",
+                f"{seconds:.1f} ({cpu:.1f}), {peak:.0f}", "", "", "<= 30, 200" if size >= 5_000 else "",
+            )  # fmt: skip
+
+
 def _timed(what: str, ours: list[Cost], bare: list[Cost], target: str, kind: str) -> Row:
     kind = kind or "seconds"
     return _row(

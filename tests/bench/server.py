@@ -35,7 +35,7 @@ class Server:
         told = self._answer()
         self._token: dict[str, Any] = told.pop("token")
         self.names: dict[str, str] = told
-        self.crafter = SimpleNamespace(aged={})  # of the other process; see `_serve`
+        self.crafter = SimpleNamespace(aged={})  # of what a world holds nobody is still typing anything
 
     def __getattr__(self, name: str) -> Any:
         if name in NAMES:

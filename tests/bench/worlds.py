@@ -116,4 +116,19 @@ def lost_orders(box: Any, size: int) -> None:
         )  # fmt: skip
 
 
-WORLDS = {one.__name__: one for one in (books, in_step, hours, backlog, lost_orders)}
+def to_meet(box: Any, size: int) -> None:
+    """Customers on both sides that nobody has linked yet: most by number, some by name, some of which may be two."""
+    books(box, size)
+    for number in range(size):
+        key, name = str(10000 + number), f"Installatiebedrijf Jansén & Zn {number}"
+        box.crafter.add(
+            "customers", id=f"customer-{number}", customer_number=None if number % 5 == 0 else key, name=name,
+            phone=f"0529-{number:06d}", email=None, **_made(number),
+        )  # fmt: skip
+        box.crafter.add(
+            "work-locations", id=f"location-{number}", customer_id=f"customer-{number}", is_main=True,
+            **{**_address(number), "city": "Zwollo"}, **_made(number),
+        )  # fmt: skip
+
+
+WORLDS = {one.__name__: one for one in (books, in_step, hours, backlog, lost_orders, to_meet)}

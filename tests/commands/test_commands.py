@@ -21,6 +21,7 @@ from avsync.messages import texts
 from avsync.sandbox import seed
 from tests.support.comparison import look
 from tests.support.office import ALL_ON, Office, Told, office
+from tests.support.world import place
 
 COUNTS = {"read", "created", "updated", "adopted", "unchanged", "waiting", "failed", "unknown"}
 PROBLEM = (
@@ -62,7 +63,7 @@ def number_of(one: Office, customer: str) -> Any:
 
 def too_long(one: Office) -> dict[str, Any]:
     """The problem of a customer in Crafter whose name is too long, after a run."""
-    one.box.crafter.add("customers", name=LONG_NAME)
+    one.new_klant(LONG_NAME, place())
     one.avsync("run-all")
     return next(problem for problem in one.errors() if problem["code"] == "too_long")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -39,14 +40,21 @@ def _running(folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("like", ["", "contract", "small"])
+@pytest.mark.parametrize("like", ["", "contract", "small", "elsewhere"])
 def test_the_demo_plays_to_its_end_and_cleans_up(tmp_path: Path, like: str) -> None:
     """Also on a recorded installation, whose names are learnt first."""
     demo = _start(tmp_path, *(["--like", like] if like else []))
     said, _ = demo.communicate(timeout=300)
     assert demo.returncode == 0, said
-    for part in ("$ avsync login", "$ avsync check", "$ avsync run-all", "→", "no open errors", "All as it"):
-        assert part in said
+    parts = (
+        "$ avsync login", "$ avsync check", "$ avsync run-all", "$ avsync errors\n", "$ avsync errors ",
+        "no open errors", "$ avsync history ", "$ avsync status", "$ avsync report -o", "report.html", "All as it",
+    )  # fmt: skip
+    places = [said.find(part) for part in parts]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert "→" in said
+    assert not re.search(r"\{\w+\}", said)
     assert ("$ avsync check --learn" in said) == bool(like)
     assert said.count("http://127.0.0.1:") >= 3
     assert list(tmp_path.iterdir()) == []
@@ -67,15 +75,34 @@ def test_the_demo_cleans_up_when_it_is_stopped_half_way(tmp_path: Path, number: 
     assert _running(tmp_path) == []
 
 
-def test_kept_it_waits_with_the_sandbox_until_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_kept_it_waits_with_open_problems_and_short_commands(tmp_path: Path) -> None:
     demo = _start(tmp_path, "--keep")
     assert demo.stdout is not None
+    said = ""
     for line in demo.stdout:
+        said += line
         if line.startswith("Ctrl-C"):
             break
-    time.sleep(0.2)
+    last = said.partition("Both sides keep running")[2]
+    assert last.count("http://127.0.0.1:") == 2
+    assert Path(last.partition("file://")[2].split()[0]).exists()
+    folder = Path(last.partition("cd ")[2].split()[0])
+    listed = [line.strip().partition("  ")[0].split() for line in last.splitlines() if line.startswith("   ./")]
+    assert [command[0] for command in listed] == ["./avsync"] * 5 + ["./mend"]
+
+    def do(*command: str) -> tuple[int, str]:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout + done.stderr
+
+    problems = json.loads(do("./avsync", "--json", "errors")[1])
+    assert {"error", "warning", "waiting"} == {one["severity"] for one in problems}
+    assert max(one["count"] for one in problems) > 5
+    for command in listed:
+        code, told = do(*command)
+        assert code == (1 if command[1:] == ["run-all"] else 0), (command, told)
+    assert do("./avsync", "run-all")[0] == 0, "all is mended"
+    assert not [one for one in json.loads(do("./avsync", "--json", "errors")[1]) if one["severity"] == "error"]
     assert demo.poll() is None
-    assert _running(tmp_path) != []
     demo.send_signal(signal.SIGINT)
     demo.communicate(timeout=60)
     assert demo.returncode == 0

@@ -450,6 +450,16 @@ def test_retry_of_a_cause_tries_every_record_behind_it(few: Office) -> None:
     assert next(each["count"] for each in few.errors() if each["id"] == number) == 1
 
 
+def test_retry_of_an_ignored_problem_says_the_truth(few: Office) -> None:
+    number = ids(few)["project_unknown"]
+    few.avsync("errors", "--ignore", str(number))
+    told = few.avsync("errors", "--retry", str(number))
+    assert "is opgelost" not in told.out
+    assert "Project P9" in told.out
+    few.box.accountview.add("PROJECTS", PROJ_CODE="P9", PROJ_DESC="Er", SUB_NR="10001", PRO_TYPE="ONDERHOUD")
+    assert f"{number} is opgelost" in few.avsync("errors", "--retry", str(number)).out
+
+
 def test_retry_with_json_is_one_document(few: Office) -> None:
     told = few.avsync("--json", "errors", "--retry", "all")
     assert set(told.json) >= {"run", "exit", "flows", "requests"}

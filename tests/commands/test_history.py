@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from avsync.state import db
 from avsync.state.store import Store
 from tests.support.bench import CUSTOMERS, Axe, bench
 from tests.support.office import Office, Told, office, shop
-from tests.support.world import line
+from tests.support.world import line, place
 
 SMALL: dict[str, Any] = {"customers": 8, "projects": 4, "orders": 2, "work_orders": 6, "hours": 8}
 
@@ -114,7 +115,7 @@ def test_a_renumbered_and_a_deleted_record_keep_their_story(one: Office) -> None
 
 def test_problems_come_and_go_in_the_story_and_may_be_ignored(one: Office) -> None:
     name = "Vereniging van Eigenaars Residentie Waterland"
-    identity = one.new_klant(name)
+    identity = one.new_klant(name, place())
     one.run()
     number = one.problem()["id"]
     one.avsync("errors", str(number), "--ignore", "--because", "is on holiday")
@@ -123,7 +124,7 @@ def test_problems_come_and_go_in_the_story_and_may_be_ignored(one: Office) -> No
     one.box.crafter.edit("customers", identity, name="VvE Waterland")
     one.goes()
     story = history(one, "residentie")
-    assert [row["action"] for row in story] == [
+    assert [row["action"] for row in story if row["kind"] == "customer"] == [
         "problem", "ignored", "unignored", "ignored", "create", "solved", "update",
     ]  # fmt: skip
     assert story[0]["code"] == "too_long"
@@ -331,3 +332,18 @@ def test_a_fault_of_our_own_keeps_its_places_for_a_developer(one: Office, monkey
     assert problem.cause.code == "unexpected"
     assert "flow.py" in problem.cause.params["trace"]
     assert "Garage Peters" not in json.dumps(problem.cause.params)
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_what_was_solved_is_told_in_whole_sentences(tmp_path: Path, language: str) -> None:
+    """On every way: the mail of a run, the story, the log. A customer, an hours line, a project of either side."""
+    with office(tmp_path, seed.world(seed=2, bad=True, **SMALL)) as one:
+        one.config["language"] = language
+        one.run()
+        seed.repair(one.box)
+        mail = one.avsync("run-all", "-v")
+        assert " … " in mail.out or "…" in mail.out
+        assert "avsync history --run 2" in mail.out, "where the rest of what is solved stands"
+        for said in (mail.out, mail.err, one.avsync("history", "--run", "2").out, one.avsync("history").out):
+            assert not re.findall(r"\{\w+\}", said)
+        assert not [row for row in history(one, "--run", "2") if "{" in row.get("message", "")]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.clocked_office import Clock
 from tests.support.office import Office, Told, shop
-from tests.support.world import line
+from tests.support.world import line, place
 
 Run = Callable[..., Told]
 OVER = 10  # minutes between two runs
@@ -244,13 +244,13 @@ def test_interrupted_is_no_incident(cron: Cron, monkeypatch: pytest.MonkeyPatch)
 def test_a_mail_names_what_is_new_and_what_is_solved(cron: Cron) -> None:
     one = cron.one
     for number in range(25):
-        one.new_klant(f"Vereniging van Eigenaars Residentie Waterland {number}")
+        one.new_klant(f"Vereniging van Eigenaars Residentie Waterland {number}", place(f"Kade {number}"))
     said = cron.mail()
     assert "Problems: 25 new, 0 solved, 25 open." in said
     assert "and 15 more" in said
     assert cron.night(3, exit_code=1) == []
     one.config["language"] = "nl"
-    last = one.new_klant("Vereniging van Eigenaars Residentie De Zeeduivel")
+    last = one.new_klant("Vereniging van Eigenaars Residentie De Zeeduivel", place())
     said = cron.mail()
     assert "1 nieuw, 0 opgelost, 26 open" in said
     assert "De Zeeduivel" in said

@@ -89,7 +89,8 @@ def test_a_service_that_fails_is_not_asked_again_for_users(tmp_path: Path) -> No
         told = one.avsync("--json", "check")
         assert told.exit == 4
         assert not [row for row in told.json["checks"] if row["name"].startswith("users")]
-        assert not [request for request in one.box.requests if "users" in request.path]
+        looks = [request for request in one.box.requests if "users" in request.path]
+        assert len(looks) <= 1, "its names are looked at, and that is all"
 
 
 NAMES = [

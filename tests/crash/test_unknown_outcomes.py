@@ -99,7 +99,7 @@ def test_one_look_up_that_fails_leaves_the_others_to_be_settled() -> None:
         one.box.faults.add(side="accountview", method="POST", path="accountviewdata", times=0, do="commit_drop")
         one.box.faults.add(side="accountview", method="GET", path="FilterControlSource1=EXT_ID", times=0, do="500")
         one.run()
-        assert len(one.intents()) == 4
+        assert len(one.intents()) == 3  # after three in a row no more is sent
         one.box.faults.clear()
         one.box.faults.add(side="accountview", method="GET", path=reference("hour", "h2"), times=0, do="500")
         one.run()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from avsync.sandbox import seed
 from tests.support.comparison import differences, look
-from tests.support.office import Office, office
+from tests.support.office import Office, grow_older, office
 from tests.support.world import ADDRESSES, NAME, VISITING, place
 
 BOTH = {"customers": "both"}
@@ -155,21 +154,15 @@ def test_two_fields_in_conflict_are_two_warnings_and_one_timeline_entry(tmp_path
         one.in_step()
 
 
-def _grow_older(one: Office, days: int) -> None:
-    with sqlite3.connect(one.state / "state.db") as db:
-        for column in ("first_seen", "last_seen"):
-            db.execute(f"UPDATE problems SET {column} = strftime('%Y-%m-%dT%H:%M:%fZ', {column}, '-{days} days')")
-
-
 def test_a_conflict_stays_for_seven_days(tmp_path: Path) -> None:
     with met(tmp_path) as one:
         one.in_books(TEL_BUS="010-1")
         one.in_crafter(phone="010-2")
         one.goes()
-        _grow_older(one, 6)
+        grow_older(one, 6)
         one.goes()
         assert one.codes() == ["conflict"]
-        _grow_older(one, 2)
+        grow_older(one, 2)
         one.goes()
         assert one.errors() == []
         assert one.told(one.klant()["id"]) == []
@@ -181,7 +174,7 @@ def test_a_conflict_on_the_same_field_again_starts_its_seven_days_anew(tmp_path:
             one.in_books(TEL_BUS=f"010-{turn}")
             one.in_crafter(phone=f"020-{turn}")
             one.goes()
-            _grow_older(one, 5)
+            grow_older(one, 5)
         one.goes()
         assert "020-2" in one.problem()["message"]
         assert any("020-2" in message for message in one.told(one.klant()["id"]))

@@ -27,6 +27,13 @@ class Times:
         self.services = self.ours = 0.0  # seconds ahead
         self._up, self._boot = folder / "uptime", folder / "boot_id"
         one.box.accountview.clock = one.box.crafter._clock = self.there
+        patch.setattr("avsync.commands.run.datetime", self.as_class())
+        patch.setattr("avsync.state.machine._UPTIME", self._up)
+        patch.setattr("avsync.state.machine._BOOT", self._boot)
+        self.restart(50_000)
+
+    def as_class(self) -> type[datetime]:
+        """A `datetime` that tells our time."""
         times = self
 
         class Ours(datetime):
@@ -34,10 +41,7 @@ class Times:
             def now(cls, tz: Any = None) -> datetime:
                 return datetime.now(tz) + timedelta(seconds=times.ours)
 
-        patch.setattr("avsync.commands.run.datetime", Ours)
-        patch.setattr("avsync.state.machine._UPTIME", self._up)
-        patch.setattr("avsync.state.machine._BOOT", self._boot)
-        self.restart(50_000)
+        return Ours
 
     def there(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self.services)
@@ -334,3 +338,21 @@ def test_status_and_errors_tell_the_time_of_the_services(tmp_path: Path, monkeyp
         now = times.there()
         for told in (one.problem()["first_seen"], one.avsync("--json", "status").json["last_run"]["finished"]):
             assert abs((datetime.fromisoformat(told) - now).total_seconds()) < 10
+
+
+@pytest.mark.parametrize("wrong", [-DAY, DAY])
+def test_a_monitor_is_told_the_true_age_of_the_last_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: float
+) -> None:
+    """By the machine's uptime since the last run: `status` asks nobody."""
+    with clocks(tmp_path, monkeypatch) as (one, times):
+        one.goes()
+        moved = times.as_class()
+        monkeypatch.setattr("avsync.commands.status.datetime", moved)
+        monkeypatch.setattr("avsync.commands.errors.datetime", moved)
+        times.ours = wrong
+        assert one.avsync("status", "--check").exit == 0
+        times.passes(3000)
+        assert one.avsync("status", "--check").exit == 4
+        assert one.avsync("status", "--check", "--max-age", "1h").exit == 0
+        assert "50 min ago" in one.avsync("status").out

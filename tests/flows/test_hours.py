@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from avsync.sandbox.accountview.names import overrides
-from tests.support.clocked_office import Clock
 from tests.support.comparison import look
-from tests.support.office import Office, body, shop
+from tests.support.office import Office, body, grow_older, shop
 
 FLOWS = {"orders": "off", "hours": "export"}
 WITH_ORDERS = {"orders": "export", "hours": "export"}
@@ -169,7 +167,7 @@ def test_a_line_deleted_in_crafter_is_left_alone_and_told(tmp_path: Path) -> Non
         assert len(one.booked()) == 2
         found = one.problem()
         assert (found["code"], found["severity"], found["who"]) == ("hour_deleted", "warning", "bookkeeper")
-        for part in ("Anja Bos", "2026-06-01", "7.5", "P1", "Project P1"):
+        for part in ("Anja Bos", "1 June 2026", "working time", "7.5", "P1", "Project P1"):
             assert part in found["message"], part
         assert "Anja Bos" in one.told("project-1")[0]
         one.rests()
@@ -269,9 +267,7 @@ def test_a_deleted_line_that_the_bookkeeper_removed_as_advised_is_booked_anew(tm
         one.rests()
 
 
-def test_what_is_told_of_a_deleted_line_ends_when_its_row_is_gone_or_after_thirty_days(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_told_of_a_deleted_line_ends_when_its_row_is_gone_or_after_thirty_days(tmp_path: Path) -> None:
     with shop(tmp_path, FLOWS) as one:
         for name in ("h1", "h2", "h3"):
             one.hour(name)
@@ -285,11 +281,10 @@ def test_what_is_told_of_a_deleted_line_ends_when_its_row_is_gone_or_after_thirt
         assert one.codes() == ["hour_deleted"] * 2
         assert one.avsync("errors", "--ignore", str(one.errors()[0]["id"])).exit == 0
         assert one.codes() == ["hour_deleted"]
-        clock = Clock(datetime.now(UTC) + timedelta(days=29))
-        monkeypatch.setattr("avsync.commands.run.datetime", clock.as_class())
+        grow_older(one, 29)
         one.goes()
         assert one.codes() == ["hour_deleted"]
-        clock.forward(days=2)
+        grow_older(one, 2)
         one.goes()
         assert one.codes() == []
 
@@ -480,6 +475,39 @@ def test_a_booked_line_follows_the_project_of_its_work_order(tmp_path: Path, ord
             assert puts.count(["PROJ_CODE"]) >= 2
             one.rests()
         one.in_step(but=("oud",))
+
+
+def test_a_line_that_shows_again_as_it_was_follows_its_work_order_all_the_same(tmp_path: Path) -> None:
+    """A line that somebody opened and saved, or corrected and put back, in the same ten minutes."""
+    with shop(tmp_path, WITH_ORDERS) as one:
+        one.work_order("w1")
+        one.hour("h1", work_order_id="w1")
+        one.goes()
+        one.change("w1", project_id="project-1")
+        correct(one, "h1", hours="3")
+        correct(one, "h1", hours="7.5")
+        one.goes()
+        assert [row[1] for row in one.booked()] == ["P1"]
+        one.rests()
+        one.in_step()
+
+
+@pytest.mark.parametrize("orders", ["import", "both"])
+def test_a_line_follows_a_project_that_its_work_order_got_in_accountview(tmp_path: Path, orders: str) -> None:
+    """What avsync itself wrote into the work order is followed like what a planner did."""
+    with shop(tmp_path, {"orders": orders, "hours": "export"}) as one:
+        one.sales_order("500")
+        one.goes()
+        (job,) = one.box.crafter.records("work-orders")
+        one.hour("h1", work_order_id=job["id"])
+        one.goes()
+        assert [row[1] for row in one.booked()] == [""]
+        one.box.accountview.edit("SO_HDR", "500", PROJ_CODE="P1")
+        one.goes()
+        one.goes()
+        assert [row[1] for row in one.booked()] == ["P1"]
+        one.rests()
+        one.in_step()
 
 
 def test_following_a_work_order_costs_a_quiet_run_nothing_more(tmp_path: Path) -> None:

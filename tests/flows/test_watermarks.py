@@ -252,7 +252,7 @@ def quiet_run(one: Bench) -> None:
     assert one.office.writes() == []
     assert one.box.token_refreshes == refreshes
     asked = [f"{one.side} {one.path}?{one.query[:60]}" for one in one.box.requests]
-    assert len(asked) <= 12, asked
+    assert len(asked) <= 12, "\n".join(asked)
 
 
 def test_a_quiet_run_with_all_flows_on_asks_for_little() -> None:

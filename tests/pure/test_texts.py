@@ -191,7 +191,8 @@ def test_what_a_machine_said_is_in_dutch_as_far_as_it_is_known() -> None:
     assert texts.in_dutch("HTTP 200, no JSON") == "HTTP 200, geen JSON"
     assert texts.in_dutch("no connection in time") == "geen verbinding binnen de tijd"
     assert texts.in_dutch("Onbekend") == "Onbekend"
-    assert "geen toestemming" in texts.text("config_unreadable", "nl", {"path": "x", "detail": "Permission denied"})[0]
+    said = texts.text("config_unreadable", "nl", {"path": "x", "detail": "Permission denied"})[0]
+    assert said.endswith("geen toestemming [Permission denied]."), "its own words can be looked up"
     assert "Permission denied" in texts.text("config_unreadable", "en", {"path": "x", "detail": "Permission denied"})[0]
 
 

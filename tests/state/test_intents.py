@@ -108,11 +108,20 @@ def test_a_record_with_a_write_is_known_whether_it_was_found_and_whether_it_was_
     assert not store.intents.buried("order", CR, "w1")
     store.start_seen()
     store.saw(["w2", "10002"])
-    store.intents.bury_unseen("order", CR, within=False)
-    store.intents.bury_unseen("customer", AV, within=True)
+    store.intents.bury_unseen("order", CR, within=False, years=None)
+    store.intents.bury_unseen("customer", AV, within=True, years=None)
     assert store.intents.buried("order", CR, "w1")
     assert store.intents.buried("customer", AV, "10001:visiting")
     store.saw(["10001"])
     store.intents.unbury("customer", AV, ["10001:visiting"])
-    store.intents.bury_unseen("customer", AV, within=True)
+    store.intents.bury_unseen("customer", AV, within=True, years=None)
     assert not store.intents.buried("customer", AV, "10001:visiting")
+
+
+def test_of_records_of_other_years_a_full_listing_tells_nothing(store: Store) -> None:
+    dated = [replace(MAKE, record=f"w{year}", detail={"day": f"{year}-05-01"}) for year in (2025, 2026)]
+    announce(store, *dated, replace(MAKE, record="w", detail={}))
+    store.start_seen()
+    store.intents.bury_unseen("order", CR, within=False, years=["2026"])
+    found = [store.intents.buried("order", CR, record_id) for record_id in ("w2025", "w2026", "w")]
+    assert found == [False, True, False]

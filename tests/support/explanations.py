@@ -108,6 +108,9 @@ def _is_closed(now: Snapshot, code: str, life: Life) -> bool:
 
 
 def _refused(one: Open, now: Snapshot, life: Life) -> bool:
+    if one.kind == "project":
+        record = _record(one, now, "projects")
+        return bool(record.get("end_date")) and record["end_date"] < (record.get("start_date") or "")
     if one.kind == "hour":
         record = _record(one, now, "hours")
         order = now.plan["work-orders"].get(record.get("work_order_id") or "", {})
@@ -196,7 +199,8 @@ _CAUSES: dict[str, Cause] = {
     "lines_rejected": _lines_refused,
     "line_gone": lambda one, now, life: one.params["slot"] in life.struck,
     "line_unticked": lambda one, now, life: bool(_record(one, now, "work-orders")),
-    "lines_counted": lambda one, now, life: any(row["ORD_NR"] == one.params["order"] for row in now.rows("SO_LINE")),
+    "lines_counted": lambda one, now, life: set(one.params["slot"].split()) <= life.counted,
+    "cut_text_edited": lambda one, now, life: len(held(one.params["kept"], width=40)) > 40,
     "order_unchecked": lambda one, now, life: _record(one, now, "work-orders").get("status") not in ("checked", None),
     "order_project_missing": lambda one, now, life: (
         one.params["project"] not in {held(found["project_code"], upper=True) for found in now.records("projects")}
@@ -230,11 +234,19 @@ class Ledger:
         """A healthy run is over: what is checked and ticked has gone, unless a problem says otherwise."""
         self.forget(now, self.life.remade)
         self.life.remade.clear()
+        self._count(now, found)
         stuck = {one.record for one in found if one.code in ("lines_rejected", "order_closed", "order_not_linked")}
         for record in now.records("work-orders"):
             number = held(record["order_number"], upper=True)
             if record["status"] == "checked" and record["id"] not in stuck and number in now.books["SO_HDR"]:
                 self._note(now, number, record)
+
+    def _count(self, now: Snapshot, found: list[Open]) -> None:
+        """Rows that stood there already and were told to count as sent (behaviour 4 and 41)."""
+        told = {row for one in found if one.code == "lines_counted" for row in one.params["slot"].split()}
+        rows = {row["REC_ID"] for row in now.rows("SO_LINE")}
+        self.life.counted |= told & rows
+        self.life.own -= told
 
     def glance(self, now: Snapshot) -> None:
         """After any run, however it went: what stands there and was not known, is what is ticked at this moment."""

@@ -42,7 +42,8 @@ class Bad:
 @dataclass
 class Life:
     """The people of one office. `gone` holds AccountView keys and Crafter ids, `own` the REC_IDs of lines that a person
-    put on an order in AccountView, `adopted` the orders on which an equal line counts as sent."""
+    put on an order in AccountView, `counted` those that were told to count as sent all the same, `adopted` the orders
+    on which an equal line counts as sent."""
 
     box: Any
     seed: int
@@ -51,6 +52,7 @@ class Life:
     gone: set[str] = field(default_factory=set)
     bad: list[Bad] = field(default_factory=list)
     own: set[str] = field(default_factory=set)
+    counted: set[str] = field(default_factory=set)
     adopted: set[str] = field(default_factory=set)
     sent: dict[str, tuple[str, str, Decimal]] = field(default_factory=dict)  # Crafter line → order, article, quantity
     struck: set[str] = field(default_factory=set)  # Crafter lines whose line in AccountView a bookkeeper deleted
@@ -262,16 +264,16 @@ def renumber_customer(life: Life) -> str | None:
 def reuse_number(life: Life) -> str | None:
     """A debtor is deleted and another firm gets the number, which a planner takes away from the old card."""
     row = life.pick(_free_customers(life))
-    if row is None or not life.imports("customers"):
+    klant = life.klant_of(row["SUB_NR"]) if row else None
+    if row is None or klant is None or not life.imports("customers"):
         return None
-    number, klant = row["SUB_NR"], life.klant_of(row["SUB_NR"])
+    number = row["SUB_NR"]
     life.books.remove("CONTACT", number)
     life.books.add("CONTACT", SUB_NR=number, ACCT_NAME=f"Opvolger {life.fresh('')}", SRC_CODE="N", ACCT_NR="1300",
                    TEL_BUS=f"0{life.fresh('')}", **life.address("visiting"))  # fmt: skip
-    if klant is not None:
-        life.plan.edit("customers", klant["id"], customer_number=None)
-        places = [place["id"] for place in life.plan.records("work-locations") if place["customer_id"] == klant["id"]]
-        life.gone |= {klant["id"], *places}
+    life.plan.edit("customers", klant["id"], customer_number=None)
+    places = [place["id"] for place in life.plan.records("work-locations") if place["customer_id"] == klant["id"]]
+    life.gone |= {klant["id"], *places}
     return f"{number}, which was that of {row['ACCT_NAME']}"
 
 
@@ -572,7 +574,8 @@ def _own_line(life: Life, number: str) -> None:
 
 @edit(4)
 def edit_sales_order(life: Life) -> str | None:
-    row = life.pick([row for row in life.rows("SO_HDR") if not row["CLOSED"]])
+    cut = {one["order_number"] for one in life.plan.records("work-orders") if len(one["description"] or "") > 40}
+    row = life.pick([row for row in life.rows("SO_HDR") if not row["CLOSED"] and row["ORD_NR"] not in cut])
     if row is None or not life.imports("orders"):
         return None
     change = life.rng.choice((

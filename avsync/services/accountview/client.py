@@ -66,6 +66,7 @@ class AccountView:
         self.schema = schema
         self.company_id = company_id
         self.habits = Habits()
+        self.largest = 0  # rows on the largest page that was seen
         self.absent: set[tuple[str, str]] = set()
         self.types: dict[tuple[str, str], str] = {}
         self._auth = auth
@@ -280,14 +281,13 @@ class AccountView:
     def _listing(self, kind: str, conditions: Mapping[str, str], page_size: int, place: str = "") -> Iterator[Page]:
         """Keyset paging: ends with a page that is not full, or when LastKey does not move (AccountView contract 3).
 
-        While no page was full, one of a suspiciously round number of rows is asked on: the server may have a cap.
+        A suspiciously round number of rows is asked on, unless a larger page was seen: the server may have a cap.
         """
         table = self.schema[kind]
         fields = [table.columns[name] for name in self._asked(kind)]
         params = {**self._params(table, fields, page_size), **conditions, **({"LastKey": place} if place else {})}
         last: str | None = place or None
         passed: set[str] = set()
-        capped = True  # for all we know
         while True:
             answer, when = self.fetch(DATA, params, partial(wire.table, name=table.table))
             found = answer or []
@@ -296,8 +296,8 @@ class AccountView:
             if moved:
                 yield Page(wire.neutral_rows(found, table), when, last or "")
             short = len(found) < page_size
-            capped = capped and short
-            if not moved or (short and (not capped or len(found) not in _ROUND or key is None)):
+            self.largest = max(self.largest, len(found))
+            if not moved or (short and (len(found) < self.largest or len(found) not in _ROUND or key is None)):
                 return
             if key is None or key in passed:
                 raise TryLater("listing_broken", service=self.http.service, listing=table.table)
