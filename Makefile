@@ -15,8 +15,9 @@
 #   make clean           remove everything that was made here
 
 PYTHON ?= python3
-PY := .venv/bin/python
-READY := .venv/.ready
+VENV ?= .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
 N ?= 200
 CRASH ?= 3
 RUNS ?= 50000
@@ -27,7 +28,7 @@ install: $(READY)
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "avsync needs Python 3.11 or newer; make PYTHON=python3.x")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
@@ -70,5 +71,5 @@ cassettes: $(READY)
 	$(PY) -m tests.services.record
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -28,16 +27,15 @@ PEOPLE = ("planner", "bookkeeper", "operator", "support", "nobody")
 Decorated = Callable[..., Any]
 
 
-@dataclass(slots=True)
 class Options:
     """The global options, the language once the config is loaded, and whether a run's exit code says what was done."""
 
-    config_paths: list[str] = field(default_factory=list)
-    as_json: bool = False
-    quiet: bool = False
-    verbose: int = 0
-    language: str = "nl"
-    ran: bool = False
+    def __init__(self) -> None:
+        self.config_paths: list[str] = []
+        self.as_json = self.quiet = False
+        self.verbose = 0
+        self.language = "nl"
+        self.ran = False
 
     def config(self) -> Config:
         """Load the config; from here on messages are in its language. Only `companies` takes several."""
@@ -270,6 +268,8 @@ def _probe(options: Options) -> int:
 
 
 def _checked(options: Options, found: list[Any], **more: Any) -> int:
+    from dataclasses import asdict
+
     from avsync.commands import check as checking
     from avsync.commands import report
 
@@ -369,7 +369,7 @@ def sync(options: Options, /, flow: str, only: str | None, **wish: Any) -> None:
 
 
 def _run(options: Options, config: Config, flows: tuple[str, ...], command: str, **wish: Any) -> NoReturn:
-    from avsync.commands import run as launch
+    from avsync.commands import start as launch
 
     code = launch.run(config, options, flows=flows, command=command, **wish)
     options.ran = True

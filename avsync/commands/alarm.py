@@ -63,11 +63,14 @@ class Told:
     fault: str = "no answer in time"
 
 
+NOBODY = NotifyConfig({"command": [], "ping_url": None, "urls": [], "on": []})
+
+
 class Alarm:
     """The ways of telling of one run. `seconds`: how long may be waited for them, all together."""
 
     def __init__(self, config: Config, seconds: float = LONGEST, pings: bool = True) -> None:
-        self.config, self.settings = config, config.notify or NotifyConfig()
+        self.config, self.settings = config, config.notify or NOBODY
         self.seconds, self.pings = seconds, pings and self.settings.ping_url is not None
         self._started: threading.Thread | None = None
 

@@ -50,7 +50,7 @@ def exit_code(checks: list[Check]) -> int:
 class _Checker:
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.flows: dict[str, str] = config.flows.model_dump()
+        self.flows: dict[str, str] = dict(config.flows.values)
         self.on = [flow for flow in FLOWS if self.flows[flow] != "off"]
         self.staff: Rows | None = None  # AccountView's employees and Crafter's users, once they are known to be there
         self.accounts: Rows | None = None
@@ -236,7 +236,7 @@ class _Checker:
         if stopped:
             yield self._good("time_codes", "no_time_codes", self._maybe(stopped))
             return
-        given = [code for code in self.config.time_codes.model_dump().values() if code]
+        given = [code for code in self.config.time_codes.values.values() if code]
         found = {code: client.by_key("time_code", code.upper()) for code in dict.fromkeys(given)}
         unknown = [code for code, row in found.items() if row is None]
         if unknown:

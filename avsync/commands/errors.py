@@ -260,7 +260,7 @@ def _change(
 
 def retry(config: Config, words: Sequence[str], talker: Talker) -> int:
     """Handle the records of these problems now, or of all, and say of each what became of it; returns the exit code."""
-    from avsync.commands import run as launch
+    from avsync.commands import start as launch
 
     claim(config.state_dir)
     everything = list(words) == [ALL]

@@ -26,8 +26,9 @@ from tabulate import tabulate
 from avsync.commands import connect, login
 from avsync.config import FLOWS, example
 from avsync.config.mistakes import DATED_FLOWS
+from avsync.config.model import Flows, made
 from avsync.config.secret import HomeUnknown, expanded
-from avsync.config.settings import SYSTEM_WIDE, Config, Flows, load, places
+from avsync.config.settings import SYSTEM_WIDE, Config, load, places
 from avsync.errors import AvsyncError, ConfigError, LoginNeeded
 from avsync.messages.texts import phrase, text
 from avsync.services.accountview.client import company_code
@@ -354,7 +355,7 @@ class _Conversation:
                 data[loc[0]][loc[1]] = value
             elif len(loc) == 1:
                 data[loc[0]] = value
-        return Config.model_validate(data, context={"folder": self.path.parent})
+        return Config(made(data, self.path.parent))
 
     def write(self) -> None:
         """The example with the answers in it, judged before it takes its place."""

@@ -63,7 +63,7 @@ class Answered:
 
 def run(config: Config) -> Answered:
     """Read the dictionary and answer what the flows that are on need. Errors as of any read, or of the login."""
-    flows = config.flows.model_dump()
+    flows = dict(config.flows.values)
     wanted = merged(accountview_needs(flow, flows) for flow in FLOWS)
     client = connect.company(config)
     found = learn.learn(metadata.load_dictionary(client, client.schema, wanted), client.schema, list(wanted))
@@ -109,7 +109,7 @@ def _accountview(config: Config, found: Mapping[str, Learnt], unused: Collection
 
 def _crafter(config: Config) -> Answered:
     """The same of Crafter, as far as it shows what it calls things. That it cannot be reached is left to a person."""
-    language, flows = config.language, config.flows.model_dump()
+    language, flows = config.language, dict(config.flows.values)
     kinds = {kind for flow in FLOWS for kind in crafter_needs(flow, flows)}
     client = connect.crafter(config)
     try:

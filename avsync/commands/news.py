@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avsync.commands import history, listing, report
-from avsync.commands.listing import Row
+from avsync.commands import report
 from avsync.config.settings import Config
 from avsync.errors import AvsyncError, FitsNothing
 from avsync.messages import texts
@@ -24,7 +23,9 @@ from avsync.sync.incidents import time_of, which_of
 from avsync.sync.session import Result, Session
 
 if TYPE_CHECKING:
+    from avsync.commands.listing import Row
     from avsync.commands.run import Talker
+    from avsync.state.problems import Problem
 
 _DONE = ("created", "updated", "adopted")
 _MOST = 10  # problems that are named
@@ -59,12 +60,18 @@ def changes(store: Store, language: str) -> Changes:
             opened.add(detail["row"])
         elif event.action == "solved" and (event.kind, event.side, event.crafter or event.accountview) not in there:
             gone.setdefault(detail["problem"], event)
-    rows = listing.rows(listed, language)
+    rows = _rows(listed, language) if listed else []
     left = {row.number for row in rows}
     return Changes(
         new=[row for row in rows if all(one.id in opened for one in row.problems)],
         solved=[event for number, event in gone.items() if number not in left], open=len(rows),
     )  # fmt: skip
+
+
+def _rows(listed: Sequence[Problem], language: str) -> list[Row]:
+    from avsync.commands import listing
+
+    return listing.rows(listed, language)
 
 
 # --- telling
@@ -140,6 +147,8 @@ def _mail(result: Result, found: Changes, config: Config) -> Iterator[str]:
     done = [line for flow, counts in result.flows.items() if (line := _done(flow, counts, language))]
     if not (done or found.new or found.solved):
         return
+    from avsync.commands import history
+
     yield phrase("run", "head", language, company=config.company, run=result.run, moment=history.local(result.finished))
     yield from done
     if not (found.new or found.solved):
@@ -199,6 +208,8 @@ def _incidents(result: Result, session: Session, talker: Talker) -> None:
 
 def incident_lines(news: News, one: Incident, result: Result, language: str) -> Iterator[str]:
     """An incident in words: since when, and of one that goes on what each flow says of it."""
+    from avsync.commands import history
+
     moments = {"since": history.local(one.since), "until": history.local(one.until) if one.until else ""}
     yield phrase("run", f"{one.sort}_{news}", language, service=one.service, **moments)
     said: dict[str, list[str]] = {}

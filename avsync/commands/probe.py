@@ -30,7 +30,7 @@ _FAR_OFF = 120  # seconds that a clock may be wrong without being told
 def run(config: Config) -> tuple[list[Check], dict[str, Any]]:
     """Ask, keep and tell; the table's rows, and what was seen. Errors: of the login, the company and state_dir."""
     claim(config.state_dir)
-    flows = config.flows.model_dump()
+    flows = dict(config.flows.values)
     wanted = merged(accountview_needs(flow, flows) for flow in FLOWS)
     client = connect.company(config)
     found = metadata.load(client, client.schema, wanted)

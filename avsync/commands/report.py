@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tabulate import tabulate
-
 from avsync.messages import texts
 from avsync.messages.texts import known, phrase, word
 
@@ -24,15 +22,22 @@ def headings(names: Iterable[str], language: str) -> list[str]:
     return [word(f"table_{name}" if known(f"table_{name}") else name, language) for name in names]
 
 
+def table(rows: Iterable[Any], heads: Sequence[str], **how: Any) -> str:
+    """A table for the screen."""
+    from tabulate import tabulate  # takes longer to import than most commands have need of it
+
+    return tabulate(rows, heads, **how)
+
+
 def totals_table(flows: Mapping[str, Mapping[str, int]], language: str) -> str:
     """What each flow did, within 79 columns."""
     names = ("read", "created", "updated", "adopted", "unchanged", "waiting", "failed", "unknown")
     rows = [[word(flow, language), *(str(counts[name]) for name in names)] for flow, counts in flows.items()]
-    table = [headings(("flow", *names), language), *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    table.insert(1, ["-" * width for width in widths])
-    lines = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in table)
-    return "\n".join(map(" ".join, lines))
+    lines = [headings(("flow", *names), language), *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * width for width in widths])
+    shown = ([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in lines)
+    return "\n".join(map(" ".join, shown))
 
 
 def run_json(result: Result, language: str) -> dict[str, Any]:
@@ -64,7 +69,7 @@ def plan_summary(rows: Sequence[Mapping[str, Any]], skipped: int, language: str)
     names = [phrase("run", f"head_{name}", language) for name in ("flow", "way", "action", "count")]
     body = [[word(flow, language), phrase("run", direction, language), word(action, language),
              found[flow, direction, action]] for flow, direction, action in ordered]  # fmt: skip
-    said = [phrase("run", "would", language), "", tabulate(body, names, tablefmt="simple")] if body else []
+    said = [phrase("run", "would", language), "", table(body, names, tablefmt="simple")] if body else []
     said = said or [word("nothing", language)]
     return "\n".join(said + ([phrase("words", "skipped", language, count=skipped)] if skipped else []))
 
@@ -78,8 +83,9 @@ def plan_table(rows: Sequence[Mapping[str, Any]], language: str) -> str:
         for row in rows
     ]  # fmt: skip
     widths = [None, None, None, 60, 36, 48]
-    table = tabulate(body, headings(names, language), tablefmt="simple", maxcolwidths=widths, disable_numparse=True)
-    return table if body else ""
+    if not body:
+        return ""
+    return table(body, headings(names, language), tablefmt="simple", maxcolwidths=widths, disable_numparse=True)
 
 
 def _kind(row: Mapping[str, Any], language: str) -> str:
@@ -128,4 +134,4 @@ def checks_table(checks: Sequence[Mapping[str, Any]], language: str) -> str:
         for one in checks
     ]
     headers = [*headings(("check", "result"), language), ""]
-    return tabulate(rows, headers, tablefmt="simple", maxcolwidths=[None, None, 90])
+    return table(rows, headers, tablefmt="simple", maxcolwidths=[None, None, 90])

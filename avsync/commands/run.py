@@ -1,4 +1,5 @@
-"""Starts a run as an operator or cron does: lock, state, signals, budget, progress, and what is printed at the end."""
+"""A run as an operator or cron has it, once `start` has the lock: state, signals, budget, progress, and what is printed
+at the end."""
 
 from __future__ import annotations
 
@@ -10,24 +11,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from avsync.commands import connect, history, logs, news
+from avsync.commands import connect, logs, news
 from avsync.commands.progress import bars
+from avsync.commands.start import at_work
+from avsync.config import remembered
 from avsync.config.settings import Config
-from avsync.errors import AvsyncError, OutOfTime, TryLater
+from avsync.errors import OutOfTime, TryLater
 from avsync.messages import texts as problems
-from avsync.records.registry import FLOWS
 from avsync.records.values import format_utc
 from avsync.state import db
 from avsync.state.events import Event
 from avsync.state.folder import claim
-from avsync.state.lock import Holder, RunLock, holder_now
+from avsync.state.lock import RunLock, holder_now
 from avsync.state.store import Store
 from avsync.sync.recover import look_back
 from avsync.sync.run import run as do_run
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from avsync.commands.alarm import Alarm
 
 log = logging.getLogger("avsync.run")
-STUCK_AFTER = 3600  # seconds
 
 
 class Talker(Protocol):
@@ -85,74 +85,33 @@ class Budget:
         return self._stop.is_set()
 
 
-def run(
-    config: Config,
-    talker: Talker,
-    *,
-    flows: tuple[str, ...] = FLOWS,
-    command: str = "run-all",
-    full: bool = False,
-    force: bool = False,
-    dry: bool = False,
-    only: frozenset[str] | str | None = None,
-    after_restore: bool = False,
-    details: bool = False,
+def under(
+    lock: RunLock, config: Config, talker: Talker, asked: dict[str, Any], alarm: Alarm | None, after_restore: bool
 ) -> int:
-    """Do the run and print what came of it (of a dry run with `details` each record); returns the exit code. `only`:
-    ids, or what a person typed."""
-    asked: dict[str, Any] = {"flows": flows, "command": command, "full": full, "force": force, "dry": dry, "only": only,
-                             "details": details}  # fmt: skip
-    if isinstance(only, str):
-        asked |= {"only": frozenset({only.upper()}), "asked": only}
-    if dry or config.notify is None:
-        return _start(config, talker, asked, None, after_restore)
-    from avsync.commands.alarm import Alarm
-
-    alarm = Alarm(config, pings=only is None)  # what a person retries says nothing of cron
-    try:
-        return _start(config, talker, asked, alarm, after_restore)
-    except AvsyncError as error:  # it never came to a run, or fell out of one
-        alarm.end(error.exit_code, " ".join(problems.text(error.code, config.language, error.params)))
-        raise
-
-
-def _start(config: Config, talker: Talker, asked: dict[str, Any], alarm: Alarm | None, after_restore: bool) -> int:
-    """Take the lock, open the state, run."""
-    flows = asked["flows"]
-    claim(config.state_dir)
-    if config.log is not None:
-        from avsync.commands import logfile
-
-        logfile.open_log(config.log)
-    if any(getattr(config.flows, flow) != "off" for flow in flows):
-        config.accountview.client_secret.reveal()  # needed only once the token has expired: said today, not at night
-        config.crafter.api_key.reveal()
+    """Open the state, run, and print what came of it; returns the exit code. The lock is taken, but for a dry run."""
     with db.in_words(config.state_dir):
-        lock, now = RunLock(config.state_dir), format_utc(datetime.now(UTC))
+        now = format_utc(datetime.now(UTC))
         if asked["dry"]:
             store = Store(db.open_copy(config.state_dir))
             look_back(store, lock.holder(), now, after_restore)
             return _with(config, store, talker, None, **asked)
-        if not lock.take():
-            _say_busy(lock.holder(), config.language, talker)
-            return 0
         try:
             if alarm is not None:
                 alarm.begin()
-            lock.write(holder_now(lock.holder(), os.getpid()))
+            lock.write(holder_now(lock.holder(), os.getpid()), lasting=False)
             store = Store(db.open_for_writing(config.state_dir))
+            if config.source is not None:
+                remembered.keep(config.state_dir, config.source, config.values)
             holder = look_back(store, lock.holder(), now, after_restore)
-            lock.write(holder)
 
             def begun(number: int) -> None:
-                lock.write(replace(holder, run=number))
+                lock.write(holder._replace(run=number))
                 logs.in_run(number)
                 log.info("begun: %s", asked["command"], extra={"only_to_the_log": True})
 
             return _with(config, store, talker, alarm, **asked, begun=begun)
         finally:
             logs.in_run(0)
-            lock.release()
 
 
 @contextmanager
@@ -180,7 +139,7 @@ def changing(config: Config) -> Iterator[Store]:
     with db.in_words(config.state_dir):
         lock = RunLock(config.state_dir)
         if not lock.take():
-            raise TryLater("run_at_work", **_at_work(lock.holder()))
+            raise TryLater("run_at_work", **at_work(lock.holder()))
         try:
             lock.write(holder_now(lock.holder(), os.getpid()))
             store = Store(db.open_for_writing(config.state_dir))
@@ -255,23 +214,11 @@ def _log_end(result: Result) -> None:
 
 def _log_event(language: str, event: Event) -> None:
     """A line per record that is done, for `-v` and the log."""
+    from avsync.commands import history
+
     log.info("%s", history.line(event, language), extra={"event": history.as_json(event, language)})
 
 
 def our_time() -> str:
     """What time it is by our own clock (UTC, as text), where no service is asked."""
     return format_utc(datetime.now(UTC))
-
-
-def _at_work(holder: Holder) -> dict[str, Any]:
-    age = holder.age() if holder.started else 0.0
-    return {"pid": holder.pid or "?", "minutes": int(age // 60)}
-
-
-def _say_busy(holder: Holder, language: str, talker: Talker) -> None:
-    params = _at_work(holder)
-    code = "run_stuck" if params["minutes"] * 60 >= STUCK_AFTER else "run_busy"
-    if talker.as_json:
-        talker.say("", {"run": None, "exit": 0, "flows": {}, "requests": {}, "incidents": [], "busy": params})
-    elif not talker.quiet:
-        click.echo(" ".join(problems.text(code, language, params)), err=True)

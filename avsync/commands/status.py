@@ -13,12 +13,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tabulate import tabulate
-
 from avsync.commands.companies import Company, looked_at, told_by, worst
 from avsync.commands.history import local
 from avsync.commands.periods import seconds_of
-from avsync.commands.report import error_json, headings, totals_table
+from avsync.commands.report import error_json, headings, table, totals_table
 from avsync.messages.texts import phrase, text, word
 from avsync.records.values import AMSTERDAM
 from avsync.state.incidents import Incident
@@ -64,7 +62,7 @@ def _lines(company: Company, shape: Mapping[str, Any], language: str, runs: int,
         *(line for said in _incidents(company.incidents, language) for line in said.split("\n")),
         *_last_run(shape["last_run"], language, now),
         "",
-        tabulate(rows, headings(("flow", "last_ok", "watermark"), language), tablefmt="simple"),
+        table(rows, headings(("flow", "last_ok", "watermark"), language), tablefmt="simple"),
         "",
         say("open", counts=counts(shape["open"], language)),
         *([say("intents", count=shape["intents"])] if shape["intents"] else []),
@@ -145,7 +143,7 @@ def _runs(runs: Sequence[Mapping[str, Any]], language: str) -> list[str]:
     names = [
         phrase("status", f"head_{name}", language) for name in ("run", "command", "started", "took", "exit", "did")
     ]
-    return ["", tabulate(rows, names, tablefmt="simple", disable_numparse=True)]
+    return ["", table(rows, names, tablefmt="simple", disable_numparse=True)]
 
 
 def took(run: Mapping[str, Any]) -> str:
@@ -175,7 +173,7 @@ def _row(one: Company, runs: int) -> dict[str, Any]:
 def _overview(companies: Sequence[Company], language: str) -> str:
     names = [phrase("status", f"head_{name}", language) for name in ("company", "state", "last", "open", "login")]
     rows = [_cells(one, language) for one in companies]
-    return tabulate(rows, names, tablefmt="simple", disable_numparse=True, maxcolwidths=[16, 34, 20, 30, 12])
+    return table(rows, names, tablefmt="simple", disable_numparse=True, maxcolwidths=[16, 34, 20, 30, 12])
 
 
 def _cells(one: Company, language: str) -> list[str]:

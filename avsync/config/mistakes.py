@@ -17,7 +17,6 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel
 
-from avsync.config.secret import Secret
 from avsync.errors import ConfigError
 from avsync.messages.texts import known as is_known
 from avsync.messages.texts import phrase
@@ -49,12 +48,13 @@ PERIODS = ("week", "month")
 
 @dataclass
 class Source:
-    """A parsed file: `data` holds plain values, `written` the text of each scalar, `lines` counts from 1.
+    """A parsed file: `data` holds plain values, `text` the whole, `written` each scalar's, `lines` counts from 1.
 
     `mistakes` are (location, text key, parameters) found while reading, such as a key that is there twice.
     """
 
     data: Any = None
+    text: str = ""
     written: dict[Loc, str] = field(default_factory=dict)
     lines: dict[Loc, int] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
@@ -64,11 +64,12 @@ class Source:
 def read(path: Path) -> Source:
     """Read a config file; what keeps it from that is a ConfigError that names the file (and line)."""
     try:
-        loader = _LOADER(_text(path))
+        text = _text(path)
+        loader = _LOADER(text)
         node = loader.get_single_node()
         if node is None:
             raise ConfigError("config_empty", path=str(path))
-        source = Source()
+        source = Source(text=text)
         source.data = _value(loader, node, (), source)
         if source.values > MOST_VALUES:
             raise ConfigError("config_too_large", path=str(path))
@@ -253,7 +254,7 @@ class _Speaker:
         section = self._section(loc)
         written = self.source.written.get(loc, "{…}")
         values = {"written": written if len(written) <= 60 else written[:59] + "…", **params}
-        if section is not None and issubclass(section, Secret) and kind in ("model_type", "missing"):
+        if getattr(section, "is_secret", False) and kind in ("model_type", "missing"):
             kind = "secret_form"
         elif kind == "string_type" and loc in self.source.written:
             kind = "quotes"

@@ -4,56 +4,26 @@ from __future__ import annotations
 
 import os
 import pwd
-import shlex
-import subprocess
 from pathlib import Path
-from typing import Annotated, ClassVar
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from typing import ClassVar, NamedTuple
 
 from avsync.errors import ConfigError
 
 COMMAND_TIMEOUT = 30  # seconds
 LIMIT = 4096  # bytes; a longer "secret" is the wrong file
 
-Text = Annotated[str, Field(min_length=1)]
+
+class _Places(NamedTuple):
+    env: str | None = None
+    file: str | None = None
+    command: str | None = None
+    plain: str | None = None
 
 
-class Secret(BaseModel):
-    """Exactly one of an environment variable, a file or a command; a relative file is beside the config."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class Secret(_Places):
+    """An environment variable, a file or a command; of an address also the address itself."""
 
     key: ClassVar[str] = "secret"
-    env: Text | None = None
-    file: Text | None = None
-    command: Text | None = None
-
-    @field_validator("file")
-    @classmethod
-    def _absolute(cls, file: str | None, info: ValidationInfo) -> str | None:
-        folder = (info.context or {}).get("folder", Path())
-        try:
-            return None if file is None else str(folder / expanded(file))
-        except HomeUnknown:
-            raise PydanticCustomError("home_unknown", "no home") from None
-
-    @field_validator("command")
-    @classmethod
-    def _splits(cls, command: str | None) -> str | None:
-        try:
-            if command is not None and not shlex.split(command):
-                raise ValueError
-        except ValueError:
-            raise PydanticCustomError("secret_command", "cannot be split into words") from None
-        return command
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Secret:
-        if [self.env, self.file, self.command].count(None) != 2:
-            raise PydanticCustomError("secret_form", "exactly one source")
-        return self
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.key})"
@@ -70,6 +40,8 @@ class Secret(BaseModel):
 
     def _program(self) -> str:
         """The command without its arguments, which may be secret."""
+        import shlex
+
         return f"command {shlex.split(self.command or '')[0]}"
 
     def _look(self) -> str:
@@ -106,6 +78,9 @@ def _content(path: str) -> bytes:
 
 def _output(command: str) -> bytes:
     """Run without a shell. What it prints on stderr is not repeated: that may hold the secret as well."""
+    import shlex
+    import subprocess
+
     program, *arguments = shlex.split(command)
     try:
         words = [str(expanded(program)), *arguments]
@@ -142,22 +117,9 @@ class CrafterKey(Secret):
 
 
 class Address(Secret):
-    """Where somebody is warned. It may hold a password, so it stands in the config itself only where it need not be
-    kept secret."""
+    """Where somebody is warned."""
 
     key: ClassVar[str] = "notify"
-    plain: Text | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _written(cls, data: object) -> object:
-        return {"plain": data} if isinstance(data, str) else data
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Address:
-        if [self.plain, self.env, self.file, self.command].count(None) != 3:
-            raise PydanticCustomError("secret_form", "exactly one source")
-        return self
 
     def reveal(self) -> str:
         """The address itself; errors as of any secret."""

@@ -1,131 +1,83 @@
-"""The config file as typed values: every mistake at once, with its path and what is allowed there.
+"""The config as values. Attribute names are the YAML keys; secrets stay where they are until `reveal`.
 
-Attribute names are the YAML keys. Nothing here touches the network, and secrets stay
-where they are until `reveal`.
+`model` says what may stand in the file and judges it. Whoever only uses a config needs this alone: what judges takes
+longer to import than a short command may last.
 """
 
 from __future__ import annotations
 
 import os
-import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, ClassVar
 
-import pydantic
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
-
-from avsync.config.mistakes import explain, keys_of, language_of, read
-from avsync.config.secret import AccountViewSecret, Address, CrafterKey, HomeUnknown, expanded
+from avsync.config import remembered
+from avsync.config.secret import AccountViewSecret, Address, CrafterKey, HomeUnknown, Secret, expanded
 from avsync.errors import ConfigError
-from avsync.services.urls import problem_with_redirect, problem_with_url
-
-
-class Section(BaseModel):
-    """A part of the config: unknown keys are errors, and a key with nothing behind it counts as not set."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_unset(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        known = keys_of(cls)
-        return {key: value for key, value in data.items() if value is not None or key not in known}
-
-
-def _plain_date(value: Any) -> Any:
-    if isinstance(value, str):
-        with suppress(ValueError):
-            value = date.fromisoformat(value.strip())
-    if isinstance(value, datetime) or not isinstance(value, date):
-        raise PydanticCustomError("date_type", "not a date")
-    return value
-
-
-def _url(value: str) -> str:
-    if problem := problem_with_url(value):
-        raise PydanticCustomError(problem, "url")
-    return value.rstrip("/")
-
-
-def _redirect(value: str) -> str:
-    if problem := problem_with_redirect(value):
-        raise PydanticCustomError(problem, "redirect")
-    return value  # byte-identical in both legs (AccountView contract 1)
-
-
-def _words(value: Any) -> Any:
-    """A command, as the words that it consists of."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return shlex.split(value) or value
-    except ValueError:
-        raise PydanticCustomError("secret_command", "cannot be split into words") from None
-
-
-def _folder(value: Any, info: pydantic.ValidationInfo) -> Any:
-    if not isinstance(value, str) or not value.strip():
-        raise PydanticCustomError("path_type", "not a path")
-    try:
-        return (info.context or {}).get("folder", Path()) / expanded(value)
-    except HomeUnknown:
-        raise PydanticCustomError("home_unknown", "no home") from None
-
-
-Code = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, min_length=1)]
-PlainDate = Annotated[date, BeforeValidator(_plain_date)]
-Url = Annotated[str, AfterValidator(_url)]
-Redirect = Annotated[str, AfterValidator(_redirect)]
-Folder = Annotated[Path, BeforeValidator(_folder)]
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-Wait = Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)]
-Off = BeforeValidator(lambda value: "off" if value is False else value)  # YAML reads a bare off as false
-Both = Annotated[Literal["off", "import", "export", "both"], Off]
-OneWay = Annotated[Literal["off", "import", "export"], Off]
-Export = Annotated[Literal["off", "export"], Off]
-Overrides = dict[str, dict[str, Any]]
 
 SYSTEM_WIDE = Path("/etc/avsync/config.yaml")
+
+Overrides = Mapping[str, Mapping[str, Any]]
+
+
+class Section:
+    """A part of the config, made of plain values as JSON has them; nobody may change it."""
+
+    values: Mapping[str, Any]
+    _made: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        made = {name: make(values[name]) for name, make in self._made.items() if values[name] is not None}
+        self.__dict__.update(values, **made, values=values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Section) and type(self) is type(other) and self.values == other.values
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} is set by the file alone")
 
 
 class Flows(Section):
     """Direction per flow: import = AccountView → Crafter, export = Crafter → AccountView."""
 
-    customers: Both = "off"
-    projects: OneWay = "off"
-    orders: Both = "off"
-    invoice: Export = "off"
-    hours: Export = "off"
+    customers: str
+    projects: str
+    orders: str
+    invoice: str
+    hours: str
 
 
 class TimeCodes(Section):
     """AccountView's time codes for werktijd and reistijd."""
 
-    work: Code | None = None
-    travel: Code | None = None
+    work: str | None
+    travel: str | None
+
+
+def _secret(kind: Callable[..., Secret]) -> Callable[[Mapping[str, str]], Secret]:
+    return lambda values: kind(**values)
 
 
 class AccountViewConfig(Section):
     """How to reach AccountView, and what differs per installation."""
 
-    base_url: Url = "https://www.accountview.net/api/v3"
-    authorize_url: Url = "https://www.accountview.net/ams/authorize.aspx"
-    client_id: Code
-    client_secret: AccountViewSecret
-    redirect_uri: Redirect = "http://localhost:8765/callback"
-    pkce: bool = False
-    debtor_account: Code | None = None
-    open_project_statuses: list[Code] = []
-    book_date: Literal["record", "today", "none"] = "record"
-    new_project_status: Code | None = None
-    concurrency: Annotated[int, Field(ge=1, le=16)] = 2
-    schema_: Overrides = Field(default={}, alias="schema")
+    base_url: str
+    authorize_url: str
+    client_id: str
+    client_secret: Secret
+    redirect_uri: str
+    pkce: bool
+    debtor_account: str | None
+    open_project_statuses: list[str]
+    book_date: str
+    new_project_status: str | None
+    concurrency: int
+    schema_: Overrides
+    _made = {"client_secret": _secret(AccountViewSecret)}
 
     @property
     def token_url(self) -> str:
@@ -136,38 +88,34 @@ class AccountViewConfig(Section):
 class CrafterConfig(Section):
     """How to reach Crafter."""
 
-    base_url: Url
-    api_key: CrafterKey
-    concurrency: Annotated[int, Field(ge=1, le=64)] = 8
-    schema_: Overrides = Field(default={}, alias="schema")
+    base_url: str
+    api_key: Secret
+    concurrency: int
+    schema_: Overrides
+    _made = {"api_key": _secret(CrafterKey)}
 
 
 class Timeouts(Section):
     """Seconds for one request: to get a connection, and to wait for an answer."""
 
-    connect: Seconds = 10.0
-    read: Seconds = 90.0
+    connect: float
+    read: float
 
 
 class Safety(Section):
     """Stop before writing when a run would do implausibly much to the books."""
 
-    max_new: Annotated[int, Field(ge=0)] = 500
-    max_share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.3
+    max_new: int
+    max_share: float
 
 
 class LogConfig(Section):
     """Where the log goes besides stderr: a file, or the syslog (true: this machine's; else a socket or host:port)."""
 
-    file: Folder | None = None
-    syslog: bool | Code | None = None
-    format: Literal["text", "json"] = "text"
-
-    @model_validator(mode="after")
-    def _one_place(self) -> LogConfig:
-        if (self.file is None) == (not self.syslog):
-            raise PydanticCustomError("log_form", "one place")
-        return self
+    file: Path | None
+    syslog: bool | str | None
+    format: str
+    _made = {"file": Path}
 
     @property
     def address(self) -> str | tuple[str, int]:
@@ -177,39 +125,51 @@ class LogConfig(Section):
         return (host, int(port)) if host and port.isdigit() and not name.startswith("/") else name
 
 
-Event = Literal["login_needed", "safety", "outage", "new_problems", "recovered"]
-
-
 class NotifyConfig(Section):
     """Who is warned, and of what."""
 
-    command: Annotated[list[Code], BeforeValidator(_words)] = []
-    ping_url: Address | None = None
-    urls: list[Address] = []
-    on: list[Event] = list(get_args(Event))
+    command: list[str]
+    ping_url: Address | None
+    urls: list[Address]
+    on: list[str]
+    _made = {
+        "ping_url": _secret(Address),
+        "urls": lambda found: [Address(**one) for one in found],
+    }
 
 
 class Config(Section):
-    """The whole file."""
+    """The whole file. `source` is what the values were made of, while nobody has remembered them (`remembered`)."""
 
-    language: Literal["nl", "en"] = "nl"
-    company: Code
-    start_date: PlainDate | None = None
+    language: str
+    company: str
+    start_date: date | None
     flows: Flows
-    time_codes: TimeCodes = TimeCodes()
-    default_project_type: Code | None = None
-    state_dir: Folder = Field(default="~/.local/state/avsync", validate_default=True)
+    time_codes: TimeCodes
+    default_project_type: str | None
+    state_dir: Path
     accountview: AccountViewConfig
     crafter: CrafterConfig
-    timeouts: Timeouts = Timeouts()
-    budget: Seconds = 480.0
-    full_every: Wait = 86_400.0
-    settle_grace: Wait = 120.0
-    safety: Safety = Safety()
-    log: LogConfig | None = None
-    notify: NotifyConfig | None = None
-    metrics_file: Folder | None = None
-    report_file: Folder | None = None
+    timeouts: Timeouts
+    budget: float
+    full_every: float
+    settle_grace: float
+    safety: Safety
+    log: LogConfig | None
+    notify: NotifyConfig | None
+    metrics_file: Path | None
+    report_file: Path | None
+    _made = {
+        "start_date": date.fromisoformat, "flows": Flows, "time_codes": TimeCodes, "state_dir": Path,
+        "accountview": AccountViewConfig, "crafter": CrafterConfig, "timeouts": Timeouts, "safety": Safety,
+        "log": LogConfig, "notify": NotifyConfig, "metrics_file": Path, "report_file": Path,
+    }  # fmt: skip
+
+    def __init__(self, values: Mapping[str, Any], source: remembered.Source | None = None) -> None:
+        super().__init__(values)
+        self.__dict__["source"] = source
+
+    source: remembered.Source | None
 
     @property
     def token_path(self) -> Path:
@@ -243,22 +203,10 @@ def find(explicit: str | None, environ: Mapping[str, str]) -> Path:
 
 
 def load(path: Path) -> Config:
-    """Read and check a config file.
+    """What a config file stands for: as remembered, else read and judged; ConfigError."""
+    values = remembered.recall(path)
+    if values is not None:
+        return Config(values)
+    from avsync.config import model
 
-    Errors: ConfigError; "config_invalid" lists all `mistakes` and carries the `language` they are in.
-    """
-    try:
-        folder = path.absolute().parent
-    except OSError as exc:  # the folder we stand in was removed
-        raise ConfigError("config_unreadable", path=str(path), detail=exc.strerror or str(exc)) from None
-    source = read(path)
-    config, errors = None, []
-    try:
-        config = Config.model_validate(source.data, context={"folder": folder})
-    except pydantic.ValidationError as exc:
-        errors = exc.errors(include_url=False, include_input=False)
-    lines = explain(Config, source, errors)
-    if config is None or lines:
-        language = language_of(source.data)
-        raise ConfigError("config_invalid", path=str(path), mistakes="\n".join(lines), language=language)
-    return config
+    return model.judged(path)

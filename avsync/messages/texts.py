@@ -12,16 +12,15 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any
 
-import yaml
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
-_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST = 300
 _LISTS = ("mistakes", "missing", "compared")  # parameters that are lines of our own
 _MAY_BEGIN = ("field", "this", "parent_kind")  # what a sentence may begin with: {Field}
@@ -31,13 +30,56 @@ _SYSTEMS = {"accountview": "AccountView", "crafter": "Crafter"}
 _UNITS = (("w", 7 * 86400), ("d", 86400), ("h", 3600), ("m", 60))
 _GAP = re.compile(r"\{([\w/]+)(?::(\w+))?\}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d\Z")
+_ROW = re.compile(r'^("[^"]*"|[\w.-]+):', re.MULTILINE)
+_PAIR = re.compile(r'("[^"]*"|[\w.-]+): (.*)')
+_WORD = re.compile(r"(?:operator|bookkeeper|planner|support|nobody|side|error|warning|waiting)\Z")
 _PAIRS = ("changes", "differences")  # and those that are lists of a field and two values
+
+
+class _Rows(Mapping[str, Any]):
+    """The rows of a file, each parsed when it is asked for: of a long table a command says a sentence or two."""
+
+    def __init__(self, text: str) -> None:
+        found = list(_ROW.finditer(text))
+        ends = [one.start() for one in found[1:]] + [len(text)]
+        self._written = {one[1].strip('"'): text[one.start() : end] for one, end in zip(found, ends, strict=True)}
+        self._parsed: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._parsed:
+            self._parsed[name] = _value(self._written[name])
+        return self._parsed[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._written)
+
+    def __len__(self) -> int:
+        return len(self._written)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._written
+
+
+def _value(written: str) -> Any:
+    """What a row says. Most are written so that JSON reads them, which is there at once; YAML is for the others."""
+    rest = _ROW.sub("", written, count=1)
+    try:
+        lines = [line for line in map(str.strip, rest.splitlines()) if line and not line.startswith("#")]
+        if rest.startswith(" "):
+            return json.loads(" ".join(lines))
+        pairs = [_PAIR.fullmatch(line).groups() for line in lines]  # type: ignore[union-attr]
+        return {name.strip('"'): value if _WORD.match(value) else json.loads(value) for name, value in pairs}
+    except (ValueError, AttributeError):
+        import yaml
+
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        (found,) = yaml.load(written, Loader=loader).values()  # noqa: S506 - a safe one, in C
+        return found
 
 
 @cache
 def _read(file: str) -> Mapping[str, Any]:
-    raw = Path(__file__).with_name(f"{file}.yaml").read_text(encoding="utf-8")
-    return dict(yaml.load(raw, Loader=_LOADER))  # noqa: S506 - a safe loader, in C
+    return _Rows(Path(__file__).with_name(f"{file}.yaml").read_text(encoding="utf-8"))
 
 
 class _Params(dict[str, Any]):
@@ -275,6 +317,8 @@ def age(language: str, utc: str, now: datetime) -> str:
 
 @cache
 def _here() -> ZoneInfo:
+    from zoneinfo import ZoneInfo
+
     return ZoneInfo("Europe/Amsterdam")
 
 

@@ -10,8 +10,6 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from anyascii import anyascii
-
 from avsync.records.values import Canonical, decimal_text
 
 _FEW = 5
@@ -107,5 +105,7 @@ def _counterpart(char: str) -> str:
     category = unicodedata.category(char)
     if category.startswith(("S", "C")):
         return ""
+    from anyascii import anyascii  # few records need it
+
     plain = anyascii(char)
     return plain if plain.isascii() else ""

@@ -349,7 +349,7 @@ Translate = Callable[[Canonical, Record, Known], Translated]
 # --- the declaration
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)  # of each there is one
 class Field:
     """One field of a kind: its neutral name on each side (None: there is no such field there), its type, what it is.
 
@@ -388,7 +388,7 @@ class Field:
         return self.accountview if side == ACCOUNTVIEW else self.crafter
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Kind:
     """One kind of record: what it is made of, where it stands, and the few decisions that are its own. All pure."""
 

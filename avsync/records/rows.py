@@ -192,8 +192,11 @@ class Reach:
         return newest, min(filter(None, (since, newest, cap)))
 
     def _overlap(self) -> str:
-        """The earliest moment whose rows all fit on three quarters of a page; the newest when that alone has more."""
-        rows, room = sorted(self._newest, reverse=True), PAGE[self.side] * 3 // 4
+        """The earliest moment whose rows all fit on seven tenths of a page; the newest when that alone has more.
+
+        A rounder share would be a number of rows at which a server's cap is suspected: one request more, every time.
+        """
+        rows, room = sorted(self._newest, reverse=True), PAGE[self.side] * 7 // 10
         if len(rows) <= room:
             return ""
         fitting = [moment for moment in rows[:room] if moment > rows[room]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import sys
 import threading
 from datetime import date
 from pathlib import Path
@@ -12,11 +13,17 @@ from typing import Any
 
 import yaml
 
-from avsync.sandbox import crafter_names, seed
-from avsync.sandbox.accountview import installation
-from avsync.sandbox.accountview.installation import Installation
-from avsync.sandbox.accountview.names import overrides
-from avsync.sandbox.server import Sandbox, World
+try:
+    from avsync.sandbox import crafter_names, seed
+    from avsync.sandbox.accountview import installation
+    from avsync.sandbox.accountview.installation import Installation
+    from avsync.sandbox.accountview.names import overrides
+    from avsync.sandbox.server import Sandbox, World
+except ModuleNotFoundError as lacking:
+    if (lacking.name or "").partition(".")[0] not in ("flask", "waitress", "werkzeug"):
+        raise
+    print("The sandbox needs some further packages: pip install 'avsync[sandbox]'", file=sys.stderr)
+    sys.exit(2)
 
 _SIZES = ("customers", "projects", "orders", "work_orders", "hours")
 REDIRECT_URI = "http://localhost:8765/callback"

@@ -6,34 +6,69 @@ NORMAL would lose the last commits in a power cut, and an acknowledged intent is
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
-import shutil
 import sqlite3
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-
-from sqlite_utils import Database, Migrations
+from typing import Any
 
 from avsync import __version__
 from avsync.errors import ConfigError, PersonMustLook
+from avsync.state.folder import sync_folder
 from avsync.state.lock import RunLock
+
+log = logging.getLogger(__name__)
 
 FILE_NAME = "state.db"
 BUSY_SECONDS = 30
 ONE_STATEMENT = 500  # values bound in one statement; a page may hold any number of rows
 _SOON_CHECKED = 32 * 1024 * 1024  # bytes that take a moment
-_APPLIED = "_sqlite_migrations"
+_APPLIED, _SET = "_sqlite_migrations", "avsync"  # where sqlite-utils writes down which steps of ours were taken
 _MADE_BY = "made_by"
 _HELD = ("is locked", "is busy")
 _LOST = ("malformed", "no such", "already exists", "not a database")
-migrations = Migrations("avsync")
 
 
-@migrations()
-def first_tables(db: Database) -> None:
+class Database:
+    """A connection to state.db, with transactions that may stand in each other."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self.conn = conn
+
+    def execute(self, sql: str, values: Any = ()) -> sqlite3.Cursor:
+        """One statement."""
+        return self.conn.execute(sql, values)
+
+    @contextmanager
+    def atomic(self) -> Iterator[None]:
+        """All of it or nothing, also inside another one."""
+        begin, done, undo = _NESTED if self.conn.in_transaction else _WHOLE
+        self.conn.execute(begin)
+        try:
+            yield
+            self.conn.execute(done)
+        except BaseException:
+            for statement in undo if self.conn.in_transaction else ():  # some errors end it by themselves
+                self.conn.execute(statement)
+            raise
+
+    def tables(self) -> set[str]:
+        """Their names."""
+        return {row[0] for row in self.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+    def close(self) -> None:
+        """Close it."""
+        self.conn.close()
+
+
+_WHOLE = ("BEGIN", "COMMIT", ("ROLLBACK",))
+_NESTED = ("SAVEPOINT inner", "RELEASE inner", ("ROLLBACK TO inner", "RELEASE inner"))
+
+
+def first_tables(db: Any) -> None:
     """Links, the inbox of read versions, intents, problems, timeline entries, events, watermarks, runs, decisions, a
     cache."""
     for statement in _TABLES:
@@ -116,6 +151,7 @@ _TABLES = (
 )
 
 
+STEPS: list[Callable[[Any], None]] = [first_tables]  # by their names state.db knows which it has behind it
 _NAMES = tuple(match[1] for match in map(re.compile(r"CREATE TABLE (\w+)").match, _TABLES) if match)
 
 
@@ -141,13 +177,17 @@ def open_for_writing(folder: Path) -> Database:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         _check(db, path)
-        migrations.apply(db)
+        _keep_as_it_was(db, path)
+        bring_up_to_date(db)
         _sign(db)
     return db
 
 
 def open_for_reading(folder: Path) -> Database | None:
-    """Open state.db without writing anything, not even beside it; None when there is none yet."""
+    """Open state.db without writing anything, not even beside it; None when there is none yet.
+
+    One that the next run will bring up to date is read as a copy that already is.
+    """
     path = folder / FILE_NAME
     with _opening(path, "state_unreadable"):
         if not path.exists():
@@ -155,7 +195,65 @@ def open_for_reading(folder: Path) -> Database | None:
         _refuse_leftovers(path)
         db = _readable(path)
         _check(db, path)
+        if _outdated(db):
+            old, db = db, private_copy(db.conn)
+            old.close()
+            bring_up_to_date(db)
     return db
+
+
+def _applied(db: Database) -> list[str]:
+    """The steps that it has behind it."""
+    if _APPLIED not in db.tables():
+        return []
+    return [row[0] for row in db.execute(f"SELECT name FROM {_APPLIED} WHERE migration_set = ? ORDER BY rowid", [_SET])]
+
+
+def _pending(db: Database) -> list[str]:
+    """Those that it has before it."""
+    applied = _applied(db)
+    return [step.__name__ for step in STEPS if step.__name__ not in applied]
+
+
+def bring_up_to_date(db: Database) -> None:
+    """Take the steps that are left, each in a transaction of its own. What does that is imported when there are any."""
+    if not _pending(db):
+        return
+    import sqlite_utils
+
+    migrations = sqlite_utils.Migrations(_SET)
+    for step in STEPS:
+        migrations()(step)
+    migrations.apply(sqlite_utils.Database(db.conn))
+
+
+def _outdated(db: Database) -> bool:
+    """Whether an earlier avsync made it, and this one keeps more, or otherwise."""
+    return bool(_applied(db)) and bool(_pending(db))
+
+
+def _keep_as_it_was(db: Database, path: Path) -> None:
+    """Before tables change, a copy beside the file: with it the earlier avsync can go on. One that is there already
+    was made for the same change, which then did not come to its end."""
+    kept = path.with_name(f"{path.name}.before-{_pending(db)[-1]}") if _outdated(db) else None
+    if kept is None or kept.exists():
+        return
+    for left in path.parent.glob(f"{kept.name}.*.part"):  # of one that was killed
+        left.unlink()
+    temporary = kept.with_name(f"{kept.name}.{os.getpid()}.part")
+    try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, path.stat().st_mode & 0o777))
+        copy = _connect(str(temporary))
+        db.conn.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")
+        copy.close()
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, kept)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    log.info("state.db is brought up to date; as it was it stands in %s", kept)
 
 
 def open_copy(folder: Path) -> Database:
@@ -166,7 +264,7 @@ def open_copy(folder: Path) -> Database:
     else:
         copy = private_copy(source.conn)
         source.close()
-    migrations.apply(copy)
+    bring_up_to_date(copy)
     return copy
 
 
@@ -176,6 +274,8 @@ def private_copy(source: sqlite3.Connection) -> Database:
     A copied WAL database stays one, and SQLite would put the side files of a nameless one into the working folder: it
     has a name in the temporary folder until it has another journal.
     """
+    import tempfile
+
     number, name = tempfile.mkstemp(prefix="avsync-", suffix=".db")
     os.close(number)
     try:
@@ -202,6 +302,9 @@ def _readable(path: Path) -> Database:
 
 
 def _copied(path: Path) -> Database:
+    import shutil
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="avsync-") as folder:
         for suffix in ("", "-wal"):
             source = path.with_name(path.name + suffix)
@@ -217,11 +320,12 @@ def _check(db: Database, path: Path) -> None:
     """A file that lost something must never look like a new one. The pages are looked at while that takes no time;
     in a large file a damaged page shows when it is read."""
     _refuse_newer(db, path)
-    tables = set(db.table_names()) - {_APPLIED}
+    there = db.tables()
+    tables = there - {_APPLIED}
     missing = [name for name in _NAMES if name not in tables]
     if tables and missing:
         raise PersonMustLook("state_damaged", path=str(path), detail=f"without {', '.join(missing)}")
-    if tables and _APPLIED not in db.table_names():
+    if tables and _APPLIED not in there:
         raise PersonMustLook("state_damaged", path=str(path), detail=f"without {_APPLIED}")
     if path.stat().st_size <= _SOON_CHECKED:
         said = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
@@ -231,8 +335,8 @@ def _check(db: Database, path: Path) -> None:
 
 def _refuse_newer(db: Database, path: Path) -> None:
     """A later avsync may mean something else by what stands there: it is left as it is (behaviour 32)."""
-    known = {one.name for one in migrations.pending(Database(memory=True))}
-    later = [one.name for one in migrations.applied(db) if one.name not in known]
+    known = {step.__name__ for step in STEPS}
+    later = [name for name in _applied(db) if name not in known]
     (layout,) = db.execute("PRAGMA user_version").fetchone()  # we leave it at 0
     if later or layout:
         signed = _signed(db).replace(__version__, "")  # ours stands there when the newer one was killed at once
@@ -241,7 +345,7 @@ def _refuse_newer(db: Database, path: Path) -> None:
 
 def _signed(db: Database) -> str:
     """The version of avsync that last wrote here."""
-    if "cache" not in db.table_names():
+    if "cache" not in db.tables():
         return ""
     row = db.execute("SELECT value FROM cache WHERE key = ?", [_MADE_BY]).fetchone()
     return str(json.loads(row[0])) if row else ""

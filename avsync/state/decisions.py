@@ -6,10 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlite_utils import Database
-
 from avsync.records.kind import BOTH, Decided, Link
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Side, other
+from avsync.state.db import Database
 
 Word = Literal["link", "apart", "skip"]
 LINK: Word = "link"

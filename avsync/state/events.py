@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlite_utils import Database
-
 from avsync.records.values import Canonical
+from avsync.state.db import Database
 
 KEPT_DAYS = 400
 _BITE = 1000  # rows dropped at a time

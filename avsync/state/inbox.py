@@ -11,10 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlite_utils import Database
-
 from avsync.records.values import Record, Side, of_other_company, other
-from avsync.state.db import ONE_STATEMENT
+from avsync.state.db import ONE_STATEMENT, Database
 
 _NAMES = tuple(one.name for one in fields(Record))
 _UNKNOWN = (
@@ -130,6 +128,15 @@ class Inbox:
         condition = " OR ".join(f"upper({one}) = ?" for one in told)
         sql = f"SELECT 1 FROM inbox WHERE kind = ? AND ({condition}) LIMIT 1"
         return self.db.execute(sql, [kind, *([value] * len(told))]).fetchone() is not None
+
+    def fates(self, kind: str, side: str, ids: Sequence[str]) -> dict[str, str]:
+        """What is to become of the versions of these records that are here."""
+        found: dict[str, str] = {}
+        for start in range(0, len(ids), ONE_STATEMENT):
+            part = ids[start : start + ONE_STATEMENT]
+            sql = f"SELECT id, fate FROM inbox WHERE kind = ? AND side = ? AND id IN ({','.join('?' * len(part))})"
+            found |= dict(self.db.execute(sql, [kind, side, *part]).fetchall())
+        return found
 
     def plan_again(self, kind: str, side: Side, identity: str) -> None:
         """A version that is here is planned, whatever it was kept for."""

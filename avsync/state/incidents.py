@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlite_utils import Database
+from avsync.state.db import Database
 
 OUTAGE, LINE, LOGIN, SAFETY, SETUP, TIME = "outage", "line", "login", "safety", "setup", "time"  # sorts
 PRINTED, ALARMED = "printed", "alarmed"  # channels

@@ -7,9 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlite_utils import Database
-
 from avsync.records.values import Side
+from avsync.state.db import Database
 
 _COLUMNS = (
     "kind, side, verb, record_side, record, key, name, reference, detail, link, sent_at, counted_from, reason, buried,"

@@ -7,12 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from sqlite_utils import Database
-
 from avsync.records.kind import BOTH, RETIRED, End, Kind, Link
 from avsync.records.registry import KINDS, part_of, title_of
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Canonical, Side
-from avsync.state.db import ONE_STATEMENT
+from avsync.state.db import ONE_STATEMENT, Database
 from avsync.state.events import Change, Event, Events, Ids
 
 _COLUMNS = (
@@ -38,6 +36,15 @@ class Links:
     def one(self, kind: str, side: Side, identity: str) -> Link | None:
         """The link of this id on one side."""
         return self.by_side(kind, side, [identity]).get(identity)
+
+    def standing(self, kind: str, side: str, ids: Sequence[str]) -> set[str]:
+        """Which of these ids on one side are linked to something that AccountView still has."""
+        found: set[str] = set()
+        for start in range(0, len(ids), ONE_STATEMENT):
+            part = ids[start : start + ONE_STATEMENT]
+            sql = f"SELECT {side} FROM links WHERE kind = ? AND gone = 0 AND {side} IN ({','.join('?' * len(part))})"
+            found |= {row[0] for row in self.db.execute(sql, [kind, *part])}
+        return found
 
     def belonging(self, kind: str, field: str, owner: str) -> list[Link]:
         """Links of a kind of which Crafter told that they belong to this Crafter id."""

@@ -6,12 +6,11 @@ import errno
 import fcntl
 import json
 import os
-from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from avsync.errors import PersonMustLook
-from avsync.records.values import format_utc
 from avsync.state.machine import uptime
 
 FILE_NAME = "lock"
@@ -36,8 +35,7 @@ def _unwritable(path: Path, error: OSError) -> PersonMustLook:
     return PersonMustLook("state_unwritable", path=str(path), detail=error.strerror or str(error))
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """What the lock file says: the process, when it started (UTC, and by the machine's uptime), which state.db it used
     and the last run's number.
 
@@ -61,8 +59,10 @@ class Holder:
 
 def holder_now(before: Holder, pid: int) -> Holder:
     """This process as the holder; what the last one knew of state.db stays."""
+    from avsync.records.values import format_utc  # who only looks whether the lock is free has no use for it
+
     boot, now = uptime()
-    return replace(before, pid=pid, started=format_utc(datetime.now(UTC)), boot=boot, uptime=now)
+    return before._replace(pid=pid, started=format_utc(datetime.now(UTC)), boot=boot, uptime=now)
 
 
 class RunLock:
@@ -100,14 +100,15 @@ class RunLock:
         texts = isinstance(found.identity, str) and isinstance(found.boot, str)
         return found if numbers and texts and started.tzinfo else Holder()
 
-    def write(self, holder: Holder) -> None:
-        """Say who holds it."""
+    def write(self, holder: Holder, lasting: bool = True) -> None:
+        """Say who holds it; `lasting` what a power cut may not take."""
         assert self._file is not None  # noqa: S101 - only after `take`
         try:
-            text = json.dumps(asdict(holder)).encode()
+            text = json.dumps(holder._asdict()).encode()
             os.pwrite(self._file, text, 0)
             os.ftruncate(self._file, len(text))
-            os.fsync(self._file)
+            if lasting:
+                os.fsync(self._file)
         except OSError as error:
             raise _unwritable(self.path, error) from error
 

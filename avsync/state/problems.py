@@ -11,10 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlite_utils import Database
-
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
-from avsync.state.db import ONE_STATEMENT
+from avsync.state.db import ONE_STATEMENT, Database
 from avsync.state.events import Event, Events
 
 BY_A_PERSON, WITH_ITS_PARENT = 1, 2  # how a problem may be ignored
@@ -184,6 +182,14 @@ class Problems:
     def all(self, flow: str | None = None, ignored: bool = False) -> list[Problem]:
         """Open problems, oldest first, those of one number together."""
         return self._select("(ignored != 0) = ? AND (flow = ? OR ? IS NULL)", [int(ignored), flow, flow])
+
+    def coded(self, codes: Sequence[str]) -> list[Problem]:
+        """Those of some codes, ignored or not."""
+        return self._select(f"code IN ({','.join('?' * len(codes))})", codes)
+
+    def with_a_slot(self, kind: str) -> list[Problem]:
+        """Those of a kind that name what of the record they are about, ignored or not."""
+        return self._select("kind = ? AND slot != ''", [kind])
 
     def _select(self, condition: str, values: Sequence[Any]) -> list[Problem]:
         sql = f"SELECT {_COLUMNS} FROM problems WHERE {condition} ORDER BY number, id"

@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlite_utils import Database
-
-from avsync.state.db import FILE_NAME, ONE_STATEMENT, file_in_words
+from avsync.state.db import FILE_NAME, ONE_STATEMENT, Database, file_in_words
 from avsync.state.decisions import Decisions
 from avsync.state.events import Events
 from avsync.state.inbox import Inbox
@@ -72,7 +70,9 @@ class Store:
         return self.watermarks().get(source, Watermark())
 
     def set_watermark(self, source: str, mark: Watermark) -> None:
-        """Only after a complete listing."""
+        """Only after a complete listing. One that stands there already costs the disk nothing."""
+        if mark == self.watermark(source):
+            return
         self.db.execute(
             "INSERT OR REPLACE INTO watermarks (source, newest, since, full_at, signature) VALUES (?, ?, ?, ?, ?)",
             [source, mark.newest, mark.since, mark.full_at, mark.signature],

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from avsync.errors import AvsyncError
 from avsync.messages import texts
 from avsync.records.kind import Kind, Link, Remark, known_as
 from avsync.records.registry import KINDS, kinds_of
-from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, other
+from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, other
 from avsync.state.intents import Intent
 from avsync.state.problems import TOLD_ONCE, About, Cause, Problem
 from avsync.state.store import Store
 from avsync.sync.boundary import ROW, cause_of
 from avsync.sync.causes import SERVICES, about_of, cause
-from avsync.sync.plan import Action
 from avsync.sync.schema import not_keeping
 from avsync.sync.session import Session
+
+if TYPE_CHECKING:
+    from avsync.sync.plan import Action
 
 log = logging.getLogger(__name__)
 _OUTCOMES = ("outcome_unknown", "outcome_not_found_out")
@@ -29,10 +32,11 @@ _END_OTHERWISE = ("unreadable", *TOLD_ONCE)  # when the row is read again, or wi
 # --- of one record
 
 
-def tell(session: Session, action: Action, causes: Sequence[Cause], link: Link | None) -> None:
-    """The record now has exactly these problems; those that its other half had from earlier planning are over."""
+def tell(session: Session, action: Action, causes: Sequence[Cause], link: Link | None, made: bool = True) -> None:
+    """The record now has exactly these problems; those that its other half had from earlier planning are over. `made`:
+    it may have been linked since `link` was looked for."""
     record, store = action.record, session.store
-    if link is None and causes:  # made just now: its timeline is there since
+    if link is None and causes and made:  # its timeline is there since
         link = store.links.one(record.kind, record.side, record.id)
     store.problems.replace(about_record(session, action.kind, record, link), causes, session.now())
     across = other(record.side)
@@ -125,8 +129,7 @@ def unknown_outcomes(session: Session) -> Counter[str]:
         why = cause(code, service=SERVICES[intent.side], detail=intent.reason or "-", reference=intent.reference)
         store.problems.add(about, why, now)
         still.add((about.flow, about.kind, about.side, about.record, code))
-    listed = [one for ignored in (False, True) for one in store.problems.all(ignored=ignored)]
-    store.problems.remove([one.id for one in listed if one.cause.code in _OUTCOMES and _mark(one) not in still])
+    store.problems.remove([one.id for one in store.problems.coded(_OUTCOMES) if _mark(one) not in still])
     return Counter(KINDS[intent.kind].flow for intent in intents)
 
 
@@ -156,29 +159,33 @@ def _mark(problem: Problem) -> tuple[str, str, str, str, str]:
 def close_stale(session: Session, flow: str) -> None:
     """After a flow went through: errors and waits of records that are no longer planned are over."""
     store, names = session.store, {kind.name for kind in kinds_of(flow)}
-    stale = []
-    for problem in store.problems.all(flow) + store.problems.all(flow, ignored=True):
-        about, why = problem.about, problem.cause
-        kept = why.code in _END_OTHERWISE or why.slot == ROW or about.kind not in names or _has_reason(session, problem)
-        stale += [] if kept else [problem.id]
-    store.problems.remove(stale)
+    listed = [
+        one for one in store.problems.all(flow) + store.problems.all(flow, ignored=True)
+        if one.cause.code not in _END_OTHERWISE and one.cause.slot != ROW and one.about.kind in names
+    ]  # fmt: skip
+    groups: dict[tuple[str, str], list[Problem]] = defaultdict(list)
+    for one in listed:
+        groups[one.about.kind, one.about.side].append(one)
+    for (kind, side), some in groups.items():
+        records = [one.about.record for one in some]
+        fates = store.inbox.fates(kind, side, records)
+        standing = store.links.standing(kind, ACCOUNTVIEW if side == ACCOUNTVIEW else CRAFTER, records)
+        store.problems.remove(
+            [one.id for one in some
+             if not _has_reason(session, one, fates.get(one.about.record), one.about.record in standing)]
+        )  # fmt: skip
 
 
-def _has_reason(session: Session, problem: Problem) -> bool:
+def _has_reason(session: Session, problem: Problem, fate: str | None, linked: bool) -> bool:
     """An error or a wait needs a version in the inbox; a warning may also be about a record that is in step.
 
     Of a version that is only kept to be met it was the planning of the other side that told, and tells no more.
     """
-    store, about = session.store, problem.about
-    side: Side = ACCOUNTVIEW if about.side == ACCOUNTVIEW else CRAFTER
-    entry = store.inbox.get(about.kind, side, [about.record]).get(about.record)
-    if entry is not None:
-        told = entry.fate == "plan" or problem.last_seen >= session.started or session.only is not None
-        return told or problem.cause.severity == "warning"
-    if problem.cause.severity != "warning":
-        return False
-    link = store.links.one(about.kind, side, about.record)
-    return link is not None and not link.gone
+    warning = problem.cause.severity == "warning"
+    if fate is None:
+        return warning and linked
+    told = fate == "plan" or problem.last_seen >= session.started or session.only is not None
+    return told or warning
 
 
 def expire(session: Session) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import dropwhile
@@ -37,6 +37,7 @@ from avsync.records.values import (
 from avsync.services.http import Page
 from avsync.state.problems import About, Cause
 from avsync.state.store import PUT_BACK, Store, Watermark
+from avsync.sync.ahead import First, Lane
 from avsync.sync.boundary import ROW, cause_of, each
 from avsync.sync.causes import SERVICES, about_of, cause
 from avsync.sync.habits import kept
@@ -111,16 +112,18 @@ def _read(session: Session, listing: Listing, stopped: Stopped) -> tuple[_Reader
     """Take in every page. No reader, and nothing taken in, when it must begin otherwise: because the clock that the
     first page tells means that more is to be read, or because the service cannot go on from where it stopped."""
     mark = session.store.watermark(listing.name)
-    at, resumed = _begin(session, listing, mark, stopped)
+    at, resumed, pages = _begin(session, listing, mark, stopped)
     reader = _Reader(session, listing, mark, at, resumed)
     begun = False
     try:
-        with closing(_ahead(_pages(session, listing, at, _by_year(session, listing, at)))) as pages:
-            for day, page in pages:
+        with closing(_ahead(pages)) as read:
+            for day, page in read:
                 if not begun and (session.notice_gap() or not at.full and is_full(listing, mark, session)):
                     return None, stopped
                 if not begun and resumed and not (page and page.rows):
                     return None, None
+                if not begun:
+                    session.ask_ahead(listing)
                 begun = True
                 session.checkpoint("gather")
                 reader.take(day, page)
@@ -138,22 +141,62 @@ def _read(session: Session, listing: Listing, stopped: Stopped) -> tuple[_Reader
     return reader, stopped
 
 
-def _begin(session: Session, listing: Listing, mark: Watermark, stopped: Stopped) -> tuple[Place, bool]:
-    """Where to begin, and whether that is where an earlier run has stopped."""
-    full, meant = is_full(listing, mark, session), [session.signature, mark.signature]
+@contextmanager
+def both_at_a_time(session: Session, listings: Sequence[Listing]) -> Iterator[None]:
+    """While inside, both services are asked ahead for the first pages of these listings, as far as they were read
+    before: once one page has shown what time it is, and so that not everything is to be read anew."""
+    lanes, nothing_more = {side: Lane() for side in (ACCOUNTVIEW, CRAFTER)}, session.ask_ahead
+
+    def ask(after: Listing) -> None:
+        session.ask_ahead = nothing_more
+        left = listings[listings.index(after) + 1 :]
+        for side, lane in lanes.items():
+            for listing in (one for one in left if one.side == side):
+                mark = session.store.watermark(listing.name)
+                at = _start_of(session, listing, mark)
+                new = session.full or mark.signature != session.signature or session.store.stopped_at(listing.name)
+                if new or _by_year(session, listing, at):
+                    break
+                session.ahead[listing.name] = First(at, _pages(session, listing, at, False), session.ticks)
+                session.ahead[listing.name].ask(lane)
+
+    session.ask_ahead = ask
+    try:
+        yield
+    finally:
+        session.ask_ahead = nothing_more
+        session.ahead.clear()
+        for lane in lanes.values():
+            lane.close()
+
+
+def _begin(
+    session: Session, listing: Listing, mark: Watermark, stopped: Stopped
+) -> tuple[Place, bool, Iterator[tuple[str, Page | None]]]:
+    """Where to begin, whether that is where an earlier run has stopped, and the pages from there."""
+    at, first = _start_of(session, listing, mark), session.ahead.pop(listing.name, None)
     before = _place(stopped)
-    if before is not None and before.meant == meant and (before.full or not full):
+    if before is not None and before.meant == at.meant and (before.full or not at.full):
         if before.tracked:
             session.store.go_on(listing.name)
-        return before, True
+        return before, True, _pages(session, listing, before, _by_year(session, listing, before))
+    if at.tracked:
+        session.store.start_seen()
+    if first is not None and replace(at, until=first.place.until) == first.place and first.usable():
+        session.read_at[listing.side, listing.kind] = first.began
+        return first.place, False, first.pages()
+    session.read_at[listing.side, listing.kind] = session.ticks()
+    return at, False, _pages(session, listing, at, _by_year(session, listing, at))
+
+
+def _start_of(session: Session, listing: Listing, mark: Watermark) -> Place:
+    """Where a listing begins that was not broken off."""
+    full, meant = is_full(listing, mark, session), [session.signature, mark.signature]
     since = "" if full else mark.since
     tracked = full or not since
     if listing.recent:
         since = since or _some_time_before(session.policy.start_date)
-    if tracked:
-        session.store.start_seen()
-    session.read_at[listing.side, listing.kind] = session.ticks()
-    return Place(full, tracked, since, meant, session.store.inbox.newest()), False
+    return Place(full, tracked, since, meant, session.store.inbox.newest())
 
 
 def _place(stopped: Stopped) -> Place | None:
@@ -399,7 +442,8 @@ class _Reader:
         """The listing is complete."""
         before, at = self.mark, self.at
         newest, since = self.reach.marks(self._newest(), "" if at.full else before.since, at.cap)
-        full_at = self.session.time(self.listing.side) if at.full else before.full_at
+        always = not since and before.full_at  # then nobody asks when it was
+        full_at = before.full_at if always or not at.full else self.session.time(self.listing.side)
         mark = Watermark(newest, since, full_at, self.session.signature)
         self.store.set_watermark(self.listing.name, mark)
         self.store.went_through(self.listing.name)

@@ -128,10 +128,11 @@ def still_left(session: Session, kind: Kind, there: Record) -> Record | None:
 
 def forget_left(session: Session, kind: Kind) -> None:
     """After a full pass: what somebody has removed from AccountView since is nobody's concern any more."""
-    listed = [one for ignored in (False, True) for one in session.store.problems.all(kind.flow, ignored)]
-    for problem in listed if kind.left is not None else ():
+    if kind.left is None:
+        return
+    for problem in session.store.problems.with_a_slot(kind.name):
         there = session.store.inbox.one(kind.name, ACCOUNTVIEW, problem.cause.slot)
-        if problem.about.kind == kind.name and there is not None and there.alike.startswith(LEFT):
+        if there is not None and there.alike.startswith(LEFT):
             still_left(session, kind, there)
 
 
@@ -359,13 +360,14 @@ def look_back(store: Store, before: Holder, now: str, put_back: bool) -> Holder:
     another = known is not None and before.identity not in ("", mine)
     older = another or (before.identity == mine and before.run > store.last_run_number())
     with store.transaction():
-        store.cache("identity", mine, now)
+        if mine != known:
+            store.cache("identity", mine, now)
         if older or put_back:
             log.warning("state.db was put back: everything is read anew")
             store.read_anew(with_details())
         if older:
             store.skip_runs(before.run)
-    return replace(before, identity=mine, run=store.last_run_number())
+    return before._replace(identity=mine, run=store.last_run_number())
 
 
 def notice_strays(store: Store, company: str) -> None:

@@ -9,11 +9,12 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from avsync.config.settings import Safety
 from avsync.errors import AvsyncError, FitsNothing, LoginNeeded, OutOfTime, PersonMustLook
 from avsync.messages import texts
-from avsync.records.kind import BOTH
+from avsync.records.kind import BOTH, Kind
 from avsync.records.registry import FLOWS, KINDS, followed, kinds_of, listing, wanted, writable
 from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
@@ -23,16 +24,17 @@ from avsync.state.store import Store
 from avsync.sync import caution, habits
 from avsync.sync.causes import called_as
 from avsync.sync.clock import CACHE_KEY as CLOCK
-from avsync.sync.flow import foresee, sync_kind
 from avsync.sync.incidents import note_incidents
-from avsync.sync.plan import Action, rows_of
 from avsync.sync.problems import close_stale, expire, flow_problem, name_unread, unknown_outcomes
-from avsync.sync.read import Taken, read_listing
+from avsync.sync.read import Taken, both_at_a_time, read_listing
 from avsync.sync.recover import follow_numbers, forget_left, notice_strays, recover
 from avsync.sync.schema import check_codes, pass_gate, pass_gate_again
 from avsync.sync.session import Result, Session
 from avsync.sync.settle import settle
 from avsync.sync.timeline import tell_timelines
+
+if TYPE_CHECKING:
+    from avsync.sync.plan import Action
 
 log = logging.getLogger(__name__)
 _FIRST_OF = (5, 3, 2, 4, 1)
@@ -126,9 +128,10 @@ def _read(session: Session) -> None:
     needed = [one for one in wanted(session.policy, session.running())
               if not (one.side == ACCOUNTVIEW and one.kind in session.without)]  # fmt: skip
     session.enter("read", len(needed))
-    for one in needed:
-        taken += _listing(session, one)
-        session.step(one.makes[0].name, done=1)
+    with both_at_a_time(session, needed):
+        for one in needed:
+            taken += _listing(session, one)
+            session.step(one.makes[0].name, done=1)
     for flow in session.running():
         for kind in kinds_of(flow):
             listed = kind.recent and session.accountview.lists_changes(kind.table)
@@ -211,8 +214,8 @@ def _flows(session: Session) -> AvsyncError | None:
                 _kind(session, change, kind.name)
             with session.store.transaction():
                 close_stale(session, flow)
-                if session.only is None:
-                    session.store.set_flow_ok(flow, session.now())
+            if session.only is None:
+                session.went_through[flow] = session.now()
     _settle(session, session.on())
     session.step("", done=max(0, session.steps - session.done))  # what was planned with its other half
     return change.too_much(session.config.safety) if session.dry and not session.force else None
@@ -220,6 +223,11 @@ def _flows(session: Session) -> AvsyncError | None:
 
 def _kind(session: Session, change: Change, name: str) -> None:
     kind = KINDS[name]
+    if not session.dry and _rests(session, kind):
+        return
+    from avsync.sync.flow import foresee, sync_kind
+    from avsync.sync.plan import rows_of
+
     if not session.dry:
         sync_kind(session, kind)
         return
@@ -231,6 +239,18 @@ def _kind(session: Session, change: Change, name: str) -> None:
             called = called_as(session.config.language, action.record)
             named = {"called": called} if action.record.key else {"called": called, "name": called}
             session.plan += [{**row, **named} for row in rows_of(action)]
+
+
+def _rests(session: Session, kind: Kind) -> bool:
+    """Whether there is nothing to plan, as in a quiet run, which then needs nothing of what plans and writes."""
+
+    def waits() -> bool:
+        return any(session.store.inbox.waiting(kind.name, side) for side in BOTH)
+
+    if waits():
+        return False
+    recover(session, kind)
+    return not waits()
 
 
 # --- the safety stop (behaviour 32)
@@ -276,6 +296,8 @@ def _safety_stop(session: Session) -> None:
     """
     if not _could_be_too_much(session):
         return
+    from avsync.sync.flow import foresee
+
     change, totals = Change(session.store), {flow: session.totals[flow] for flow in session.totals}
     session.totals = {}
     try:
@@ -345,6 +367,8 @@ def _finish(session: Session, ahead: AvsyncError | None) -> Result:
     flows = {flow: session.count(flow).as_dict() for flow in session.on()}
     requests = {"accountview": session.accountview.http.requests, "crafter": session.crafter.http.requests}
     with store.transaction():
+        for flow, moment in session.went_through.items():
+            store.set_flow_ok(flow, moment)
         store.finish_run(session.run, session.started, session.now(), code, flows, requests)
         store.cache(CLOCK, session.clock.remembered(), session.now())
         habits.remember(session)

@@ -17,12 +17,14 @@ from avsync.errors import AvsyncError
 from avsync.records.fit import Column
 from avsync.records.kind import Decided, Kind, Policy
 from avsync.records.registry import FLOWS, KINDS, with_details
+from avsync.records.rows import Listing
 from avsync.records.values import ACCOUNTVIEW, AMSTERDAM, CRAFTER, Canonical, Malformed, Record, Side, format_utc
 from avsync.services.accountview.client import AccountView
 from avsync.services.crafter.client import Crafter
 from avsync.state.intents import Intent
 from avsync.state.machine import uptime
 from avsync.state.store import Store
+from avsync.sync.ahead import First
 from avsync.sync.clock import CACHE_KEY as CLOCK
 from avsync.sync.clock import Clock
 from avsync.sync.refs import Refs
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _GAP = timedelta(hours=1)
 PAGE = 200  # records planned at a time
-_NOT_ABOUT_ROWS = ("base_url", "authorize_url", "client_id", "redirect_uri", "concurrency")
+_NOT_ABOUT_ROWS = ("client_secret", "api_key", "base_url", "authorize_url", "client_id", "redirect_uri", "concurrency")
 
 
 @dataclass(slots=True)
@@ -129,6 +131,11 @@ class Session:
     steps: int = field(init=False, default=0)  # of the phase, and how many of them are done
     done: int = field(init=False, default=0)
     read_at: dict[tuple[Side, str], float] = field(init=False, default_factory=dict)  # ticks when a listing began
+    went_through: dict[str, str] = field(init=False, default_factory=dict)  # flow → when
+    ask_ahead: Callable[[Listing], None] = field(init=False, default=lambda after: None)
+    ahead: dict[str, First[Any]] = field(
+        init=False, default_factory=dict
+    )  # listing → its first page, asked for already
     unread: dict[str, list[Record]] = field(init=False, default_factory=dict)  # what is legible of what was not read
     looked: dict[str, set[Any]] = field(
         init=False, default_factory=dict
@@ -268,7 +275,7 @@ def policy_of(config: Config, today: str) -> Policy:
     """The config as planning sees it; `today` is a day in the Netherlands."""
     codes = config.time_codes
     return Policy(
-        flows=config.flows.model_dump(),
+        flows=config.flows.values,
         start_date=config.start_date.isoformat() if config.start_date else "",
         today=today,
         time_codes={"work": codes.work or "", "travel": codes.travel or ""},
@@ -282,7 +289,7 @@ def policy_of(config: Config, today: str) -> Policy:
 
 def signature_of(config: Config) -> str:
     """A mark of every setting that changes what a row means; another mark makes the next run read everything anew."""
-    shown = config.model_dump(mode="json", exclude={"accountview": {"client_secret"}, "crafter": {"api_key"}})
+    shown = config.values
     settings = {key: shown.get(key) for key in ("company", "start_date", "flows", "time_codes", "default_project_type")}
     for side in (ACCOUNTVIEW, CRAFTER):
         settings[side] = {name: value for name, value in shown[side].items() if name not in _NOT_ABOUT_ROWS}

@@ -17,7 +17,6 @@ from avsync.records.registry import KINDS, listing
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, OURS, Record, other
 from avsync.state.intents import Intent
 from avsync.sync.boundary import cause_of, each
-from avsync.sync.plan import true_of
 from avsync.sync.problems import tell_once
 from avsync.sync.read import is_other, retire
 from avsync.sync.refs import read_one, told_by
@@ -218,6 +217,8 @@ def _settle_update(session: Session, kind: Kind, intent: Intent) -> None:
             sides = {intent.side: told, other(intent.side): own}
             store.links.tell(link.id, {side: {name: values[name] for name in shows if name in values}
                                        for side, values in sides.items()}, intent.side)  # fmt: skip
+            from avsync.sync.plan import true_of
+
             said = [true_of(Remark(code, params), shows) for code, params in intent.detail.get("said", [])]
             record = store.inbox.one(kind.name, intent.record_side, intent.record) or told_by(link, intent.record_side)
             named = replace(record, key=intent.key, name=intent.name)

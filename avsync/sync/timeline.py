@@ -120,10 +120,13 @@ def _bring_in_line(session: Session, language: str) -> bool:
     for item, some in told.items():
         key = _key(item)
         before = known.get(key, TimelineEntry(key, *item, "", ""))
-        entry = replace(before, wanted=some.mark(language), said=some.said(language))
-        if entry.wanted != before.posted:
-            changed.append((entry, some.kind, some.message(language)))
-    over = [one for key, one in known.items() if key not in {_key(item) for item in told}]
+        wanted = some.mark(language)
+        if wanted != before.posted:
+            changed.append(
+                (replace(before, wanted=wanted, said=some.said(language)), some.kind, some.message(language))
+            )
+    there = {_key(item) for item in told}
+    over = [one for key, one in known.items() if key not in there]
     ignored, _ = _items(session.store.problems.with_timeline(ignored=True), known)
     for entry in over:
         if not entry.refused:

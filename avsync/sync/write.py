@@ -104,7 +104,7 @@ def conclude(session: Session, job: Job) -> None:
         totals.waiting += action.verb == Verb.WAIT
         field = str(action.params.get("field") or "")
         told = [] if action.reason == HELD else [cause(action.reason, field, **action.params)]
-        tell(session, action, told, job.link)
+        tell(session, action, told, job.link, made=False)
     elif action.verb == Verb.SKIP:
         totals.unchanged += 1
         if action.reason == "gone":

@@ -25,26 +25,36 @@ class Sizes:
     hours: int
     passes: list[int]
     waiting: int
+    companies: int
     times: int
 
 
-SMALL = Sizes([1_000, 10_000], 200, 100, [3_000], 500, 2)
-USUAL = Sizes([1_000, 100_000], 2_000, 1_000, [10_000, 100_000], 5_000, 3)
-LARGE = Sizes([1_000, 100_000, 1_000_000], 2_000, 1_000, [10_000, 100_000, 300_000], 5_000, 5)
+SMALL = Sizes([1_000, 10_000], 200, 100, [3_000], 500, 10, 2)
+USUAL = Sizes([1_000, 100_000], 2_000, 1_000, [10_000, 100_000], 5_000, 50, 3)
+LARGE = Sizes([1_000, 100_000, 1_000_000], 2_000, 1_000, [10_000, 100_000, 300_000], 5_000, 200, 5)
 
 
 def _cases(size: Sizes) -> dict[str, Callable[[], Iterator[cases.Row]]]:
     return {
         "start": lambda: cases.start(2 * size.times),
-        "quiet": lambda: cases.quiet(size.links, size.times),
-        "customers": lambda: cases.first_import("books", "customers", size.customers, 0.01, size.times),
+        "quiet": lambda: cases.quiet(size.links, [0.02, 0.1], size.times),
+        "changes": cases.changes,
+        "customers": lambda: (
+            row
+            for latency in (0.01, 0.02, 0.1)
+            for row in cases.first_import("books", "customers", size.customers, latency, size.times)
+        ),
         "hours": lambda: cases.first_import("hours", "hours", size.hours, 0.01, size.times),
         "pace": lambda: cases.pace(size.customers, 0.02, size.times),
         "full": lambda: (row for rows in size.passes for row in cases.full_pass(rows, size.times)),
         "edits": lambda: cases.edits(62, 0.04, size.times),
         "problems": lambda: cases.problems(10_000, size.times),
+        "companies": lambda: cases.companies(size.companies, 2 * size.times),
+        "backlog": lambda: (
+            row for world in ("backlog", "lost_orders") for row in cases.backlog(world, size.waiting, size.times)
+        ),
+        "year": lambda: cases.year(100_000, 200),
         "match": lambda: cases.match(size.waiting, size.times),
-        "backlog": lambda: (row for world in ("backlog", "lost_orders") for row in cases.backlog(world, size.waiting)),
     }
 
 
@@ -57,7 +67,7 @@ def main() -> None:
         "--only",
         action="append",
         metavar="NAME",
-        help="one of: start, quiet, customers, hours, pace, full, edits, problems, match, backlog",
+        help="one of: " + ", ".join(_cases(SMALL)),
     )
     arguments = parser.parse_args()
     size = SMALL if arguments.small else LARGE if arguments.large else USUAL

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import requests as http
+import yaml
 
+from avsync.records.values import format_utc
 from avsync.state import db
+from avsync.state.events import KEPT_DAYS, Event
 from avsync.state.lock import RunLock
 from avsync.state.problems import About, Cause
 from avsync.state.store import Store
 from tests.bench.measure import Cost, interleaved, ratio, run, typical
 from tests.bench.server import Server
-from tests.support.office import Office
+from tests.support.office import ALL_ON, Office, shop
+from tests.support.world import line
 
 Row = tuple[str, str, str, str, str]
 CONNECTIONS = {"accountview": 2, "crafter": 8}
@@ -41,41 +50,50 @@ def _avsync(office: Office, *args: str) -> Cost:
     return run(office.command("--json", *args), expect=(0, 1))
 
 
-def _floor(office: Office, name: str, requests: list[Any]) -> Cost:
+def _floor(office: Office, name: str, requests: list[Any], imports: Sequence[str] = ()) -> Cost:
     server: Any = office.box
-    told = {**server.names, "token": server.grant()["access_token"], "requests": requests, "connections": CONNECTIONS}
+    told = {**server.names, "token": server.grant()["access_token"], "requests": requests, "connections": CONNECTIONS,
+            "imports": list(imports)}  # fmt: skip
     told["hashes"] = str(office.folder / "hashes.db")
     file = office.folder / "floor.json"
     file.write_text(json.dumps(told), encoding="utf-8")
     return run([sys.executable, "-m", "tests.bench.floors", name, str(file)])
 
 
-def quiet(links: list[int], times: int) -> Iterator[Row]:
-    """A run with all flows on and nothing to do, at growing numbers of links in state.db."""
-    with _office("in_step", 400) as office:
-        server: Any = office.box
-        _avsync(office, "run-all")
-        for number in links:
+def quiet(links: list[int], latencies: list[float], times: int) -> Iterator[Row]:
+    """A run with all flows on and nothing to do, at growing numbers of links in state.db and with a service further
+    away; against a script with the same imports that sends the same requests one after the other."""
+    for number, latency in [*((number, 0.0) for number in links), *((links[0], latency) for latency in latencies)]:
+        with _office("in_step", 400, latency) as office:
+            server: Any = office.box
+            _avsync(office, "run-all")
             _add_links(office, number)
             _avsync(office, "run-all")
             server.ask("requests")
             told = json.loads(_avsync(office, "run-all").out)["requests"]
-            requests = server.ask("requests")
+            requests, imports = server.ask("requests"), _imports(office)
 
-            def bare_run(requests: list[Any] = requests) -> Cost:
-                return _floor(office, "requests", requests)
+            def bare_run(requests: list[Any] = requests, imports: list[str] = imports) -> Cost:
+                return _floor(office, "requests", requests, imports)
 
             writes = sum(one[1] != "GET" for one in requests)
             ours, bare = interleaved(times, lambda: _avsync(office, "run-all"), bare_run)
-            count = sum(told.values())
-            yield _row(
-                f"quiet run-all, {number:,} links: requests (writes, token calls)",
-                f"{count} ({writes})",
-                "",
-                "",
-                "<= 12 (0)",
-            )
-            yield _timed(f"quiet run-all, {number:,} links: seconds", ours, bare, "<= 1.5", "")
+            what = f"quiet run-all, {number:,} links, {latency * 1000:.0f} ms"
+            yield _row(f"{what}: requests (writes, token calls)", f"{sum(told.values())} ({writes})", "", "",
+                       "<= 12 (0)")  # fmt: skip
+            yield _timed(f"{what}: seconds (floor: same imports and requests)", ours, bare, "<= 1.5", "")
+            yield _timed(f"{what}: processor seconds", ours, bare, "", "cpu")
+
+
+def _imports(office: Office) -> list[str]:
+    """The modules of others that a quiet run has imported when it ends."""
+    program = (
+        "import sys\nfrom avsync.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nfinally:\n    print('\\n' + ' '.join(sys.modules), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", program, *office.command("--json", "run-all")[3:]]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()[-1].split()
+    return [name for name in loaded if name.partition(".")[0] not in ("avsync", "__main__")]
 
 
 def _add_links(office: Office, number: int) -> None:
@@ -256,21 +274,132 @@ def problems(number: int, times: int) -> Iterator[Row]:
             yield _timed(f"{' '.join(args)}, {number:,} problems: seconds", ours, plain, target, "")
 
 
-def backlog(world: str, size: int) -> Iterator[Row]:
-    """What records that wait for a parent cost in a quiet run: planning, but no reads."""
-    counts, seconds = [], []
-    for number in (0, size):
-        with _office(world, number) as office:
+def companies(at_once: int, times: int) -> Iterator[Row]:
+    """What a company costs that has nothing to do, so many of them at once, and what that makes of very many.
+
+    Each has a config and a state of its own, as it would have; they share the sandbox, and here two cores."""
+    with _office("in_step", 100) as office:
+        server: Any = office.box
+        for _ in range(2):
+            _avsync(office, "run-all", "--force")
+        server.ask("requests")
+        alone = [_avsync(office, "run-all") for _ in range(times)]
+        told = json.loads(alone[0].out)["requests"]
+        commands = [_company(office, number) for number in range(at_once)]
+        server.ask("writes")
+        started = time.perf_counter()
+        with ThreadPoolExecutor(at_once) as pool:
+            together = list(pool.map(run, commands))
+        wall, writes = time.perf_counter() - started, server.ask("writes")
+        size = sum(file.stat().st_size for file in office.state.iterdir()) / 1024
+    cpu, peak = typical(alone, "cpu"), typical(alone, "peak")
+    yield _row("a company with nothing to do: processor seconds; peak MB; seconds",
+               f"{cpu:.2f}; {peak:.0f}; {typical(alone):.2f}", "", "", "")  # fmt: skip
+    slowest, in_turn = max(one.seconds for one in together), at_once * typical(alone)
+    yield _row(f"{at_once} companies at once: seconds until the last is done (floor: one after the other)",
+               f"{wall:.1f}", f"{in_turn:.1f}", f"{wall / in_turn:.2f}", "<= 1")  # fmt: skip
+    yield _row(f"{at_once} companies at once: the slowest; writes; exits", f"{slowest:.1f}; {writes}; "
+               f"{sorted({one.exit for one in together})}", "", "", "; 0; [0]")  # fmt: skip
+    yield _row("200 companies in ten minutes: share of two cores", f"{200 * cpu / (600 * 2):.2f}", "", "", "<= 0.5")
+    for number in (1_000, 10_000):
+        cores, running = number * cpu / 600 / 0.7, number * typical(alone) / 600
+        yield _row(
+            f"{number:,} companies, by calculation: cores at 70 %; at work at a time; their GB; calls a second at"
+            " AccountView and at Crafter; GB of state",
+            f"{cores:.1f}; {running:.0f}; {running * peak / 1024:.1f}; {number * told['accountview'] / 600:.1f}, "
+            f"{number * told['crafter'] / 600:.1f}; {number * size / 1024**2:.1f}", "", "", "",
+        )  # fmt: skip
+
+
+def _company(office: Office, number: int) -> list[str]:
+    """The command of another company: a config and a state of its own."""
+    state, path = office.folder / f"state-{number}", office.folder / f"company-{number}.yaml"
+    shutil.copytree(office.state, state)
+    path.write_text(yaml.safe_dump({**office.config, "state_dir": str(state)}), encoding="utf-8")
+    return [sys.executable, "-m", "avsync", "-c", str(path), "--json", "run-all"]
+
+
+def backlog(world: str, size: int, times: int) -> Iterator[Row]:
+    """What records that wait, or that go wrong in every run, cost in a quiet run: planning, but no reads."""
+    with _office(world, size) as full, _office(world, 0) as empty:
+        for office in (full, empty):
             for _ in range(2):
                 _avsync(office, "run-all", "--force")
-            told = _avsync(office, "run-all")
-            counts.append(json.loads(told.out))
-            seconds.append(told.seconds)
-    waiting = sum(flow["waiting"] for flow in counts[1]["flows"].values())
-    ours, bare = (sum(one["requests"].values()) for one in reversed(counts))
-    what = f"quiet run-all, {waiting:,} waiting ({world})"
-    yield _row(f"{what}: requests (floor: none waiting)", str(ours), str(bare), f"{ours / bare:.2f}", "1.00")
-    yield _row(f"{what}: seconds", f"{seconds[1]:.2f}", f"{seconds[0]:.2f}", f"{seconds[1] / seconds[0]:.2f}", "")
+        ours, bare = interleaved(times, lambda: _avsync(full, "run-all"), lambda: _avsync(empty, "run-all"))
+        told, floor = json.loads(ours[0].out), json.loads(bare[0].out)
+        open_now = len(json.loads(run(full.command("--json", "errors")).out)[0]["records"])
+    waiting = sum(flow["waiting"] + flow["failed"] for flow in told["flows"].values())
+    asked, least = (sum(one["requests"].values()) for one in (told, floor))
+    what = f"quiet run-all, {waiting:,} waiting or wrong ({world}; {open_now} behind the first row)"
+    yield _row(f"{what}: requests (floor: none)", str(asked), str(least), f"{asked / least:.2f}", "1.00")
+    yield _timed(f"{what}: seconds", ours, bare, "<= 1.5", "")
+
+
+def changes() -> Iterator[Row]:
+    """What one change in each flow takes: requests to either service (of them writes), above those of a quiet run."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, shop(Path(folder), dict(ALL_ON)) as one:
+        one.work_order("wo-1")
+        one.work_order("wo-2", status="checked", lines=[line("l1", "PIPE-2")])
+        one.hour("h1")
+        for _ in range(4):
+            one.run("--force")
+        quiet = one.run()["requests"]
+        happens: dict[str, Callable[[], Any]] = {
+            "customers": lambda: one.in_books(TEL_BUS="038-7654321"),
+            "projects": lambda: one.box.accountview.edit("PROJECTS", "P1", PROJ_DESC="Nieuwbouw gemeentehuis, fase 2"),
+            "orders": lambda: one.work_order("wo-3"),
+            "invoice": lambda: one.change("wo-1", status="checked", lines=[line("l2", "PIPE-2")]),
+            "hours": lambda: one.hour("h2"),
+        }
+        for flow, change in happens.items():
+            change()
+            one.box.requests.clear()
+            result = one.run()
+            if result["exit"]:
+                raise RuntimeError(f"{flow}: {result}")
+            more = {side: result["requests"][side] - quiet[side] for side in quiet}
+            yield _row(f"one change in {flow}: requests above a quiet run's {sum(quiet.values())} (writes)",
+                       f"{sum(more.values())} ({len(one.writes())}): {more['accountview']} + {more['crafter']}", "", "",
+                       "")  # fmt: skip
+            one.run()
+
+
+def year(links: int, a_day: int) -> Iterator[Row]:
+    """What a year leaves in state.db: links, so many events a day, and the runs of every ten minutes."""
+    with _office("in_step", 10) as office:
+        _avsync(office, "run-all")
+        path, sizes = office.state / "state.db", []
+        for step in ("links", "year"):
+            if step == "links":
+                _add_links(office, links)
+            else:
+                _a_year(office, a_day)
+            with closing(sqlite3.connect(path)) as opened:
+                opened.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                opened.execute("VACUUM")
+            sizes.append(path.stat().st_size / 2**20)
+    yield _row(f"state.db with {links:,} links: MB", f"{sizes[0]:.0f}", "", "", "")
+    yield _row(f"the same after a year of runs and {a_day * 365:,} events: MB", f"{sizes[1]:.0f}", "", "", "")
+
+
+def _a_year(office: Office, a_day: int) -> None:
+    """Every run of a year, and its events, by the clock of each day."""
+    store, first = Store(db.open_for_writing(office.state)), datetime(2025, 11, 26, tzinfo=UTC)
+    values = {"phone": ("038-1234567", "038-7654321")}
+    for day in range(365):
+        now = format_utc(first + timedelta(days=day))
+        with store.transaction():
+            for number in range(144):
+                run_number = store.start_run("run-all", now)
+                if number == 0:
+                    store.events.begin(run_number, lambda now=now: now)  # type: ignore[misc]
+                store.finish_run(run_number, now, now, 0, {}, {"accountview": 5, "crafter": 7})
+            for number in range(a_day):
+                what = f"Installatiebedrijf Jansen & Zn {number}"
+                store.events.record(Event("customers", "customer", "crafter", "update", str(10000 + number), what,
+                                          str(10000 + number), f"x-{number}", values=values))  # fmt: skip
+            store.events.drop_old(format_utc(first + timedelta(days=day - KEPT_DAYS)))
+    store.close()
 
 
 def match(size: int, times: int) -> Iterator[Row]:

@@ -7,12 +7,14 @@ sandbox's addresses and keys, the recorded requests, and for `replay` how many c
 from __future__ import annotations
 
 import hashlib
+import importlib
 import itertools
 import json
 import sqlite3
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +105,10 @@ def pages(told: dict[str, Any]) -> None:
 
 
 def bare_requests(told: dict[str, Any]) -> None:
-    """The same requests, one after the other, over one session."""
+    """The same requests, one after the other, over one session; what avsync imports of others is imported first."""
+    for name in told["imports"]:
+        with suppress(ImportError):  # a few are parts that something else has made
+            importlib.import_module(name)
     bare = Bare(told)
     for one in told["requests"]:
         bare.send(one)

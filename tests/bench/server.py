@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import uuid
+from datetime import timedelta
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
@@ -78,6 +79,7 @@ def _serve(world: str, size: int, latency: float) -> None:
 
     with Sandbox(Filled(), latency=latency, token_lifetime=36000) as box:
         _name_by_reference(box.crafter)
+        box.crafter.aged["customers"] = timedelta(days=1)  # as an office has it
         _say({**{name: getattr(box, name) for name in NAMES}, "token": box.grant()})
         for line in sys.stdin:
             if line.startswith("bears"):

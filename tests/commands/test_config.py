@@ -12,11 +12,12 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from avsync.config import FLOWS
+from avsync.config import FLOWS, settings
 from avsync.config import mistakes as config_mistakes
-from avsync.config import settings as config
+from avsync.config import model as config
+from avsync.config.model import Config, Flows
 from avsync.config.secret import Secret
-from avsync.config.settings import Config, Flows, find, load, places
+from avsync.config.settings import find, load, places
 from avsync.errors import ConfigError
 from avsync.services import names_of
 from avsync.services.accountview.schema import load_schema
@@ -358,7 +359,7 @@ def test_the_order_of_looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for folder in (work, home / ".config" / "avsync", tmp_path / "xdg" / "avsync"):
         folder.mkdir(parents=True)
     monkeypatch.chdir(work)
-    monkeypatch.setattr(config, "SYSTEM_WIDE", tmp_path / "etc" / "config.yaml")
+    monkeypatch.setattr(settings, "SYSTEM_WIDE", tmp_path / "etc" / "config.yaml")
     environ = {"HOME": str(home)}
     with pytest.raises(ConfigError) as caught:
         find(None, environ)

@@ -82,9 +82,9 @@ def test_from_an_empty_home_to_a_config_that_check_accepts(box: Sandbox, tmp_pat
     assert checked.returncode == 0, checked.stdout
     config = load(path)
     assert (config.language, config.company, config.start_date) == ("en", box.company, date.today())  # noqa: DTZ011
-    assert config.time_codes.model_dump() == {"work": "100", "travel": "200"}
+    assert config.time_codes.values == {"work": "100", "travel": "200"}
     assert config.accountview.debtor_account == "1300"
-    assert config.flows.model_dump() == {
+    assert config.flows.values == {
         "customers": "both", "projects": "import", "orders": "export", "invoice": "export", "hours": "export",
     }  # fmt: skip
     assert stat.S_IMODE((one.home / "state").stat().st_mode) == 0o700

@@ -22,7 +22,8 @@ import yaml
 from pydantic import BaseModel
 
 from avsync.cli import main
-from avsync.config import settings as configuration
+from avsync.config import model as configuration
+from avsync.config.settings import load
 from avsync.errors import AvsyncError
 from avsync.sandbox import seed
 from avsync.sandbox.__main__ import write_config
@@ -238,7 +239,7 @@ def test_the_sandbox_starts_and_writes_a_config(tmp_path: Path) -> None:
         said = sandbox.stdout.readline() + sandbox.stdout.readline()
         sandbox.terminate()
     assert said.count("http://127.0.0.1:") == 2
-    assert configuration.load(tmp_path / "demo.yaml").company == "DEMO"
+    assert load(tmp_path / "demo.yaml").company == "DEMO"
 
 
 def test_the_conformance_kit_holds_a_crafter_against_the_contract() -> None:
@@ -297,7 +298,7 @@ def test_the_configs_shown_are_valid(tmp_path: Path, block: str) -> None:
         first[name] = first[name] | value if isinstance(value, dict) else value
     path.write_text(yaml.safe_dump(first), encoding="utf-8")
     try:
-        configuration.load(path)
+        load(path)
     except AvsyncError as error:
         pytest.fail(str(error.params.get("mistakes", error)))
 

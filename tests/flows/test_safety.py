@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from avsync.config.settings import Safety
+from avsync.config.model import Safety
 from tests.support.office import Office, office
 from tests.support.world import place
 

@@ -5,18 +5,21 @@ Everywhere the proof is the same: after the runs a full pass finds nothing new t
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from avsync.sandbox import seed
 from avsync.state.store import Watermark
 from tests.support.bench import CUSTOMERS, HOURS, Bench
 from tests.support.bench import bench as any_bench
-from tests.support.office import ALL_ON
+from tests.support.office import ALL_ON, office
 
 PATIENT = {
     "full_every": 0,
@@ -284,3 +287,21 @@ def test_two_runs_after_a_bulk_import_of_1500_customers_a_run_is_quiet_again(sid
         one.box.accountview.edit("CONTACT", "10001", TEL_BUS="0318-5")
         one.until_quiet()
         a_full_pass_finds_nothing_new(one)
+
+
+def test_a_quiet_run_makes_the_disk_wait_twice(tmp_path: Path) -> None:
+    """Every commit waits for the disk (law 2): the beginning and the end of a run, and nothing that stands already."""
+    with office(tmp_path, seed.world(seed=1, bad=False)) as one:
+        one.goes()
+        one.rests()
+        with closing(sqlite3.connect(one.state / "state.db")) as viewer:  # else the log goes with its last user
+            viewer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            assert one.run()["exit"] == 0
+            assert commits((one.state / "state.db-wal").read_bytes()) == 2
+
+
+def commits(log: bytes) -> int:
+    """Of a write-ahead log as SQLite writes it: frames behind a header; the last one of a commit names a size."""
+    page = int.from_bytes(log[8:12], "big")
+    frames = [log[start : start + 24] for start in range(32, len(log), 24 + page)]
+    return sum(frame[8:16] == log[16:24] and frame[4:8] != bytes(4) for frame in frames)

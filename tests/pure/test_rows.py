@@ -282,9 +282,9 @@ def test_the_next_listing_starts_a_day_and_a_bit_back_while_all_of_it_fits_on_a_
     assert crafter.marks("", "", "")[1] == "2026-04-30T08:00:00.500000Z"
 
 
-def test_where_much_was_changed_it_goes_back_no_further_than_fits_on_three_quarters_of_a_page() -> None:
-    room = PAGE[ACCOUNTVIEW] * 3 // 4
-    assert marks([moment(second) for second in range(room)])[1] == "2026-04-30T08:04:59"
+def test_where_much_was_changed_it_goes_back_no_further_than_fits_on_seven_tenths_of_a_page() -> None:
+    room = PAGE[ACCOUNTVIEW] * 7 // 10
+    assert marks([moment(second) for second in range(room)])[1] == "2026-04-30T08:04:39"
     many = [moment(second) for second in range(PAGE[ACCOUNTVIEW] + 50)]
     for seen in (many, many[::-1]):
         assert marks(seen) == (moment(PAGE[ACCOUNTVIEW] + 49), moment(PAGE[ACCOUNTVIEW] + 50 - room))

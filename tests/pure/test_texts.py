@@ -212,3 +212,12 @@ def test_what_is_wrong_with_a_config_is_said_in_dutch(tmp_path: Path, written: s
     sentence = texts.text(broken.value.code, "nl", broken.value.params)[0]
     assert said in sentence
     assert not re.search(r"\b(found|expected|allowed|while)\b", sentence)
+
+
+@pytest.mark.parametrize("file", sorted(path.stem for path in FOLDER.glob("*.yaml")))
+def test_a_row_by_itself_says_what_it_says_in_its_file(file: str) -> None:
+    """Rows are read one at a time, most of them as JSON."""
+    written, rows = _file(file), texts._read(file)
+    assert list(rows) == list(written)
+    assert {name: rows[name] for name in rows} == written
+    assert texts._read(file).get("no such row") is None

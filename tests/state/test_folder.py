@@ -210,7 +210,7 @@ def test_a_colleague_may_look_with_the_right_to_read_alone(tmp_path: Path) -> No
 @contextmanager
 def as_somebody() -> Iterator[None]:
     """This process as another user. What is still to be imported may lie where he has no right to look."""
-    for module in ("commands.errors", "commands.run"):
+    for module in ("commands.errors", "commands.run", "config.model"):
         importlib.import_module(f"avsync.{module}")
     os.setegid(SOMEBODY)
     os.seteuid(SOMEBODY)

@@ -7,12 +7,15 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from avsync.services.accountview import learn, wire
+from avsync.services.accountview import wire
 from avsync.services.accountview.client import AccountView
 from avsync.services.accountview.schema import TableSchema
 from avsync.services.http import words
+
+if TYPE_CHECKING:
+    from avsync.services.accountview import learn
 
 OBJECTS = "/accountviewsystembusinessobjects"
 SYSTEM = "/accountviewsystemdata"
@@ -111,6 +114,8 @@ def load_dictionary(
 
     Errors as of any read.
     """
+    from avsync.services.accountview import learn
+
     named = learn.Dictionary(_load_objects(client), _load_tables(client, None))
     wanted = [*learn.shortlist(named, schema, kinds), *(name for name in more if name in named.files)]
     columns = {name: _load_columns(client, name) for name in dict.fromkeys(wanted)}
@@ -272,6 +277,8 @@ def verify(
 
 def _kind(metadata: Metadata, table: TableSchema, rights: Collection[str]) -> Iterator[Missing]:
     if table.business_object.upper() not in metadata.objects:
+        from avsync.services.accountview import learn
+
         options = {code: one.description for code, one in metadata.objects.items()}
         meant = learn.likely(options, table.business_object, table.words)
         yield Missing(table.kind, "object", table.business_object, _shown(meant, options))
@@ -290,6 +297,8 @@ def _kind(metadata: Metadata, table: TableSchema, rights: Collection[str]) -> It
 
 def _tables(metadata: Metadata, table: TableSchema) -> list[str]:
     """Tables of the same business object come first: there the name alone is wrong."""
+    from avsync.services.accountview import learn
+
     code = table.business_object.upper()
     options = {name: one.description for name, one in metadata.tables.items()}
     own = [name for name, one in metadata.tables.items() if one.business_object == code]
@@ -302,6 +311,8 @@ def _columns(metadata: Metadata, table: TableSchema) -> Iterator[Missing]:
     on_sheet = {"employee"} if table.header else set()  # the line may have it as well
     for neutral, name in table.columns.items():
         if name.upper() not in there and neutral not in on_sheet:
+            from avsync.services.accountview import learn
+
             meant = _shown(learn.candidates(table, neutral, there), labels)
             yield Missing(table.kind, "column", name, meant, neutral in table.optional, neutral)
 
