@@ -195,6 +195,9 @@ def open_for_reading(folder: Path) -> Database | None:
         _refuse_leftovers(path)
         db = _readable(path)
         _check(db, path)
+        if not db.tables() - {_APPLIED}:  # somebody's first run is just making it
+            db.close()
+            return None
         if _outdated(db):
             old, db = db, private_copy(db.conn)
             old.close()

@@ -349,7 +349,7 @@ def test_no_secret_reaches_the_log_or_the_trail(one: Office) -> None:
     one.in_books("10001", TEL_BUS="1")
     one.avsync("run-all", "-vv")
     written = (one.folder / "log").read_text("utf-8") + repr(
-        list(db.open_for_reading(one.state).query("select * from events"))
+        list(db.open_for_reading(one.state).execute("select * from events"))
     )  # type: ignore[union-attr]
     fresh = json.loads((one.state / "token.json").read_text("utf-8"))
     for secret in (*token.values(), *fresh.values(), one.box.client_secret, one.box.api_key):

@@ -307,7 +307,7 @@ def test_loopback_ignores_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_broken_environment_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "socks5://me:s3cret@127.0.0.1:1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:s3cret@127.0.0.1:no-port")
     with pytest.raises(ConfigError) as refused:
         made("https://example.org/api")
     assert refused.value.code == "environment_refused"
