@@ -328,6 +328,11 @@ def _until(kind: Kind, record: Record, known: Known) -> str:
     return KEPT if owner is None or owner.link is not None else LATER
 
 
+def _was_left(kind: Kind, record: Record) -> bool:
+    """Whether it is the row that a line deleted in Crafter has left (behaviour 24)."""
+    return record.side == ACCOUNTVIEW and bool(kind.taken_by) and record.alike == kind.left_as(record.fields)
+
+
 def met(kind: Kind, av: Record, cr: Record, policy: Policy) -> Link:
     """The link of two that meet for the first time: the leading side never told any of its fields."""
     leads: Side = CRAFTER if policy.flows[kind.flow] == "export" else ACCOUNTVIEW
@@ -336,7 +341,7 @@ def met(kind: Kind, av: Record, cr: Record, policy: Policy) -> Link:
     alone = {name for name in missing if second.fields.get(name) is not None}  # it still has to go across, or stay
     told: dict[Side, Mapping[str, Canonical] | None] = {leads: None}
     told[second.side] = {name: value for name, value in second.fields.items() if name not in alone}
-    if kind.taken_by and av.alike == kind.left_as(av.fields):  # ours, so what differs was corrected in Crafter
+    if _was_left(kind, av):  # ours, so what differs was corrected in Crafter
         told[CRAFTER] = dict(av.fields)
     marked = not kind.marked or cr.reference == av.mark  # until it is, its row must not count as known (behaviour 2)
     prints = {ACCOUNTVIEW: av.fingerprint, CRAFTER: cr.fingerprint if marked else ""}
@@ -362,7 +367,7 @@ def _adopt(kind: Kind, record: Record, match: Match, old: Link | None, known: Kn
         action = Action(Verb.ADOPT, kind, record, "first_meeting", link, remarks=remarks)
     else:
         action = _pair(kind, link, av, cr, known)
-        action = replace(action, record=record) if there.absent else action
+        action = replace(action, record=record) if there.absent or _was_left(kind, there) else action
     replaces = old.id if old else 0
     return replace(action, verb=Verb.ADOPT, reason="first_meeting", partner=there, replaces=replaces, match=match)
 

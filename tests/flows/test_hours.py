@@ -937,3 +937,20 @@ def test_the_work_orders_own_date_does_not_matter_for_its_hours(tmp_path: Path) 
         assert one.box.accountview.rows("SO_HDR") == []
         one.change("w1", description="Later")
         one.rests()
+
+
+def test_a_line_entered_again_that_accountview_refuses_is_told_of_as_crafter_has_it(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.hour("h1", project_id="project-1")
+        one.goes()
+        one.box.crafter.remove("hours", "h1")
+        one.hour("h2", project_id="project-1", hours="3")
+        one.box.accountview.edit("PROJECTS", "P1", END_DATE="2026-05-31")
+        assert one.run()["exit"] == 1
+        (found,) = [row for row in one.errors() if row["severity"] == "error"]
+        assert (found["side"], found["record"], found["code"]) == ("crafter", "h2", "rejected_by_accountview")
+        assert "3 hours of working time" in found["name"]
+        one.box.accountview.edit("PROJECTS", "P1", END_DATE="")
+        one.goes()
+        assert [row[5] for row in one.booked()] == ["3"]
+        one.in_step()
