@@ -367,7 +367,7 @@ def _adopt(kind: Kind, record: Record, match: Match, old: Link | None, known: Kn
         action = Action(Verb.ADOPT, kind, record, "first_meeting", link, remarks=remarks)
     else:
         action = _pair(kind, link, av, cr, known)
-        action = replace(action, record=record) if there.absent or _was_left(kind, there) else action
+        action = replace(action, record=record) if there.absent else action
     replaces = old.id if old else 0
     return replace(action, verb=Verb.ADOPT, reason="first_meeting", partner=there, replaces=replaces, match=match)
 
@@ -527,7 +527,8 @@ class _Pair:
             | owed
             for side, record in self.now.items()
         }
-        record = (self.read[self.at] if self.at else None) or self.read[ACCOUNTVIEW] or self.now[CRAFTER]
+        booked = self.read[ACCOUNTVIEW] if CRAFTER in self.kind.changed else None  # else people know only Crafter's
+        record = (self.read[self.at] if self.at else None) or booked or self.now[CRAFTER]
         if owed and not self.at:
             here = self.now[CRAFTER]  # told of one and the same half, whichever was read
             record = replace(here, key=here.key or self.now[ACCOUNTVIEW].key)
