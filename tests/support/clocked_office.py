@@ -215,6 +215,7 @@ class Stage:
 
     def twice(self, now: Snapshot) -> list[str]:
         """What stands there more than once, which may never be."""
+        gone = self.life.gone  # the card of a number that was given out again is left as it was
         marks = [("SO_HDR", now.rows("SO_HDR"), "EXT_ID"), ("HRS_LINE", now.rows("HRS_LINE"), "EXT_ID")]
         marks += [(name, now.records(name), "external_ref") for name in now.plan if name not in NOT_MARKED]
         marks += [("work-orders", now.records("work-orders"), "order_number"),
@@ -222,7 +223,7 @@ class Stage:
         counted = {
             f"{place}: {field} {value}": count
             for place, rows, field in marks
-            for value, count in Counter(row[field] for row in rows if row[field]).items()
+            for value, count in Counter(row[field] for row in rows if row[field] and row.get("id") not in gone).items()
         }
         return [what for what, count in counted.items() if count > 1]
 

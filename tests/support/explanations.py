@@ -245,8 +245,9 @@ class Ledger:
         """Rows that stood there already and were told to count as sent (behaviour 4 and 41)."""
         told = {row for one in found if one.code == "lines_counted" for row in one.params["slot"].split()}
         rows = {row["REC_ID"] for row in now.rows("SO_LINE")}
-        self.life.counted |= told & rows
-        self.life.own -= told
+        new = (told & rows) - self.life.counted
+        self.life.counted |= new
+        self.life.own -= new
 
     def glance(self, now: Snapshot) -> None:
         """After any run, however it went: what stands there and was not known, is what is ticked at this moment."""
