@@ -33,7 +33,11 @@ class Open:
 
 def without_cause(found: list[Open], now: Snapshot, life: Life) -> list[str]:
     """The problems that should not be there (any more)."""
-    return [str(one) for one in found if one.code not in _CAUSES or not _CAUSES[one.code](one, now, life)]
+    asked = {
+        one.record for one in found if one.code == "same_customer_by_number"
+    }  # what refers to it waits for a person
+    rest = [one for one in found if one.params.get("parent_id") not in asked]
+    return [str(one) for one in rest if one.code not in _CAUSES or not _CAUSES[one.code](one, now, life)]
 
 
 def not_said(found: list[Open], life: Life) -> list[str]:
@@ -169,7 +173,14 @@ def _replaced(one: Open, now: Snapshot, life: Life) -> bool:
     return all(old and new and old != new for _, old, new in one.params["changes"]) and bool(one.params["changes"])
 
 
+def _unalike(one: Open, now: Snapshot, life: Life) -> bool:
+    """Two that met by number have no word of their names in common (behaviour 6)."""
+    ours, theirs = (set(one.params[side].casefold().split()) for side in ("accountview", "crafter"))
+    return not ours & theirs
+
+
 _CAUSES: dict[str, Cause] = {
+    "same_customer_by_number": _unalike,
     "values_replaced": _replaced,
     "conflict": lambda one, now, life: life.flows.get(one.flow) == "both",
     "unreadable": _slip,
