@@ -366,3 +366,10 @@ def test_under_another_name_it_is_another_place(tmp_path: Path) -> None:
         known = Store(base).cached_under("first:")
         assert "first:hour:create:hrs_line" in known
         assert known["first:hour:create:hrs_line"]["harm"] == {}
+
+
+def test_an_answer_that_is_not_the_record_says_nothing_of_it(tmp_path: Path) -> None:
+    with shop(tmp_path, FLOWS) as one:
+        one.box.faults.add(side="crafter", method="GET", path="/projects/", do="error_in_2xx", nth=2)
+        one.goes()
+        assert one.box.faults.rules[0].hits == 1

@@ -129,6 +129,8 @@ class Crafter:
 
         def accept(answer: Answer) -> Row | None:
             data = _unwrapped(self._data(kind, answer))
+            if answer.status != 404 and isinstance(data, dict) and id not in {str(value) for value in data.values()}:
+                raise Flaw(detail="the record that was asked for is not in the answer")
             return data if answer.status != 404 and isinstance(data, dict) else None
 
         return self.http.get(self._path(kind, id), None, accept, headers=_ACCEPT, auth=self._auth)
