@@ -112,6 +112,7 @@ class Problems:
     def __init__(self, db: Database, events: Events) -> None:
         self.db = db
         self._events = events
+        self._told: set[int] = set()
 
     def replace(self, about: About, causes: Sequence[Cause], now: str) -> None:
         """The record now has exactly these problems (what is told once stays).
@@ -143,6 +144,7 @@ class Problems:
                 )  # fmt: skip
                 for new in self._select("id = ?", [row.lastrowid]):
                     self._events.record(_told("problem", new))
+                    self._told.add(new.id)
                 continue
             same = before.about.version == about.version
             ignored = before.ignored if same or before.ignored == WITH_ITS_PARENT else 0
@@ -153,7 +155,12 @@ class Problems:
                 [params, cause.severity, about.key, about.name, about.called, about.short, about.entity,
                  about.entity_id, about.version, now, ignored, ignored, before.id],
             )  # fmt: skip
+            self._told.add(before.id)
         return list(known.values())
+
+    def told_now(self, problem: Problem) -> bool:
+        """Whether it was told since this was opened, thus in this run: no two runs' clocks need agree on that."""
+        return problem.id in self._told
 
     def name(self, about: About) -> None:
         """What people call the record was found out."""
@@ -279,13 +286,16 @@ class Problems:
         rows = dict(self.db.execute(sql).fetchall())
         return {how: rows.get(how, 0) for how in ("error", "warning", "waiting", "ignored")}
 
-    def failed(self, flow: str, since: str = "") -> int:
-        """How many records of a flow have an error, as far as that was seen since a moment."""
+    def failed(self, flow: str, now: bool = False) -> int:
+        """How many records of a flow have an error, perhaps only those where this run told it."""
         sql = (
-            "SELECT count(DISTINCT kind || ' ' || side || ' ' || record) FROM problems WHERE ignored = 0"
-            " AND severity = 'error' AND kind != 'flow' AND flow = ? AND last_seen >= ?"
+            "SELECT id, kind, side, record FROM problems WHERE ignored = 0 AND severity = 'error' AND kind != 'flow'"
+            " AND flow = ?"
         )
-        return int(self.db.execute(sql, [flow, since]).fetchone()[0])
+        found = self.db.execute(sql, [flow])
+        return len(
+            {record for one, record in ((row[0], tuple(row[1:])) for row in found) if not now or one in self._told}
+        )
 
     def needing_attention(self, flows: Sequence[str]) -> bool:
         """Whether a person must act, or something waits, in one of these flows (exit 1)."""

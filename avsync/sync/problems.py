@@ -184,7 +184,7 @@ def _has_reason(session: Session, problem: Problem, fate: str | None, linked: bo
     warning = problem.cause.severity == "warning"
     if fate is None:
         return warning and linked
-    told = fate == "plan" or problem.last_seen >= session.started or session.only is not None
+    told = fate == "plan" or session.store.problems.told_now(problem) or session.only is not None
     return told or warning
 
 

@@ -354,9 +354,8 @@ def _finish(session: Session, ahead: AvsyncError | None) -> Result:
         expire(session)
         store.problems.follow_parents()
         note_incidents(session)
-        since = session.started if session.only is not None else ""
         for flow in session.on():
-            session.count(flow).failed = store.problems.failed(flow, since)
+            session.count(flow).failed = store.problems.failed(flow, now=session.only is not None)
         if session.flows == FLOWS:
             for flow in FLOWS:
                 if session.policy.flows[flow] == "off":  # behaviour 47

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -265,13 +266,15 @@ def test_email_and_phone_both_different_are_a_question(
         one.in_step()
 
 
+@pytest.mark.parametrize("back", [0, 5])
 @pytest.mark.parametrize("direction", ["import", "export", "both"])
-def test_a_number_that_names_somebody_else_is_a_question(tmp_path: Path, direction: str) -> None:
-    """A mistyped number: nobody's debtor is renamed."""
+def test_a_number_that_names_somebody_else_is_a_question(tmp_path: Path, direction: str, back: int) -> None:
+    """A mistyped number: nobody's debtor is renamed. Whatever the services' clocks say of when it was told."""
     with office(tmp_path, flows={"customers": direction}) as one:
         one.debtor("10001", ACCT_NAME="Garage Smit B.V.", TEL_BUS="030-1")
         identity = one.new_klant("Bakkerij de Vos B.V.", place(), customer_number="10001", phone="020-2")
         _asks(one, identity, "same_customer_by_number", "10001", "Garage Smit B.V.", "Bakkerij de Vos B.V.")
+        one.box.accountview.clock = one.box.crafter._clock = lambda: datetime.now(UTC) - timedelta(seconds=back)
         one.box.crafter.edit("customers", identity, customer_number="10002")
         one.goes()
         assert one.errors() == []
