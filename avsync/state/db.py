@@ -70,8 +70,8 @@ _NESTED = ("SAVEPOINT inner", "RELEASE inner", ("ROLLBACK TO inner", "RELEASE in
 
 def first_tables(db: Any) -> None:
     """Links, the inbox of read versions, intents, problems, timeline entries, events, watermarks, runs, decisions, a
-    cache."""
-    for statement in _TABLES:
+    cache; and a count of the changes of what planning goes by."""
+    for statement in (*_TABLES, *_COUNTING):
         db.execute(statement)
 
 
@@ -92,9 +92,9 @@ _TABLES = (
     """CREATE TABLE inbox (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, side TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
         key TEXT NOT NULL, alike TEXT NOT NULL, reference TEXT NOT NULL, mark TEXT NOT NULL, owner TEXT NOT NULL,
-        fate TEXT NOT NULL, record TEXT NOT NULL)""",
+        fate TEXT NOT NULL, rests TEXT NOT NULL, record TEXT NOT NULL)""",
     "CREATE UNIQUE INDEX inbox_id ON inbox(kind, side, id)",
-    "CREATE INDEX inbox_plan ON inbox(kind, side, seq) WHERE fate = 'plan'",
+    "CREATE INDEX inbox_plan ON inbox(kind, side, seq, rests) WHERE fate = 'plan'",
     "CREATE INDEX inbox_key ON inbox(kind, side, key) WHERE key != ''",
     "CREATE INDEX inbox_alike ON inbox(kind, side, alike) WHERE alike != ''",
     "CREATE INDEX inbox_reference ON inbox(kind, side, reference) WHERE reference != ''",
@@ -148,7 +148,38 @@ _TABLES = (
     "CREATE INDEX decisions_under ON decisions(under) WHERE under != ''",
     "CREATE TABLE flow_state (flow TEXT PRIMARY KEY, last_ok TEXT NOT NULL)",
     "CREATE TABLE cache (key TEXT PRIMARY KEY, value TEXT NOT NULL, fetched_at TEXT NOT NULL)",
+    "CREATE TABLE epoch (number INTEGER NOT NULL)",
+    "INSERT INTO epoch (number) VALUES (0)",
 )
+
+
+def _changing(table: str, columns: tuple[str, ...], of: str = "") -> tuple[str, ...]:
+    """Triggers that count whatever changes these columns; what is written as it stood is no change. `of`: which rows
+    matter at all, as a condition on `{0}`."""
+    rows = {"INSERT": ("NEW",), "DELETE": ("OLD",), f"UPDATE OF {', '.join(columns)}": ("NEW", "OLD")}
+    changed = " OR ".join(f"NEW.{one} IS NOT OLD.{one}" for one in columns)
+    found = []
+    for number, (what, ends) in enumerate(rows.items()):
+        conditions = [f"({' OR '.join(of.format(end) for end in ends)})"] if of else []
+        conditions += [f"({changed})"] if len(ends) == 2 else []
+        when = f" WHEN {' AND '.join(conditions)}" if conditions else ""
+        found.append(f"CREATE TRIGGER {table}_{number} AFTER {what} ON {table}{when} BEGIN {_COUNT}; END")
+    return tuple(found)
+
+
+_COUNT = "UPDATE epoch SET number = number + 1"
+_READ_AGAIN = (  # a version takes the place of one that says the same
+    "SELECT 1 FROM inbox WHERE kind = NEW.kind AND side = NEW.side AND id = NEW.id AND fate = NEW.fate"
+    " AND record = NEW.record"
+)
+_COUNTING = (
+    *_changing("links", ("kind", "origin", "adopted", "gone", "accountview", "accountview_told", "crafter",
+                         "crafter_told", "lost")),
+    *_changing("intents", ("kind", "verb", "record_side", "record", "link", "reference", "detail", "buried")),
+    *_changing("cache", ("key", "value", "fetched_at"), of="substr({0}.key, 1, 7) = 'absent:'"),
+    f"CREATE TRIGGER inbox_0 BEFORE INSERT ON inbox WHEN NOT EXISTS ({_READ_AGAIN}) BEGIN {_COUNT}; END",
+    *_changing("inbox", ("kind", "side", "id", "fate", "record"))[1:],
+)  # fmt: skip
 
 
 STEPS: list[Callable[[Any], None]] = [first_tables]  # by their names state.db knows which it has behind it

@@ -39,11 +39,13 @@ _STRAY = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A version in the inbox; `seq` grows with every newer version."""
+    """A version in the inbox; `seq` grows with every newer version. `rests`: the mark under which it was found to
+    wait."""
 
     seq: int
     fate: str
     record: Record
+    rests: str = ""
 
 
 class Inbox:
@@ -53,21 +55,43 @@ class Inbox:
         self.db = db
 
     def put(self, record: Record, fate: str) -> None:
-        """Take in a version; an older one of the same record gives way."""
+        """Take in a version; an older one of the same record gives way. One that says the same waits as that did."""
         self.db.execute(
-            "INSERT OR REPLACE INTO inbox (side, kind, id, key, alike, reference, mark, owner, fate, record)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO inbox (side, kind, id, key, alike, reference, mark, owner, fate, record, rests)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, coalesce((SELECT rests FROM inbox WHERE kind = ?2"
+            " AND side = ?1 AND id = ?3 AND fate = ?9 AND record = ?10), ''))",
             [record.side, record.kind, record.id, record.key, record.alike, record.reference, record.mark, record.owner,
              fate, json.dumps({name: getattr(record, name) for name in _NAMES}, ensure_ascii=False)],
         )  # fmt: skip
 
-    def page(self, kind: str, side: Side, after: int, until: int, size: int) -> list[Entry]:
-        """The next versions to plan, oldest first."""
+    def page(
+        self, kind: str, side: Side, after: int, until: int, size: int, resting: Collection[str] = ()
+    ) -> list[Entry]:
+        """The next versions to plan, oldest first, without those that rest under one of these marks."""
         sql = (
-            "SELECT seq, fate, record FROM inbox WHERE kind = ? AND side = ? AND seq > ? AND seq <= ?"
-            " AND fate = 'plan' ORDER BY seq LIMIT ?"
+            "SELECT seq, fate, record, rests FROM inbox WHERE kind = ? AND side = ? AND seq > ? AND seq <= ?"
+            f" AND fate = 'plan'{_without(resting)} ORDER BY seq LIMIT ?"
         )
-        return [_entry(row) for row in self.db.execute(sql, [kind, side, after, until, size])]
+        return [_entry(row) for row in self.db.execute(sql, [kind, side, after, until, *resting, size])]
+
+    def rest(self, pairs: Iterable[tuple[str, int]]) -> None:
+        """(mark, sequence number) of versions that need not be planned again as long as that mark holds; an empty one
+        ends it."""
+        self.db.conn.executemany("UPDATE inbox SET rests = ? WHERE seq = ?", pairs)
+
+    def marks(self, kind: str) -> list[str]:
+        """The marks under which versions of a kind rest, whether they still hold or not."""
+        sql = "SELECT DISTINCT rests FROM inbox WHERE kind = ? AND fate = 'plan' AND rests != ''"
+        return [str(row[0]) for row in self.db.execute(sql, [kind])]
+
+    def resting(self, kind: str, marks: Collection[str]) -> int:
+        """How many of them rest under one of these marks."""
+        sql = f"SELECT count(*) FROM inbox WHERE kind = ? AND fate = 'plan' AND rests IN ({_places(marks)})"
+        return int(self.db.execute(sql, [kind, *marks]).fetchone()[0])
+
+    def epoch(self) -> int:
+        """Another one as soon as a link, a version, an intent or a known absence is another."""
+        return int(self.db.execute("SELECT number FROM epoch").fetchone()[0])
 
     def newest(self) -> int:
         """The highest sequence number so far."""
@@ -118,7 +142,7 @@ class Inbox:
 
     def set_fate(self, seq: int, fate: str) -> None:
         """Plan a kept version, or keep a planned one."""
-        self.db.execute("UPDATE inbox SET fate = ? WHERE seq = ?", [fate, seq])
+        self.db.execute("UPDATE inbox SET fate = ?, rests = '' WHERE seq = ?", [fate, seq])
 
     def knows(self, kind: str, known_by: Sequence[str], value: str) -> bool:
         """Whether a version of this kind is known to people by that value, in upper case: key, id, name, fact or one of
@@ -140,7 +164,7 @@ class Inbox:
 
     def plan_again(self, kind: str, side: Side, identity: str) -> None:
         """A version that is here is planned, whatever it was kept for."""
-        sql = "UPDATE inbox SET fate = 'plan' WHERE kind = ? AND side = ? AND id = ?"
+        sql = "UPDATE inbox SET fate = 'plan', rests = '' WHERE kind = ? AND side = ? AND id = ?"
         self.db.execute(sql, [kind, side, identity])
 
     def kept(self, kind: str, side: Side) -> Iterator[Record]:
@@ -152,6 +176,11 @@ class Inbox:
         """How many versions of a kind wait to be planned."""
         sql = "SELECT count(*) FROM inbox WHERE kind = ? AND side = ? AND fate = 'plan'"
         return int(self.db.execute(sql, [kind, side]).fetchone()[0])
+
+    def some(self, kind: str, side: Side, resting: Collection[str] = ()) -> bool:
+        """Whether any does, besides those that rest under one of these marks."""
+        sql = f"SELECT 1 FROM inbox WHERE kind = ? AND side = ? AND fate = 'plan'{_without(resting)} LIMIT 1"
+        return self.db.execute(sql, [kind, side, *resting]).fetchone() is not None
 
     def unlinked(self, kind: str, side: Side) -> int:
         """How many of those are not linked yet: at most so many can be created."""
@@ -182,5 +211,13 @@ class Inbox:
 
 
 def _entry(row: Sequence[Any]) -> Entry:
-    seq, fate, raw = row
-    return Entry(seq, fate, Record(**json.loads(raw)))
+    seq, fate, raw, *rests = row
+    return Entry(seq, fate, Record(**json.loads(raw)), *rests)
+
+
+def _places(values: Collection[object]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _without(marks: Collection[str]) -> str:
+    return f" AND rests NOT IN ({_places(marks)})" if marks else ""

@@ -158,6 +158,20 @@ class Problems:
             self._told.add(before.id)
         return list(known.values())
 
+    def told_again(self, flow: str, kind: str, marks: Sequence[str], now: str) -> tuple[int, int]:
+        """What is wrong with that which rests in the inbox under these marks is what it was. How many problems that
+        are, and how many of them waits; what was told once is not told again."""
+        resting = (
+            "SELECT 1 FROM inbox WHERE inbox.kind = problems.kind AND inbox.side = problems.side"
+            f" AND inbox.id = problems.record AND fate = 'plan' AND rests IN ({','.join('?' * len(marks))})"
+        )
+        condition = f"flow = ? AND kind = ? AND code NOT IN ({','.join('?' * len(TOLD_ONCE))}) AND EXISTS ({resting})"
+        values = [flow, kind, *TOLD_ONCE, *marks]
+        sql = f"UPDATE problems SET last_seen = ?, attempts = attempts + 1 WHERE {condition}"
+        told = self.db.execute(sql, [now, *values]).rowcount
+        sql = f"SELECT count(*) FROM problems WHERE severity = 'waiting' AND {condition}"
+        return told, int(self.db.execute(sql, values).fetchone()[0])
+
     def told_now(self, problem: Problem) -> bool:
         """Whether it was told since this was opened, thus in this run: no two runs' clocks need agree on that."""
         return problem.id in self._told

@@ -32,6 +32,7 @@ from avsync.sync.problems import faulty
 from avsync.sync.read import look_around
 from avsync.sync.recover import recover, still_left
 from avsync.sync.refs import PRETENDED
+from avsync.sync.rest import leave_out, lists_of, mark, may_rest, resting, surroundings
 from avsync.sync.session import PAGE, Session
 from avsync.sync.settle import settle
 from avsync.sync.write import Job, Writer, conclude, tally
@@ -41,18 +42,19 @@ Span = tuple[int, int]  # sequence numbers, the first not included
 
 
 def sync_kind(session: Session, kind: Kind) -> None:
-    """Plan and write everything of a kind; what that brings to light (write-backs, records to make again) as well."""
-    planned_until = 0
+    """Plan and write everything of a kind, apart from what rests; what that brings to light (write-backs, records to
+    make again) as well."""
+    planned_until, without = 0, leave_out(session, kind)
     for _ in range(_ROUNDS):
         until = session.store.inbox.newest()
         if until <= planned_until:
             return
         writer = Writer(session, kind)
-        for one in Pass.all(session, kind, (planned_until, until)):
+        for one in Pass.all(session, kind, (planned_until, until), without):
             with writer:
                 for jobs in one.pages(writer.begin):
                     writer.send_all(jobs)
-        planned_until = until
+        planned_until, without = until, ()
         writer.look_after()
         recover(session, kind)
         _find_unnamed(session, kind, writer)
@@ -71,11 +73,11 @@ def _find_unnamed(session: Session, kind: Kind, writer: Writer) -> None:
                     session.store.inbox.put(entry.record, "plan")
 
 
-def foresee(session: Session, kind: Kind, effects: bool) -> Iterator[Action]:
+def foresee(session: Session, kind: Kind, effects: bool, awake: bool = False) -> Iterator[Action]:
     """The same plan without a write: what is made or adopted counts as linked, so that what refers to it can be
     planned.
 
-    `effects`: bring what needs no write into the state (a dry run's own copy of it).
+    `effects`: bring what needs no write into the state (a dry run's own copy of it). `awake`: only what does not rest.
     """
 
     def begin(jobs: Sequence[Job]) -> None:
@@ -86,7 +88,8 @@ def foresee(session: Session, kind: Kind, effects: bool) -> Iterator[Action]:
                 else:
                     conclude(session, job)
 
-    for one in Pass.all(session, kind, (0, session.store.inbox.newest())):
+    without = resting(session, kind) if awake else ()
+    for one in Pass.all(session, kind, (0, session.store.inbox.newest()), without):
         for jobs in one.pages(begin):
             for job in jobs:
                 _pretend(session, job.action)
@@ -108,8 +111,8 @@ def _pretend(session: Session, action: Action) -> None:
 
 @dataclass(slots=True)
 class Pass:
-    """One side's versions of a kind. `late`: those that are written after the others; `taken`: what this plan has found
-    a counterpart for, besides what is linked already."""
+    """One side's versions of a kind, without those that rest under one of the marks `without`. `late`: those that are
+    written after the others; `taken`: what this plan has found a counterpart for, besides what is linked already."""
 
     session: Session
     kind: Kind
@@ -117,14 +120,15 @@ class Pass:
     span: Span
     late: bool
     taken: set[tuple[Side, str]] = field(default_factory=set)
+    without: tuple[str, ...] = ()
 
     @classmethod
-    def all(cls, session: Session, kind: Kind, span: Span) -> Iterator[Pass]:
+    def all(cls, session: Session, kind: Kind, span: Span, without: tuple[str, ...]) -> Iterator[Pass]:
         """AccountView's versions first: records that stand on both sides are handled with it."""
         taken: set[tuple[Side, str]] = set()
         for late in (False, True) if kind.late else (False,):
             for side in BOTH:
-                yield cls(session, kind, side, span, late, taken)
+                yield cls(session, kind, side, span, late, taken, without)
 
     def pages(self, begin: Callable[[list[Job]], None]) -> Iterator[list[Job]]:
         """What to do, page by page; `begin` brings it into the state as far as that is possible before anything is
@@ -134,7 +138,7 @@ class Pass:
         """
         store, (after, until) = self.session.store, self.span
         held = store.intents.held(self.kind.name)
-        while entries := store.inbox.page(self.kind.name, self.side, after, until, PAGE):
+        while entries := store.inbox.page(self.kind.name, self.side, after, until, PAGE, self.without):
             after = entries[-1].seq
             late = self.kind.late
             mine = [one for one in entries if late is None or late(one.record) == self.late]
@@ -170,6 +174,7 @@ class _Page:
     def __init__(self, of: Pass, entries: list[Entry]) -> None:
         self.of, self.session, self.kind, self.side = of, of.session, of.kind, of.side
         self.store, self.entries = of.session.store, entries
+        self.epoch = self.store.inbox.epoch()  # before anything is looked at: what changes meanwhile counts as new
         ids = [entry.record.id for entry in entries]
         self.links = self.store.links.by_side(self.kind.name, self.side, ids)
         across = [link.end[other(self.side)].id for link in self.links.values()]
@@ -179,6 +184,7 @@ class _Page:
         self.known = self._know()
         self.left: dict[str, Record | None] = {}
         self.matches = self._meet()
+        self.marks: dict[frozenset[str], str] = {}
 
     def _know(self) -> Known:
         wanted = [(entry.record, self.links.get(entry.record.id)) for entry in self.entries]
@@ -275,7 +281,21 @@ class _Page:
             half = self.store.inbox.get(self.kind.name, there.side, [there.id]).get(there.id)
         if self.session.dry and action.verb == Verb.REJECT and action.match is not None and not self._is_whole(link):
             action = replace(action, choices=self._choices(entry.record, link, action.match))
-        return Job(action, (entry, half) if half else (entry,))
+        if half is not None:
+            return Job(action, (entry, half))
+        return Job(action, (entry,), rests=self._rests(entry.record, action) if may_rest(action, meeting) else "")
+
+    def _rests(self, record: Record, action: Action) -> str:
+        """The mark under which it rests; none where its planning went by what only a service knows."""
+        if (action.record.side, action.record.id) != (record.side, record.id):
+            return ""
+        lists = lists_of(self.kind, record, self.known, self.session.refs.outside)
+        if lists is None:
+            return ""
+        names = frozenset(lists)
+        if names not in self.marks:
+            self.marks[names] = mark(self.session, surroundings(self.session, self.epoch), names)
+        return self.marks[names]
 
     def _choices(self, record: Record, link: Link | None, match: Match) -> dict[str, tuple[Write, ...]]:
         """What picking each candidate would write, for the person who has to."""

@@ -53,6 +53,7 @@ from avsync.records.values import (
 from avsync.sync.merge import Conflict, Merged, Versions, merge
 
 Told = Mapping[Side, Mapping[str, Canonical]]
+WAITING = "waiting_for_parent"
 HELD = "held"  # goes later, by itself
 PARTED = "parted"  # its two halves are two records
 KEPT, LATER = "kept", "later"  # not made: kept to be met, or looked at again in the next run
@@ -168,7 +169,7 @@ def _plan(
     except WaitFor as wait:
         record, partner = _where(wait.side, record, partner)
         return Action(
-            Verb.WAIT, kind, record, "waiting_for_parent", link, params=wait.params, partner=partner,
+            Verb.WAIT, kind, record, WAITING, link, params=wait.params, partner=partner,
             match=meeting.match if meeting.match.candidates else None,
         )  # fmt: skip
     except Hold:
@@ -694,7 +695,7 @@ class _Pair:
         yield from self.edited_cuts
         yield from self.kind.noted(self.link, self.now, self.known) if self.kind.noted else ()
         for no in self.stopped:
-            code = no.code if isinstance(no, Refuse) else "waiting_for_parent"
+            code = no.code if isinstance(no, Refuse) else WAITING
             yield Remark(code, no.params, again=True)
 
     def _cuts(self, merged: Merged) -> Iterable[Remark]:

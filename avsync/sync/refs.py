@@ -42,6 +42,7 @@ class Refs:
         self._across: dict[tuple[str, Side, str], Answer] = {}
         self._fetched: dict[tuple[str, Side, str], Found] = {}
         self._refused: dict[Ask, Answer] = {}
+        self.outside: set[Ask] = set()  # what this run asked a service for, whole lists apart
 
     def know(self, kind: Kind, wanted: Sequence[tuple[Record, Link | None]], before: Known | None = None) -> Known:
         """Everything that planning these records may go by, looked up now; `before`: what was looked up already."""
@@ -86,16 +87,22 @@ class Refs:
             if len(left) > 1:
                 return known | {ask: one for key in left for ask, one in self._answers(what, name, side, [key]).items()}
             self._refused[Ask(what, name, side, left[0])] = refused = Answer("unavailable", said=error.params)
+            self._went_out(what, name, side, left)
             got = {left[0]: refused}
         return known | {Ask(what, name, side, key): got.get(key, MISSING) for key in left}
 
     def _ask(self, what: What, name: str, side: Side, keys: Sequence[str]) -> dict[str, Answer]:
+        if what == "details" or what == "row" and not LISTS[name].whole:
+            self._went_out(what, name, side, keys)
         if what == "row":
             return self._look_up(LISTS[name], side, keys)
         if what == "details":
             return self._details(KINDS[name], keys)
         ways = {"ref": self._refs, "link": self._links, "record": self._records, "children": self._children}
         return ways[what](KINDS[name], side, keys)
+
+    def _went_out(self, what: What, name: str, side: Side, keys: Iterable[str]) -> None:
+        self.outside.update(Ask(what, name, side, key) for key in keys)
 
     def at_once(self, side: Side, ask: Callable[[K], T], keys: Sequence[K]) -> list[T]:
         """Ask a service for several things, as many at a time as it may be asked."""
@@ -142,6 +149,7 @@ class Refs:
                 found[key] = _absent(side, key, record, "coming")
             else:
                 look.append((key, record))
+        self._went_out("ref", kind.name, side, [key for key, _ in look])
         for (key, _), answer in zip(look, self._look_across(kind, side, look), strict=True):
             self._across[kind.name, side, key] = answer
         return {key: found.get(key) or self._across[kind.name, side, key] for key in keys}
@@ -197,7 +205,7 @@ class Refs:
         told = {key: told_by(link, side) for key, link in links.items() if link.end[side].told is not None}
         known = {**told, **{key: entry.record for key, entry in waiting.items()}}
         rest = [key for key in keys if key not in known and key not in links and not key.startswith(PRETENDED)]
-        fetched = {**known, **self._fetch(kind, side, rest)}
+        fetched = {**known, **self._fetch("record", kind, side, rest)}
         answers = {}
         for key in keys:
             record, link = fetched.get(key), links.get(key)
@@ -211,12 +219,13 @@ class Refs:
         """Those read and not yet in step; the others are asked for where that makes sense."""
         known = {key: entry.record for key, entry in self.store.inbox.get(kind.name, side, keys).items()}
         rest = [key for key in keys if key not in known] if ask else []
-        return {**known, **self._fetch(kind, side, rest)}
+        return {**known, **self._fetch("ref", kind, side, rest)}
 
-    def _fetch(self, kind: Kind, side: Side, keys: Sequence[str]) -> Mapping[str, Found]:
+    def _fetch(self, what: What, kind: Kind, side: Side, keys: Sequence[str]) -> Mapping[str, Found]:
         """As they stand there now, unless it is known that they do not."""
         listed = self.session.policy.flows[kind.flow] != "off"
         gone = self.store.absent(kind.name, side, keys, *self._lately()) if listed else set()
+        self._went_out(what, kind.name, side, [key for key in keys if key not in gone])
         asked = [key for key in keys if key not in gone and (kind.name, side, key) not in self._fetched]
 
         def get(key: str) -> Found:
@@ -258,6 +267,7 @@ class Refs:
             for owner in owners
             if owner not in linked and all(kind.late and kind.late(one) for one in found[owner])
         ]
+        self._went_out("children", kind.name, side, rest)
         field = kind.field(kind.belongs_to).crafter or ""
 
         def ask(owner: str) -> list[Record]:
@@ -304,6 +314,11 @@ class Refs:
             key: Answer("former") if one is MISSING and wanted.alike(key) in former else one
             for key, one in found.items()
         }
+
+    def listed(self, name: str) -> list[Any]:
+        """All that a whole list says, of this run and of before."""
+        wanted = LISTS[name]
+        return [] if name in self.session.without else [self._whole(wanted), sorted(self._former(wanted))]
 
     def _former(self, wanted: LookUp) -> set[str]:
         return set(self.store.cached(f"former:{wanted.name}", "") or ())

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from avsync.config.settings import Safety
@@ -28,6 +28,7 @@ from avsync.sync.incidents import note_incidents
 from avsync.sync.problems import close_stale, expire, flow_problem, name_unread, unknown_outcomes
 from avsync.sync.read import Taken, both_at_a_time, read_listing
 from avsync.sync.recover import follow_numbers, forget_left, notice_strays, recover
+from avsync.sync.rest import leave_out, resting
 from avsync.sync.schema import check_codes, pass_gate, pass_gate_again
 from avsync.sync.session import Result, Session
 from avsync.sync.settle import settle
@@ -242,15 +243,17 @@ def _kind(session: Session, change: Change, name: str) -> None:
 
 
 def _rests(session: Session, kind: Kind) -> bool:
-    """Whether there is nothing to plan, as in a quiet run, which then needs nothing of what plans and writes."""
-
-    def waits() -> bool:
-        return any(session.store.inbox.waiting(kind.name, side) for side in BOTH)
-
-    if waits():
+    """Whether there is nothing to plan, as in a quiet run, which then needs nothing of what plans and writes. What
+    rests is left out."""
+    if _some(session, kind, resting(session, kind)):
         return False
     recover(session, kind)
-    return not waits()
+    return not _some(session, kind, resting(session, kind)) and not _some(session, kind, leave_out(session, kind))
+
+
+def _some(session: Session, kind: Kind, without: tuple[str, ...]) -> bool:
+    """Whether anything is to be planned, besides what rests under these marks."""
+    return any(session.store.inbox.some(kind.name, side, without) for side in BOTH)
 
 
 # --- the safety stop (behaviour 32)
@@ -293,26 +296,49 @@ def _safety_stop(session: Session) -> None:
     """Raise PersonMustLook when the run would create or change too much in AccountView.
 
     The inbox says at once how much it could be at most; only when that is too much is the run planned in full first.
+    What rests comes to nothing as long as nothing else comes to something.
     """
-    if not _could_be_too_much(session):
+    if not _could_be_too_much(session) or not _comes_to_something(session):
         return
+    change = Change(session.store)
+    for action in _foreseen(session, awake=False):
+        session.step(action.kind.name, done=1)
+        change.add(action)
+    no = change.too_much(session.config.safety)
+    if no is not None:
+        raise no
+
+
+def _comes_to_something(session: Session) -> bool:
+    """Whether what does not rest would change anything that planning goes by; yes where nothing rests."""
+    kinds = [kind for flow in session.running() for kind in kinds_of(flow)]
+    without = {kind.name: resting(session, kind) for kind in kinds if session.store.inbox.marks(kind.name)}
+    if not any(without.values()):
+        return True
+    before = session.store.inbox.epoch()
+    with closing(_foreseen(session, awake=True)) as actions:
+        found = any(not _changes_nothing(action) for action in actions)
+    return found or session.store.inbox.epoch() != before
+
+
+def _changes_nothing(action: Action) -> bool:
+    """A refusal, a wait, or one that is in step already."""
+    return not (action.writes or action.pairs or action.lost) and action.verb in ("reject", "wait")
+
+
+def _foreseen(session: Session, awake: bool) -> Generator[Action]:
+    """What the run would do; `awake`: with what does not rest."""
     from avsync.sync.flow import foresee
 
-    change, totals = Change(session.store), {flow: session.totals[flow] for flow in session.totals}
-    session.totals = {}
+    totals, session.totals = session.totals, {}
     try:
         for flow in session.running():
             with _stops(session, flow):
                 for kind in kinds_of(flow):
-                    for action in foresee(session, kind, effects=False):
-                        session.step(kind.name, done=1)
-                        change.add(action)
+                    yield from foresee(session, kind, effects=False, awake=awake)
     finally:
         session.totals = totals
         session.pretended.clear()
-    no = change.too_much(session.config.safety)
-    if no is not None:
-        raise no
 
 
 def _waiting(session: Session) -> int:

@@ -209,7 +209,7 @@ def check_codes(session: Session, flow: str) -> None:
 
 
 def _some_wait(session: Session, flow: str) -> bool:
-    return any(session.store.inbox.waiting(kind.name, CRAFTER) for kind in kinds_of(flow))
+    return any(session.store.inbox.some(kind.name, CRAFTER) for kind in kinds_of(flow))
 
 
 def _check_list(session: Session, wanted: LookUp) -> None:

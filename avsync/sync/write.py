@@ -44,13 +44,15 @@ _TALLY = {Verb.CREATE: "created", Verb.ADOPT: "adopted", Verb.UPDATE: "updated"}
 
 @dataclass(slots=True)
 class Job:
-    """An action on its way: the versions it was made from, its link, and how many of its writes are still open."""
+    """An action on its way: the versions it was made from, its link, and how many of its writes are still open.
+    `rests`: the mark under which it need not be planned again (see `rest`)."""
 
     action: Action
     entries: tuple[Entry, ...]
     link: Link | None = None
     open: int = 0
     failed: bool = False
+    rests: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,9 @@ def conclude(session: Session, job: Job) -> None:
     """Bring an action into the state as far as nothing has to be sent for it. Inside a transaction."""
     action, store = job.action, session.store
     job.link = _write_down(session, action)
+    marked = [(job.rests, one.seq) for one in job.entries if one.rests != job.rests]
+    if marked:
+        store.inbox.rest(marked)
     if action.writes:
         return
     totals = session.count(action.kind.flow)

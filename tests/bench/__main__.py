@@ -51,7 +51,9 @@ def _cases(size: Sizes) -> dict[str, Callable[[], Iterator[cases.Row]]]:
         "problems": lambda: cases.problems(10_000, size.times),
         "companies": lambda: cases.companies(size.companies, 2 * size.times),
         "backlog": lambda: (
-            row for world in ("backlog", "lost_orders") for row in cases.backlog(world, size.waiting, size.times)
+            row
+            for world in ("backlog", "early_hours", "lost_orders")
+            for row in cases.backlog(world, size.waiting, size.times)
         ),
         "year": lambda: cases.year(100_000, 200),
         "match": lambda: cases.match(size.waiting, size.times),

@@ -78,7 +78,7 @@ def hours(box: Any, size: int) -> None:
     _lists(box)
     _customer(box, 1)
     _klant(box, 1)
-    kind = box.crafter.add("project-types", code="N", name="Nieuwbouw")
+    kind = box.crafter.add("project-types", id="type-n", code="N", name="Nieuwbouw")
     for number in range(10):
         box.accountview.add(
             "PROJECTS", PROJ_CODE=f"P{number}", PROJ_DESC=f"Project {number}", SUB_NR="10001", PRO_TYPE="N",
@@ -116,6 +116,28 @@ def lost_orders(box: Any, size: int) -> None:
         )  # fmt: skip
 
 
+def early_hours(box: Any, size: int) -> None:
+    """A world in step, and hours lines on projects that are not in the books yet: their customer's name is too long."""
+    hours(box, 0)
+    box.crafter.add(
+        "customers", id="customer-2", customer_number=None, name="Vereniging van Eigenaars Residentie Waterland " * 3,
+        **_made(0),
+    )  # fmt: skip
+    box.crafter.add(
+        "work-locations", id="location-2", customer_id="customer-2", is_main=True, **_address(2), **_made(0)
+    )
+    for number in range(20):
+        box.crafter.add(
+            "projects", id=f"early-{number}", project_code=f"E{number}", name=f"Verbouwing {number}",
+            customer_id="customer-2", project_type_id="type-n", **_made(number),
+        )  # fmt: skip
+    for number in range(size):
+        box.crafter.add(
+            "hours", user_id=f"user-{number % 20}", project_id=f"early-{number % 20}", work_order_id=None,
+            kind="work", date=f"2026-03-{number % 27 + 1:02d}", hours="1.00", **_made(number),
+        )  # fmt: skip
+
+
 def to_meet(box: Any, size: int) -> None:
     """Customers on both sides that nobody has linked yet: most by number, some by name, some of which may be two."""
     books(box, size)
@@ -131,4 +153,4 @@ def to_meet(box: Any, size: int) -> None:
         )  # fmt: skip
 
 
-WORLDS = {one.__name__: one for one in (books, in_step, hours, backlog, lost_orders, to_meet)}
+WORLDS = {one.__name__: one for one in (books, in_step, hours, backlog, early_hours, lost_orders, to_meet)}
