@@ -46,12 +46,15 @@ class Changes:
 def changes(store: Store, language: str) -> Changes:
     """What is new since the run at work began: problems under a new number, and numbers of which none is left. What
     stopped a whole flow is no problem of a record but an incident."""
+    events = [event for event in store.events.of_this_run() if event.action in ("problem", "solved")]
+    if not events:
+        return Changes(open=store.problems.open_numbers())
     listed = store.problems.all()
     down = {one.service for one in store.incidents.open() if one.sort == OUTAGE}
     there = {(one.about.kind, one.about.side, one.about.record) for one in listed}
     opened: set[int] = set()
     gone: dict[int, Event] = {}
-    for event in store.events.of_this_run():
+    for event in events:
         code, detail = event.detail.get("code"), event.detail
         by_outage = code == _BY_OUTAGE and detail["params"].get("service") in down
         if code in (None, _OF_ITSELF) or by_outage or event.kind == "flow":

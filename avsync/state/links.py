@@ -37,15 +37,6 @@ class Links:
         """The link of this id on one side."""
         return self.by_side(kind, side, [identity]).get(identity)
 
-    def standing(self, kind: str, side: str, ids: Sequence[str]) -> set[str]:
-        """Which of these ids on one side are linked to something that AccountView still has."""
-        found: set[str] = set()
-        for start in range(0, len(ids), ONE_STATEMENT):
-            part = ids[start : start + ONE_STATEMENT]
-            sql = f"SELECT {side} FROM links WHERE kind = ? AND gone = 0 AND {side} IN ({','.join('?' * len(part))})"
-            found |= {row[0] for row in self.db.execute(sql, [kind, *part])}
-        return found
-
     def belonging(self, kind: str, field: str, owner: str) -> list[Link]:
         """Links of a kind of which Crafter told that they belong to this Crafter id."""
         sql = f"SELECT {_COLUMNS} FROM links WHERE kind = ? AND json_extract(crafter_told, '$.{field}') = ?"

@@ -7,7 +7,7 @@ same in all its rows, and stays as long as one of them is open (behaviour 48). E
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,19 +158,18 @@ class Problems:
             self._told.add(before.id)
         return list(known.values())
 
-    def told_again(self, flow: str, kind: str, marks: Sequence[str], now: str) -> tuple[int, int]:
-        """What is wrong with that which rests in the inbox under these marks is what it was. How many problems that
-        are, and how many of them waits; what was told once is not told again."""
+    def told_again(self, flow: str, kind: str, marks: Sequence[str], now: str) -> int:
+        """What is wrong with that which rests in the inbox under these marks is what it was; what was told once is not
+        told again. How many problems that are."""
         resting = (
             "SELECT 1 FROM inbox WHERE inbox.kind = problems.kind AND inbox.side = problems.side"
-            f" AND inbox.id = problems.record AND fate = 'plan' AND rests IN ({','.join('?' * len(marks))})"
+            f" AND inbox.id = problems.record AND inbox.fate = 'plan' AND inbox.rests IN ({_places(marks)})"
         )
-        condition = f"flow = ? AND kind = ? AND code NOT IN ({','.join('?' * len(TOLD_ONCE))}) AND EXISTS ({resting})"
-        values = [flow, kind, *TOLD_ONCE, *marks]
-        sql = f"UPDATE problems SET last_seen = ?, attempts = attempts + 1 WHERE {condition}"
-        told = self.db.execute(sql, [now, *values]).rowcount
-        sql = f"SELECT count(*) FROM problems WHERE severity = 'waiting' AND {condition}"
-        return told, int(self.db.execute(sql, values).fetchone()[0])
+        sql = (
+            "UPDATE problems SET last_seen = ?, attempts = attempts + 1 WHERE flow = ? AND kind = ?"
+            f" AND code NOT IN ({_places(TOLD_ONCE)}) AND EXISTS ({resting})"
+        )
+        return self.db.execute(sql, [now, flow, kind, *TOLD_ONCE, *marks]).rowcount
 
     def told_now(self, problem: Problem) -> bool:
         """Whether it was told since this was opened, thus in this run: no two runs' clocks need agree on that."""
@@ -204,9 +203,29 @@ class Problems:
         """Open problems, oldest first, those of one number together."""
         return self._select("(ignored != 0) = ? AND (flow = ? OR ? IS NULL)", [int(ignored), flow, flow])
 
+    def unplanned(self, flow: str, kinds: Sequence[str], but: Sequence[str], slot: str) -> list[Problem]:
+        """Those of a flow, ignored or not, of whose record no version is to be planned, and that are no warning about
+        one that is kept to be met, or that is linked to something AccountView still has. Without those of some codes,
+        or with that slot."""
+        version = (
+            "SELECT 1 FROM inbox WHERE inbox.kind = problems.kind AND inbox.side = problems.side"
+            " AND inbox.id = problems.record"
+        )
+        link = "SELECT 1 FROM links WHERE links.kind = problems.kind AND links.gone = 0 AND problems.record ="
+        linked = (
+            f"CASE problems.side WHEN 'accountview' THEN EXISTS ({link} links.accountview)"
+            f" ELSE EXISTS ({link} links.crafter) END"
+        )
+        return self._select(
+            f"flow = ? AND kind IN ({_places(kinds)}) AND code NOT IN ({_places(but)}) AND slot != ?"
+            f" AND NOT EXISTS ({version} AND inbox.fate = 'plan')"
+            f" AND NOT (severity = 'warning' AND (EXISTS ({version}) OR {linked}))",
+            [flow, *kinds, *but, slot],
+        )
+
     def coded(self, codes: Sequence[str]) -> list[Problem]:
         """Those of some codes, ignored or not."""
-        return self._select(f"code IN ({','.join('?' * len(codes))})", codes)
+        return self._select(f"code IN ({_places(codes)})", codes)
 
     def with_a_slot(self, kind: str) -> list[Problem]:
         """Those of a kind that name what of the record they are about, ignored or not."""
@@ -271,9 +290,12 @@ class Problems:
         """Nothing was seen later than now: what says so counts from now (behaviour 51)."""
         self.db.execute("UPDATE problems SET last_seen = ? WHERE last_seen > ?", [now, now])
 
-    def expire(self, code: str, before: str) -> None:
-        """Problems of a code that were last seen before a moment are over (a conflict's warning, behaviour 27)."""
-        self.remove([one.id for one in self._select("code = ? AND last_seen < ?", [code, before])], "expired")
+    def expire(self, moments: Mapping[str, str]) -> None:
+        """Problems of these codes that were last seen before its moment are over (a conflict's warning, behaviour
+        27)."""
+        old = " OR ".join(["code = ? AND last_seen < ?"] * len(moments))
+        values = [value for pair in moments.items() for value in pair]
+        self.remove([one.id for one in self._select(f"({old})", values)], "expired")
 
     def forget_unseen(self, kind: str, side: str) -> None:
         """Unreadable rows that a full listing (temp table `seen`) no longer showed are nobody's problem any more."""
@@ -287,6 +309,10 @@ class Problems:
     def counts(self) -> dict[str, int]:
         """How many are open per severity, and how many are ignored."""
         return self._counts("number")
+
+    def open_numbers(self) -> int:
+        """How many are open, as people count them."""
+        return int(self.db.execute("SELECT count(DISTINCT number) FROM problems WHERE ignored = 0").fetchone()[0])
 
     def record_counts(self) -> dict[str, int]:
         """How many records they are about."""
@@ -302,14 +328,12 @@ class Problems:
 
     def failed(self, flow: str, now: bool = False) -> int:
         """How many records of a flow have an error, perhaps only those where this run told it."""
-        sql = (
-            "SELECT id, kind, side, record FROM problems WHERE ignored = 0 AND severity = 'error' AND kind != 'flow'"
-            " AND flow = ?"
-        )
-        found = self.db.execute(sql, [flow])
-        return len(
-            {record for one, record in ((row[0], tuple(row[1:])) for row in found) if not now or one in self._told}
-        )
+        condition = "ignored = 0 AND severity = 'error' AND kind != 'flow' AND flow = ?"
+        if not now:
+            sql = f"SELECT count(*) FROM (SELECT DISTINCT kind, side, record FROM problems WHERE {condition})"
+            return int(self.db.execute(sql, [flow]).fetchone()[0])
+        found = self.db.execute(f"SELECT id, kind, side, record FROM problems WHERE {condition}", [flow])
+        return len({tuple(record) for one, *record in found if one in self._told})
 
     def needing_attention(self, flows: Sequence[str]) -> bool:
         """Whether a person must act, or something waits, in one of these flows (exit 1)."""
@@ -360,6 +384,10 @@ class Problems:
     def perhaps_told(self, entry: TimelineEntry) -> None:
         """The entry may stand in Crafter: it is posted again, or resolved."""
         self.db.execute("UPDATE timeline SET posted = '?' WHERE dedupe_key = ?", [entry.dedupe_key])
+
+
+def _places(values: Collection[str]) -> str:
+    return ",".join("?" * len(values))
 
 
 def _told(action: str, one: Problem, because: str = "") -> Event:

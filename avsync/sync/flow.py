@@ -184,7 +184,7 @@ class _Page:
         self.known = self._know()
         self.left: dict[str, Record | None] = {}
         self.matches = self._meet()
-        self.marks: dict[frozenset[str], str] = {}
+        self.marks: dict[tuple[frozenset[str], bool], str] = {}
 
     def _know(self) -> Known:
         wanted = [(entry.record, self.links.get(entry.record.id)) for entry in self.entries]
@@ -292,10 +292,10 @@ class _Page:
         lists = lists_of(self.kind, record, self.known, self.session.refs.outside)
         if lists is None:
             return ""
-        names = frozenset(lists)
-        if names not in self.marks:
-            self.marks[names] = mark(self.session, surroundings(self.session, self.epoch), names)
-        return self.marks[names]
+        what = frozenset(lists), action.verb == Verb.WAIT
+        if what not in self.marks:
+            self.marks[what] = mark(self.session, surroundings(self.session, self.epoch), *what)
+        return self.marks[what]
 
     def _choices(self, record: Record, link: Link | None, match: Match) -> dict[str, tuple[Write, ...]]:
         """What picking each candidate would write, for the person who has to."""

@@ -157,39 +157,21 @@ def _mark(problem: Problem) -> tuple[str, str, str, str, str]:
 
 
 def close_stale(session: Session, flow: str) -> None:
-    """After a flow went through: errors and waits of records that are no longer planned are over."""
-    store, names = session.store, {kind.name for kind in kinds_of(flow)}
-    listed = [
-        one for one in store.problems.all(flow) + store.problems.all(flow, ignored=True)
-        if one.cause.code not in _END_OTHERWISE and one.cause.slot != ROW and one.about.kind in names
-    ]  # fmt: skip
-    groups: dict[tuple[str, str], list[Problem]] = defaultdict(list)
-    for one in listed:
+    """After a flow went through: errors and waits of records that are no longer planned are over.
+
+    An error or a wait needs a version in the inbox; a warning may also be about a record that is in step. Of a version
+    that is only kept to be met it was the planning of the other side that told, and tells no more.
+    """
+    store, groups = session.store, defaultdict(list)
+    for one in store.problems.unplanned(flow, [kind.name for kind in kinds_of(flow)], _END_OTHERWISE, ROW):
         groups[one.about.kind, one.about.side].append(one)
     for (kind, side), some in groups.items():
-        records = [one.about.record for one in some]
-        fates = store.inbox.fates(kind, side, records)
-        standing = store.links.standing(kind, ACCOUNTVIEW if side == ACCOUNTVIEW else CRAFTER, records)
-        store.problems.remove(
-            [one.id for one in some
-             if not _has_reason(session, one, fates.get(one.about.record), one.about.record in standing)]
-        )  # fmt: skip
-
-
-def _has_reason(session: Session, problem: Problem, fate: str | None, linked: bool) -> bool:
-    """An error or a wait needs a version in the inbox; a warning may also be about a record that is in step.
-
-    Of a version that is only kept to be met it was the planning of the other side that told, and tells no more.
-    """
-    warning = problem.cause.severity == "warning"
-    if fate is None:
-        return warning and linked
-    told = fate == "plan" or session.store.problems.told_now(problem) or session.only is not None
-    return told or warning
+        kept = store.inbox.fates(kind, side, [one.about.record for one in some])
+        told = {one.id for one in some if session.only is not None or store.problems.told_now(one)}
+        store.problems.remove([one.id for one in some if not (one.about.record in kept and one.id in told)])
 
 
 def expire(session: Session) -> None:
     """What is told once stays for some days, or until it is ignored (behaviour 6, 13, 24 and 27)."""
     session.store.problems.seen_by(session.now())
-    for code, days in TOLD_ONCE.items():
-        session.store.problems.expire(code, session.ago(days=days))
+    session.store.problems.expire({code: session.ago(days=days) for code, days in TOLD_ONCE.items()})

@@ -385,7 +385,7 @@ class _Reader:
                 self.at.foreign[record.id] = company
         take_records(self.session, records, self.taken)
         if self.absences:
-            self.store.not_absent(kind, side, ids)
+            self.store.not_absent(kind, side, {*ids, *map(str.upper, ids)})  # a number as it is asked for
         if side == CRAFTER:
             self.store.links.find_again(kind, ids)
             self.store.intents.unbury(kind, side, ids)

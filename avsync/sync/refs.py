@@ -149,7 +149,6 @@ class Refs:
                 found[key] = _absent(side, key, record, "coming")
             else:
                 look.append((key, record))
-        self._went_out("ref", kind.name, side, [key for key, _ in look])
         for (key, _), answer in zip(look, self._look_across(kind, side, look), strict=True):
             self._across[kind.name, side, key] = answer
         return {key: found.get(key) or self._across[kind.name, side, key] for key in keys}
@@ -159,13 +158,22 @@ class Refs:
         policy = self.session.policy
         off = "off" if kind.awaited and policy.flows[kind.flow] == "off" else "missing"
         linking = policy.writes(kind.flow, CRAFTER)
+        numbers = [key if side == ACCOUNTVIEW else here.key if here else "" for key, here in wanted]
+        gone = self._no_such(kind, side, numbers)
+        self._went_out("ref", kind.name, side, [one[0] for one, number in zip(wanted, numbers, strict=True)
+                                                if number not in gone])  # fmt: skip
 
-        def ask(pair: tuple[str, Record | None]) -> Answer:
-            key, here = pair
+        def look(number: str) -> Record | None:
             try:
-                there = self._numbered(kind, side, key if side == ACCOUNTVIEW else here.key if here else "")
+                return None if number in gone else self._numbered(kind, side, number)
             except Malformed:
-                there = None
+                return None
+
+        found = self.at_once(other(side), look, numbers)
+        self._remember_none(kind, side, [number for number, there in zip(numbers, found, strict=True)
+                                         if there is None and number not in gone])  # fmt: skip
+
+        def answer(key: str, here: Record | None, there: Record | None) -> Answer:
             if there is None or here is not None and self.session.decided.keeps_apart(here, there):
                 return _absent(side, key, here, off)
             ids = (key, there.id) if side == ACCOUNTVIEW else (there.id, key)
@@ -174,7 +182,24 @@ class Refs:
             )  # found on both sides: linked, where Crafter may be marked
             return Answer("found", *ids, (here or there).name, *both)
 
-        return self.at_once(other(side), ask, wanted)
+        return [answer(*one, there) for one, there in zip(wanted, found, strict=True)]
+
+    def _no_such(self, kind: Kind, side: Side, numbers: Sequence[str]) -> set[str]:
+        """The numbers of which it is known that nothing across bears them."""
+        asked = [number for number in numbers if number]
+        gone = (
+            self.store.absent(kind.name, ACCOUNTVIEW, asked, *self._lately()) if self._is_shown(kind, side) else set()
+        )
+        return {*gone, ""}
+
+    def _is_shown(self, kind: Kind, side: Side) -> bool:
+        """Whether AccountView's listing, which is read anyway, shows the number of what comes to be there."""
+        return side == CRAFTER and kind.table == kind.name and self.session.policy.flows[kind.flow] != "off"
+
+    def _remember_none(self, kind: Kind, side: Side, numbers: Sequence[str]) -> None:
+        if numbers and self._is_shown(kind, side):
+            with self.store.transaction():
+                self.store.note_absent(kind.name, ACCOUNTVIEW, numbers, self.session.started)
 
     def _numbered(self, kind: Kind, side: Side, number: str) -> Record | None:
         """The one record under a number on the side across; two are as good as none."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from avsync.sync.plan import Action, Meeting
 
 _SECRETS = ("client_secret", "api_key")
-_SEPARATOR = "|"
+_SEPARATOR, _WAITS = "|", "waits"
 
 
 class _NotAll(Exception):  # noqa: N818 - not a failure
@@ -45,7 +45,7 @@ def resting(session: Session, kind: Kind) -> tuple[str, ...]:
         return ()
     now = surroundings(session, session.store.inbox.epoch())
     try:
-        return tuple(one for one in marks if one.startswith(now) and one == mark(session, now, _lists_in(one)))
+        return tuple(one for one in marks if one.startswith(now) and _holds(session, now, one))
     except RecordUnavailable:  # planning says so of each that needs it
         return ()
 
@@ -58,12 +58,12 @@ def leave_out(session: Session, kind: Kind) -> tuple[str, ...]:
         return ()
     try:
         with store.transaction():
-            told, waiting = store.problems.told_again(kind.flow, kind.name, marks, session.now())
+            told = store.problems.told_again(kind.flow, kind.name, marks, session.now())
             if told != store.inbox.resting(kind.name, marks):
                 raise _NotAll
     except _NotAll:
         return ()
-    session.count(kind.flow).waiting += waiting
+    session.count(kind.flow).waiting += store.inbox.resting(kind.name, [one for one in marks if _waits(one)])
     return marks
 
 
@@ -81,11 +81,21 @@ def surroundings(session: Session, epoch: int) -> str:
     )  # fmt: skip
 
 
-def mark(session: Session, surroundings: str, lists: Iterable[str]) -> str:
-    """The mark of a version that looks things up in these lists. They are read, once a run."""
+def mark(session: Session, surroundings: str, lists: Iterable[str], waits: bool) -> str:
+    """The mark of a version that waits, or is refused, and looks things up in these lists. They are read, once a
+    run."""
     names = sorted(lists)
     listed = _digest([session.refs.listed(one) for one in names]) if names else ""
-    return _SEPARATOR.join((surroundings, ",".join(names), listed))
+    return _SEPARATOR.join((surroundings, ",".join(names), listed, _WAITS if waits else ""))
+
+
+def _holds(session: Session, surroundings: str, one: str) -> bool:
+    names = one.split(_SEPARATOR)[1]
+    return one == mark(session, surroundings, names.split(",") if names else (), _waits(one))
+
+
+def _waits(mark: str) -> bool:
+    return mark.endswith(_SEPARATOR + _WAITS)
 
 
 def may_rest(action: Action, meeting: Meeting) -> bool:
@@ -101,10 +111,6 @@ def lists_of(kind: Kind, record: Record, known: Known, outside: Collection[Ask])
     """The lists by which its planning went, None when it asked a service for more."""
     asks = set(asks_of(kind, record, None, known))
     return None if any(one in outside for one in asks) else {ask.kind for ask in asks if ask.what == "row"}
-
-
-def _lists_in(mark: str) -> list[str]:
-    return [name for name in mark.split(_SEPARATOR)[1].split(",") if name]
 
 
 def _digest(value: object) -> str:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _FIRST_OF = (5, 3, 2, 4, 1)
 _ENOUGH = 50  # below this many links a share says nothing (behaviour 32)
+_STAYS = ("later", "left_alone")  # what is planned again in every run
 _MANY_DETAILS = 20  # at most so many lines on a work order, when it is only estimated
 
 
@@ -322,8 +323,12 @@ def _comes_to_something(session: Session) -> bool:
 
 
 def _changes_nothing(action: Action) -> bool:
-    """A refusal, a wait, or one that is in step already."""
-    return not (action.writes or action.pairs or action.lost) and action.verb in ("reject", "wait")
+    """What stays in the inbox as it is, and changes no link."""
+    told = action.link is None or all(
+        action.link.told(side).items() >= values.items() for side, values in action.told.items()
+    )
+    stays = action.verb in ("reject", "wait") or action.verb == "skip" and (action.again or action.reason in _STAYS)
+    return stays and told and not (action.writes or action.pairs or action.lost or action.replaces or action.freed)
 
 
 def _foreseen(session: Session, awake: bool) -> Generator[Action]:

@@ -84,7 +84,7 @@ def test_a_problem_that_comes_or_goes_is_an_event_and_one_that_stays_is_none(sto
     store.problems.ignore([problem.number], "")
     store.problems.replace(about, [], NOW)
     store.problems.replace(about, [Cause("conflict", "warning")], NOW)
-    store.problems.expire("conflict", "2026-12-24")
+    store.problems.expire({"conflict": "2026-12-24"})
     found = store.events.of_run(0)
     assert [(one.action, one.detail["code"]) for one in found] == [
         ("problem", "too_long"), ("ignored", "too_long"), ("solved", "too_long"), ("problem", "conflict"),
