@@ -95,6 +95,7 @@ _TABLES = (
         fate TEXT NOT NULL, rests TEXT NOT NULL, record TEXT NOT NULL)""",
     "CREATE UNIQUE INDEX inbox_id ON inbox(kind, side, id)",
     "CREATE INDEX inbox_plan ON inbox(kind, side, seq, rests) WHERE fate = 'plan'",
+    "CREATE INDEX inbox_rests ON inbox(kind, rests) WHERE rests != ''",
     "CREATE INDEX inbox_key ON inbox(kind, side, key) WHERE key != ''",
     "CREATE INDEX inbox_alike ON inbox(kind, side, alike) WHERE alike != ''",
     "CREATE INDEX inbox_reference ON inbox(kind, side, reference) WHERE reference != ''",

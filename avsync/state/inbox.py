@@ -81,12 +81,14 @@ class Inbox:
 
     def marks(self, kind: str) -> list[str]:
         """The marks under which versions of a kind rest, whether they still hold or not."""
-        sql = "SELECT DISTINCT rests FROM inbox WHERE kind = ? AND fate = 'plan' AND rests != ''"
-        return [str(row[0]) for row in self.db.execute(sql, [kind])]
+        sql, found = "SELECT min(rests) FROM inbox WHERE kind = ? AND rests > ? AND rests != ''", [""]
+        while (one := self.db.execute(sql, [kind, found[-1]]).fetchone()[0]) is not None:
+            found.append(str(one))
+        return found[1:]
 
     def resting(self, kind: str, marks: Collection[str]) -> int:
-        """How many of them rest under one of these marks."""
-        sql = f"SELECT count(*) FROM inbox WHERE kind = ? AND fate = 'plan' AND rests IN ({_places(marks)})"
+        """How many rest under these."""
+        sql = f"SELECT count(*) FROM inbox WHERE kind = ? AND rests IN ({_places(marks)}) AND rests != ''"
         return int(self.db.execute(sql, [kind, *marks]).fetchone()[0])
 
     def epoch(self) -> int:

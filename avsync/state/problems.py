@@ -163,7 +163,7 @@ class Problems:
         told again. How many problems that are."""
         resting = (
             "SELECT 1 FROM inbox WHERE inbox.kind = problems.kind AND inbox.side = problems.side"
-            f" AND inbox.id = problems.record AND inbox.fate = 'plan' AND inbox.rests IN ({_places(marks)})"
+            f" AND inbox.id = problems.record AND inbox.rests IN ({_places(marks)})"
         )
         sql = (
             "UPDATE problems SET last_seen = ?, attempts = attempts + 1 WHERE flow = ? AND kind = ?"

@@ -184,7 +184,7 @@ class _Page:
         self.known = self._know()
         self.left: dict[str, Record | None] = {}
         self.matches = self._meet()
-        self.marks: dict[tuple[frozenset[str], bool], str] = {}
+        self.marks: dict[tuple[frozenset[str], str], str] = {}
 
     def _know(self) -> Known:
         wanted = [(entry.record, self.links.get(entry.record.id)) for entry in self.entries]
@@ -292,7 +292,7 @@ class _Page:
         lists = lists_of(self.kind, record, self.known, self.session.refs.outside)
         if lists is None:
             return ""
-        what = frozenset(lists), action.verb == Verb.WAIT
+        what = frozenset(lists), str(action.verb)
         if what not in self.marks:
             self.marks[what] = mark(self.session, surroundings(self.session, self.epoch), *what)
         return self.marks[what]

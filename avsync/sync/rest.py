@@ -1,4 +1,4 @@
-"""What waits, or cannot go as it stands, need not be planned again while nothing that this went by has changed.
+"""What waits or cannot go as it stands need not be planned again while nothing that this went by has changed.
 
 Such a version comes to the same end in every run, as long as the state, the config, what AccountView is like, what
 people have decided, the day and the lists in which it looks things up stay what they are. All that together is a mark;
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from avsync.sync.plan import Action, Meeting
 
 _SECRETS = ("client_secret", "api_key")
-_SEPARATOR, _WAITS = "|", "waits"
+STAYS = ("later", "left_alone")  # why what is not made stays to be planned
+_WAITS, _REFUSED, _LEFT = "|waits", "|refused", "|left"
+_ENDS = {"wait": _WAITS, "reject": _REFUSED, "skip": _LEFT}
 
 
 class _NotAll(Exception):  # noqa: N818 - not a failure
@@ -51,20 +53,28 @@ def resting(session: Session, kind: Kind) -> tuple[str, ...]:
 
 
 def leave_out(session: Session, kind: Kind) -> tuple[str, ...]:
-    """The same, once a run for each kind: those that wait are counted, and the problems of all as told again. Where not
-    each of them is listed with its own, all are planned."""
+    """The same, once a run for each kind: they are counted, and the problems of what waits or is refused as told again.
+    Where not each of those is listed with its own, all are planned."""
     marks, store = resting(session, kind), session.store
     if not marks:
         return ()
+    count = {how: store.inbox.resting(kind.name, some) for how, some in _by_end(marks).items()}
+    troubled = [one for one in marks if not one.endswith(_LEFT)]
     try:
         with store.transaction():
-            told = store.problems.told_again(kind.flow, kind.name, marks, session.now())
-            if told != store.inbox.resting(kind.name, marks):
+            told = store.problems.told_again(kind.flow, kind.name, troubled, session.now()) if troubled else 0
+            if told != count[_WAITS] + count[_REFUSED]:
                 raise _NotAll
     except _NotAll:
         return ()
-    session.count(kind.flow).waiting += store.inbox.resting(kind.name, [one for one in marks if _waits(one)])
+    totals = session.count(kind.flow)
+    totals.waiting += count[_WAITS]
+    totals.unchanged += count[_LEFT]
     return marks
+
+
+def _by_end(marks: Iterable[str]) -> dict[str, list[str]]:
+    return {end: [one for one in marks if one.endswith(end)] for end in (_WAITS, _REFUSED, _LEFT)}
 
 
 # --- marks
@@ -81,30 +91,30 @@ def surroundings(session: Session, epoch: int) -> str:
     )  # fmt: skip
 
 
-def mark(session: Session, surroundings: str, lists: Iterable[str], waits: bool) -> str:
-    """The mark of a version that waits, or is refused, and looks things up in these lists. They are read, once a
-    run."""
-    names = sorted(lists)
-    listed = _digest([session.refs.listed(one) for one in names]) if names else ""
-    return _SEPARATOR.join((surroundings, ",".join(names), listed, _WAITS if waits else ""))
+def mark(session: Session, surroundings: str, lists: Iterable[str], verb: str) -> str:
+    """The mark of a version that looks things up in these lists, which are read once a run, and came to this."""
+    return _mark(session, surroundings, sorted(lists), _ENDS[verb])
+
+
+def _mark(session: Session, surroundings: str, lists: Sequence[str], end: str) -> str:
+    listed = _digest([session.refs.listed(one) for one in lists]) if lists else ""
+    return f"{surroundings}|{','.join(lists)}|{listed}{end}"
 
 
 def _holds(session: Session, surroundings: str, one: str) -> bool:
-    names = one.split(_SEPARATOR)[1]
-    return one == mark(session, surroundings, names.split(",") if names else (), _waits(one))
-
-
-def _waits(mark: str) -> bool:
-    return mark.endswith(_SEPARATOR + _WAITS)
+    _, lists, _, end = one.split("|")
+    return one == _mark(session, surroundings, lists.split(",") if lists else (), f"|{end}")
 
 
 def may_rest(action: Action, meeting: Meeting) -> bool:
-    """Whether it is a wait or a refusal of one version alone, that is linked with nothing and met nobody."""
+    """Whether it is a wait or a refusal, or left as it is, of one version alone that is linked with nothing and met
+    nobody."""
     alone = action.link is None and action.partner is None and action.lost is None and action.match is None
     met = meeting.match.candidates or meeting.match.question or meeting.deleted or meeting.made
-    if action.writes or action.remarks or action.pairs:
+    if action.writes or action.remarks or action.pairs or action.replaces:
         return False
-    return action.verb in ("reject", "wait") and action.reason != "held" and alone and not met
+    ends = action.reason in STAYS if action.verb == "skip" else action.verb in _ENDS and action.reason != "held"
+    return ends and alone and not met
 
 
 def lists_of(kind: Kind, record: Record, known: Known, outside: Collection[Ask]) -> set[str] | None:

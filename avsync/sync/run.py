@@ -28,7 +28,7 @@ from avsync.sync.incidents import note_incidents
 from avsync.sync.problems import close_stale, expire, flow_problem, name_unread, unknown_outcomes
 from avsync.sync.read import Taken, both_at_a_time, read_listing
 from avsync.sync.recover import follow_numbers, forget_left, notice_strays, recover
-from avsync.sync.rest import leave_out, resting
+from avsync.sync.rest import STAYS, leave_out, resting
 from avsync.sync.schema import check_codes, pass_gate, pass_gate_again
 from avsync.sync.session import Result, Session
 from avsync.sync.settle import settle
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _FIRST_OF = (5, 3, 2, 4, 1)
 _ENOUGH = 50  # below this many links a share says nothing (behaviour 32)
-_STAYS = ("later", "left_alone")  # what is planned again in every run
 _MANY_DETAILS = 20  # at most so many lines on a work order, when it is only estimated
 
 
@@ -327,7 +326,7 @@ def _changes_nothing(action: Action) -> bool:
     told = action.link is None or all(
         action.link.told(side).items() >= values.items() for side, values in action.told.items()
     )
-    stays = action.verb in ("reject", "wait") or action.verb == "skip" and (action.again or action.reason in _STAYS)
+    stays = action.verb in ("reject", "wait") or action.verb == "skip" and (action.again or action.reason in STAYS)
     return stays and told and not (action.writes or action.pairs or action.lost or action.replaces or action.freed)
 
 
