@@ -70,7 +70,7 @@ _NESTED = ("SAVEPOINT inner", "RELEASE inner", ("ROLLBACK TO inner", "RELEASE in
 
 def first_tables(db: Any) -> None:
     """Links, the inbox of read versions, intents, problems, timeline entries, events, watermarks, runs, decisions, a
-    cache; and a count of the changes of what planning goes by."""
+    cache; and counts of the changes of what planning goes by, and timelines."""
     for statement in (*_TABLES, *_COUNTING):
         db.execute(statement)
 
@@ -149,26 +149,29 @@ _TABLES = (
     "CREATE INDEX decisions_under ON decisions(under) WHERE under != ''",
     "CREATE TABLE flow_state (flow TEXT PRIMARY KEY, last_ok TEXT NOT NULL)",
     "CREATE TABLE cache (key TEXT PRIMARY KEY, value TEXT NOT NULL, fetched_at TEXT NOT NULL)",
-    "CREATE TABLE epoch (number INTEGER NOT NULL)",
-    "INSERT INTO epoch (number) VALUES (0)",
+    "CREATE TABLE epoch (planning INTEGER NOT NULL, timelines INTEGER NOT NULL)",
+    "INSERT INTO epoch (planning, timelines) VALUES (0, 0)",
 )
 
 
-def _changing(table: str, columns: tuple[str, ...], of: str = "") -> tuple[str, ...]:
+def _changing(table: str, columns: tuple[str, ...], of: str = "", what: str = "planning") -> tuple[str, ...]:
     """Triggers that count whatever changes these columns; what is written as it stood is no change. `of`: which rows
     matter at all, as a condition on `{0}`."""
     rows = {"INSERT": ("NEW",), "DELETE": ("OLD",), f"UPDATE OF {', '.join(columns)}": ("NEW", "OLD")}
     changed = " OR ".join(f"NEW.{one} IS NOT OLD.{one}" for one in columns)
     found = []
-    for number, (what, ends) in enumerate(rows.items()):
+    for number, (how, ends) in enumerate(rows.items()):
         conditions = [f"({' OR '.join(of.format(end) for end in ends)})"] if of else []
         conditions += [f"({changed})"] if len(ends) == 2 else []
         when = f" WHEN {' AND '.join(conditions)}" if conditions else ""
-        found.append(f"CREATE TRIGGER {table}_{number} AFTER {what} ON {table}{when} BEGIN {_COUNT}; END")
+        found.append(f"CREATE TRIGGER {table}_{number} AFTER {how} ON {table}{when} BEGIN {_count(what)}; END")
     return tuple(found)
 
 
-_COUNT = "UPDATE epoch SET number = number + 1"
+def _count(what: str) -> str:
+    return f"UPDATE epoch SET {what} = {what} + 1"
+
+
 _READ_AGAIN = (  # a version takes the place of one that says the same
     "SELECT 1 FROM inbox WHERE kind = NEW.kind AND side = NEW.side AND id = NEW.id AND fate = NEW.fate"
     " AND record = NEW.record"
@@ -178,8 +181,11 @@ _COUNTING = (
                          "crafter_told", "lost")),
     *_changing("intents", ("kind", "verb", "record_side", "record", "link", "reference", "detail", "buried")),
     *_changing("cache", ("key", "value", "fetched_at"), of="substr({0}.key, 1, 7) = 'absent:'"),
-    f"CREATE TRIGGER inbox_0 BEFORE INSERT ON inbox WHEN NOT EXISTS ({_READ_AGAIN}) BEGIN {_COUNT}; END",
+    f"CREATE TRIGGER inbox_0 BEFORE INSERT ON inbox WHEN NOT EXISTS ({_READ_AGAIN}) BEGIN {_count('planning')}; END",
     *_changing("inbox", ("kind", "side", "id", "fate", "record"))[1:],
+    *_changing("problems", ("number", "flow", "kind", "side", "record", "code", "slot", "name", "called", "short",
+                            "params", "severity", "entity", "entity_id", "ignored", "because"),
+               of="{0}.entity_id != '' AND {0}.severity != 'waiting'", what="timelines"),
 )  # fmt: skip
 
 

@@ -93,7 +93,7 @@ class Inbox:
 
     def epoch(self) -> int:
         """Another one as soon as a link, a version, an intent or a known absence is another."""
-        return int(self.db.execute("SELECT number FROM epoch").fetchone()[0])
+        return int(self.db.execute("SELECT planning FROM epoch").fetchone()[0])
 
     def newest(self) -> int:
         """The highest sequence number so far."""

@@ -349,6 +349,10 @@ class Problems:
         condition = "entity != '' AND entity_id != '' AND severity != 'waiting' AND (ignored != 0) = ?"
         return self._select(condition, [int(ignored)])
 
+    def epoch(self) -> int:
+        """Another one as soon as a problem that belongs in a tijdlijn is another."""
+        return int(self.db.execute("SELECT timelines FROM epoch").fetchone()[0])
+
     def entries(self) -> dict[str, TimelineEntry]:
         """Every timeline entry of ours that is open or not yet told, by its key."""
         rows = self.db.execute(

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+from avsync import __version__
 from avsync.errors import FeatureOff
 from avsync.messages import texts
 from avsync.messages.texts import phrase
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 _BATCHES = 4
 _LONGEST = 2000  # characters (Crafter contract, resources)
 _FIRST = 5
+_IN_LINE = "timelines"
 _OVER = ""  # what is wanted of an entry that is over
 
 Item = tuple[str, str, str]  # entity, its id, flow
@@ -107,13 +109,23 @@ def entry_text(store: Store, about: About, language: str) -> str:
 
 
 def tell_timelines(session: Session, language: str) -> None:
-    """Bring every entry of ours in line with the open problems. The key makes posting twice harmless."""
-    if not session.dry and _bring_in_line(session, language):
+    """Bring every entry of ours in line with the open problems. The key makes posting twice harmless.
+
+    Once there was nothing to bring, there is not until a problem is another, or what is made of them.
+    """
+    store = session.store
+    now = [store.problems.epoch(), language, __version__, dict(session.policy.flows)]
+    if session.dry or store.cached(_IN_LINE) == now:
+        return
+    if _bring_in_line(session, language):
         _bring_in_line(session, language)  # what was not taken on one item is told on another
+    elif not session.steps and store.problems.epoch() == now[0]:
+        with store.transaction():
+            store.cache(_IN_LINE, now, session.now())
 
 
 def _bring_in_line(session: Session, language: str) -> bool:
-    """Whether Crafter did not take an entry."""
+    """Whether Crafter did not take an entry. The steps of the phase: how many were to be told."""
     known = session.store.problems.entries()
     told, refused = _items(session.store.problems.with_timeline(), known)
     changed: list[tuple[TimelineEntry, str, str]] = []
