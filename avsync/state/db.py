@@ -265,7 +265,7 @@ def bring_up_to_date(db: Database) -> None:
     migrations = sqlite_utils.Migrations(_SET)
     for step in STEPS:
         migrations()(step)
-    migrations.apply(sqlite_utils.Database(db.conn))
+    migrations.apply(sqlite_utils.Database(db.conn, recursive_triggers=False))
 
 
 def _outdated(db: Database) -> bool:

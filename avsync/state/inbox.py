@@ -79,6 +79,15 @@ class Inbox:
         ends it."""
         self.db.conn.executemany("UPDATE inbox SET rests = ? WHERE seq = ?", pairs)
 
+    def wake(self, kind: str, side: Side, identity: str) -> None:
+        """Whatever that version rests under, it is planned again."""
+        sql = "UPDATE inbox SET rests = '' WHERE kind = ? AND side = ? AND id = ? AND rests != ''"
+        self.db.execute(sql, [kind, side, identity])
+
+    def wake_all(self) -> None:
+        """The same of everything."""
+        self.db.execute("UPDATE inbox SET rests = '' WHERE rests != ''")
+
     def marks(self, kind: str) -> list[str]:
         """The marks under which versions of a kind rest, whether they still hold or not."""
         sql, found = "SELECT min(rests) FROM inbox WHERE kind = ? AND rests > ? AND rests != ''", [""]

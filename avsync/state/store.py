@@ -88,6 +88,7 @@ class Store:
         comes, whatever was known of its rows (behaviour 41). Each keeps the newest moment it had seen, and what was
         sent under a record of the kinds `with_details` is in doubt until AccountView's listing has shown it."""
         self.db.execute("UPDATE watermarks SET signature = ?", [PUT_BACK])
+        self.inbox.wake_all()
         self.links.doubt(with_details)
         self.forget_absences(_EVER, _EVER)
 

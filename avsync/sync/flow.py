@@ -32,7 +32,7 @@ from avsync.sync.problems import faulty
 from avsync.sync.read import look_around
 from avsync.sync.recover import recover, still_left
 from avsync.sync.refs import PRETENDED
-from avsync.sync.rest import leave_out, lists_of, mark, may_rest, resting, surroundings
+from avsync.sync.rest import leave_out, lists_of, mark, may_rest, met_by, resting, surroundings
 from avsync.sync.session import PAGE, Session
 from avsync.sync.settle import settle
 from avsync.sync.write import Job, Writer, conclude, tally
@@ -112,7 +112,8 @@ def _pretend(session: Session, action: Action) -> None:
 @dataclass(slots=True)
 class Pass:
     """One side's versions of a kind, without those that rest under one of the marks `without`. `late`: those that are
-    written after the others; `taken`: what this plan has found a counterpart for, besides what is linked already."""
+    written after the others; `taken`: what this plan has found a counterpart for, besides what is linked already;
+    `met`: what it has planned with another record."""
 
     session: Session
     kind: Kind
@@ -121,14 +122,16 @@ class Pass:
     late: bool
     taken: set[tuple[Side, str]] = field(default_factory=set)
     without: tuple[str, ...] = ()
+    met: set[tuple[str, Side, str]] = field(default_factory=set)
 
     @classmethod
     def all(cls, session: Session, kind: Kind, span: Span, without: tuple[str, ...]) -> Iterator[Pass]:
         """AccountView's versions first: records that stand on both sides are handled with it."""
         taken: set[tuple[Side, str]] = set()
+        met: set[tuple[str, Side, str]] = set()
         for late in (False, True) if kind.late else (False,):
             for side in BOTH:
-                yield cls(session, kind, side, span, late, taken, without)
+                yield cls(session, kind, side, span, late, taken, without, met)
 
     def pages(self, begin: Callable[[list[Job]], None]) -> Iterator[list[Job]]:
         """What to do, page by page; `begin` brings it into the state as far as that is possible before anything is
@@ -275,6 +278,7 @@ class _Page:
                 Action(Verb.REJECT, self.kind, entry.record, "record_unavailable", link, params=unread), (entry,)
             )
         action = plan(self.kind, entry.record, link, half.record if half else None, self.known, meeting)
+        self.of.met |= met_by(action, entry.record)
         if action.verb == Verb.ADOPT and action.partner is not None:
             self.of.taken |= {(entry.record.side, entry.record.id), (action.partner.side, action.partner.id)}
             there = action.partner
@@ -287,7 +291,7 @@ class _Page:
 
     def _rests(self, record: Record, action: Action) -> str:
         """The mark under which it rests; none where its planning went by what only a service knows."""
-        if (action.record.side, action.record.id) != (record.side, record.id):
+        if met_by(action, record) or (self.kind.name, record.side, record.id) in self.of.met:
             return ""
         lists = lists_of(self.kind, record, self.known, self.session.refs.outside)
         if lists is None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from avsync import __version__
 from avsync.errors import RecordUnavailable
 from avsync.records.kind import Ask, Decided, Kind, Known, asks_of
-from avsync.records.values import Record
+from avsync.records.values import Record, Side
 from avsync.sync.session import Session
 
 if TYPE_CHECKING:
@@ -115,6 +115,12 @@ def may_rest(action: Action, meeting: Meeting) -> bool:
         return False
     ends = action.reason in STAYS if action.verb == "skip" else action.verb in _ENDS and action.reason != "held"
     return ends and alone and not met
+
+
+def met_by(action: Action, planned: Record) -> set[tuple[str, Side, str]]:
+    """The records besides the planned one that an action is about: what is wrong with them is told with it."""
+    about = {(one.kind, one.side, one.id) for one in (action.record, action.partner) if one is not None}
+    return about - {(planned.kind, planned.side, planned.id)}
 
 
 def lists_of(kind: Kind, record: Record, known: Known, outside: Collection[Ask]) -> set[str] | None:

@@ -311,9 +311,11 @@ def _safety_stop(session: Session) -> None:
 
 def _comes_to_something(session: Session) -> bool:
     """Whether what does not rest would change anything that planning goes by; yes where nothing rests."""
-    kinds = [kind for flow in session.running() for kind in kinds_of(flow)]
-    without = {kind.name: resting(session, kind) for kind in kinds if session.store.inbox.marks(kind.name)}
-    if not any(without.values()):
+    some = False
+    for flow in session.running():
+        with _stops(session, flow):
+            some = any(resting(session, kind) for kind in kinds_of(flow)) or some
+    if not some:
         return True
     before = session.store.inbox.epoch()
     with closing(_foreseen(session, awake=True)) as actions:

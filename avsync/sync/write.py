@@ -30,6 +30,7 @@ from avsync.sync.plan import ALONE, HELD, KEPT, LATER, PARTED, Action, Verb
 from avsync.sync.problems import about_record, causes_of, faulty, tell, tell_once
 from avsync.sync.read import is_other, mark_gone, retire, set_apart
 from avsync.sync.refs import read_one
+from avsync.sync.rest import met_by
 from avsync.sync.schema import CACHE_KEY, learn_reference
 from avsync.sync.session import Session
 from avsync.sync.settle import stands_though_refused
@@ -100,6 +101,8 @@ def conclude(session: Session, job: Job) -> None:
     marked = [(job.rests, one.seq) for one in job.entries if one.rests != job.rests]
     if marked:
         store.inbox.rest(marked)
+    for name in met_by(action, job.entries[0].record):
+        store.inbox.wake(*name)
     if action.writes:
         return
     totals = session.count(action.kind.flow)
