@@ -1,9 +1,10 @@
 """What a reference means on the other side: asks the state first, then the services, and changes nothing.
 
 What comes from a service is remembered for the run; what comes from the links is asked each time, because links grow.
-What a service did not have is remembered for a day, so that a backlog of waiting records costs no reads in every run;
-only of kinds whose listing is read anyway: a listing that shows such a record ends its absence. One record's run, a
-full pass and the next day ask again.
+What a service did not have, by id or by AccountView's number, is remembered for a day, so that a backlog of waiting
+records costs no reads in every run; only of kinds whose listing is read anyway: a listing that shows such a record ends
+its absence. One record's run, a full pass and the next day ask again. What was asked of a service all the same is kept
+apart (`outside`): what went by that cannot be left alone.
 """
 
 from __future__ import annotations

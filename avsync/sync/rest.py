@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from avsync.sync.plan import Action, Meeting
 
 _SECRETS = ("client_secret", "api_key")
-STAYS = ("later", "left_alone")  # why what is not made stays to be planned
+STAYS, HELD = ("later", "left_alone"), "held"  # words of `plan`, which a quiet run does not import
 _WAITS, _REFUSED, _LEFT = "|waits", "|refused", "|left"
 _ENDS = {"wait": _WAITS, "reject": _REFUSED, "skip": _LEFT}
 
@@ -113,7 +113,7 @@ def may_rest(action: Action, meeting: Meeting) -> bool:
     met = meeting.match.candidates or meeting.match.question or meeting.deleted or meeting.made
     if action.writes or action.remarks or action.pairs or action.replaces:
         return False
-    ends = action.reason in STAYS if action.verb == "skip" else action.verb in _ENDS and action.reason != "held"
+    ends = action.reason in STAYS if action.verb == "skip" else action.verb in _ENDS and action.reason != HELD
     return ends and alone and not met
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from avsync.state.inbox import Inbox
 from avsync.state.store import Store
-from avsync.sync import flow
-from avsync.sync.plan import plan
+from avsync.sync import flow, rest
+from avsync.sync.plan import ALONE, HELD, LATER, plan
 from tests.support.comparison import look
 from tests.support.office import Office, shop
 from tests.support.world import VISITING, line, place
@@ -181,6 +181,33 @@ def a_project_of_hours_is_entered(one: Office) -> Iterator[Any]:
     yield from quiet(2)
 
 
+def a_project_is_entered_in_capitals(one: Office) -> Iterator[Any]:
+    """What was looked for in vain is found as soon as a listing shows it, as people write it or not."""
+    one.box.crafter.add("projects", id="vroeg", project_code="p8a", name="Vroeg", customer_id="klant-1",
+                        project_type_id="soort")  # fmt: skip
+    one.hour("h1", project_id="vroeg")
+    one.box.crafter.add("projects", id="naamloos", project_code="", name="Zonder", customer_id="klant-1",
+                        project_type_id="soort")  # fmt: skip
+    one.hour("h2", project_id="naamloos")
+    one.hour("h3", project_id="nergens")
+    yield from quiet()
+    one.box.accountview.add("PROJECTS", PROJ_CODE="P8A", PROJ_DESC="Vroeg", SUB_NR="10001", PRO_TYPE="ONDERHOUD")
+    yield from quiet(2)
+    one.box.crafter.edit("projects", "naamloos", project_code="P3X")
+    one.box.accountview.add("PROJECTS", PROJ_CODE="P3X", PROJ_DESC="Nu wel", SUB_NR="10001", PRO_TYPE="ONDERHOUD")
+    yield from quiet(2)
+
+
+def somebody_is_left_alone(one: Office) -> Iterator[Any]:
+    waits(one)
+    one.debtor("90001", ACCT_NAME="Kwekerij Bos", **VISITING)
+    path = one.folder / "besluiten.csv"
+    for word in ("overslaan", ""):
+        path.write_text(f"soort;accountview;crafter;besluit\nklant;90001;;{word}\n", encoding="utf-8")
+        yield ("match", "--take", str(path))
+        yield from quiet()
+
+
 def a_debtor_is_a_question(one: Office) -> Iterator[Any]:
     """Everything that hangs on a linked customer of which nobody knows whether it is still the same."""
     one.work_order("wo-1", project_id="project-1")
@@ -307,6 +334,11 @@ def tell(folder: Path, story: Story, monkeypatch: pytest.MonkeyPatch) -> tuple[l
                 said = ()
             found.append(seen(one, one.run(*said[1:])))
     return found, len(planned)
+
+
+def test_rest_and_plan_mean_the_same_by_their_words() -> None:
+    """`rest` is at work in a run that imports nothing that plans."""
+    assert (rest.STAYS, rest.HELD) == ((LATER, ALONE), HELD)
 
 
 @pytest.mark.parametrize("name", STORIES)
