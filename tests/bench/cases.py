@@ -320,8 +320,8 @@ def _company(office: Office, number: int) -> list[str]:
 
 
 def backlog(world: str, size: int, times: int) -> Iterator[Row]:
-    """What records that wait, or that go wrong in every run, cost in a quiet run: neither planning nor reads, but of the
-    lists in which they look things up."""
+    """What records that wait, or that go wrong in every run, cost in a quiet run: neither planning nor reads, but for
+    the lists in which they look things up."""
     with _office(world, size) as full, _office(world, 0) as empty:
         for office in (full, empty):
             for _ in range(2):
