@@ -653,6 +653,11 @@ def test_on_import_a_closed_project_is_left_out_with_a_warning_until_it_is_linke
         assert "P9" in found["message"]
         assert "P9" in one.told(bon["id"])[0]
         one.rests()
+        one.box.crafter.remove("work-orders", bon["id"])  # it comes back, and there it is told at once
+        one.goes()
+        (bon,) = one.box.crafter.records("work-orders")
+        assert "P9" in one.told(bon["id"])[0]
+        one.rests()
         one.box.accountview.edit("PROJECTS", "P9", END_DATE="")
         one.run()
         one.goes()

@@ -205,6 +205,7 @@ _CAUSES: dict[str, Cause] = {
     "order_cancelled": lambda one, now, life: _record(one, now, "work-orders").get("status") == "cancelled",
     "order_not_linked": lambda one, now, life: (
         held(_record(one, now, "work-orders").get("order_number"), upper=True) not in now.books["SO_HDR"]
+        or _of_two_customers(one, now, life)
     ),
     "order_closed": _lines_refused,
     "lines_rejected": _lines_refused,
