@@ -22,9 +22,9 @@ from avsync.services.accountview.client import pick_company
 from avsync.state.events import KEPT_DAYS
 from avsync.state.store import Store
 from avsync.sync import caution, habits
+from avsync.sync.anew import meet_anew
 from avsync.sync.causes import called_as
 from avsync.sync.clock import CACHE_KEY as CLOCK
-from avsync.sync.directions import follow_directions
 from avsync.sync.incidents import note_incidents
 from avsync.sync.problems import close_stale, expire, flow_problem, name_unread, unknown_outcomes
 from avsync.sync.read import Taken, both_at_a_time, read_listing
@@ -69,7 +69,7 @@ def _prepare(session: Session) -> None:
     session.notice_gap()
     pass_gate(session)
     caution.recall(session)
-    follow_directions(session)
+    meet_anew(session)
     _read(session)
     _see_that_it_is_there(session)
     session.set_clock()

@@ -12,7 +12,7 @@ import pytest
 
 from avsync.sandbox import seed
 from tests.support.comparison import differences, look
-from tests.support.office import Office, grow_older, office, shop
+from tests.support.office import Office, grow_older, office
 from tests.support.world import ADDRESSES, NAME, VISITING, place
 
 BOTH = {"customers": "both"}
@@ -382,67 +382,3 @@ def test_crafter_going_back_to_an_earlier_value_is_an_edit(tmp_path: Path, full:
         one.goes(*(["--full"] if full else []))
         assert (one.books()["TEL_BUS"], one.books()["CITY"]) == ("010-0", "Ede")
         one.in_step()
-
-
-# the direction is opened later
-
-
-@pytest.mark.parametrize(("first", "then"), [("export", "both"), ("export", "import"), ("import", "both")])
-def test_what_was_edited_where_nothing_might_go_meets_again_once_it_may(tmp_path: Path, first: str, then: str) -> None:
-    """The bookkeeper filled in an e-mail address and changed a number while Crafter led, or the planner did so while
-    AccountView led: nobody's value is left behind without a word."""
-    with office(tmp_path, flows={"customers": first}) as one:
-        one.debtor(TEL_BUS="010-0", **VISITING)
-        one.new_klant(NAME, place(), customer_number="10001", phone="010-0")
-        one.goes()
-        if first == "export":
-            one.in_books(TEL_BUS="010-1", MAIL_BUS="a@jansen.nl")
-        else:
-            one.in_crafter(phone="010-1", email="a@jansen.nl")
-        one.goes()
-        one.rests()
-        one.config["flows"]["customers"] = then
-        foreseen = one.avsync("--json", "run-all", "--dry-run").json["plan"]
-        assert {name for row in foreseen for name in row["fields"]} >= {"email" if then != "both" else "phone"}
-        one.goes()
-        assert (one.klant()["email"], one.books()["MAIL_BUS"]) == ("a@jansen.nl", "a@jansen.nl")
-        leads = "010-1" if first == "export" else "010-0"
-        assert (one.klant()["phone"], one.books()["TEL_BUS"]) == (leads, leads)
-        (found,) = one.errors()
-        assert found["code"] == "values_replaced"
-        assert "010-0" in found["message"]
-        assert "010-1" in found["message"]
-        one.in_step()
-
-
-def test_orders_too_and_only_what_may_go_now(tmp_path: Path) -> None:
-    flows = {"customers": "import", "orders": "export"}
-    with shop(tmp_path, flows) as one:
-        one.work_order("wo-1", description="Ketel")
-        one.goes()
-        number = one.order_number()
-        one.box.accountview.edit("SO_HDR", number, COMMENT1="Ketel vervangen", DEL_DATE="2026-12-24")
-        one.goes()
-        assert one.werkbon("wo-1")["description"] == "Ketel"
-        one.config["flows"]["orders"] = "both"
-        one.goes()
-        assert one.werkbon("wo-1")["description"] == "Ketel vervangen"
-        assert one.werkbon("wo-1")["target_date"] == "2026-12-24"
-        assert one.codes() == ["values_replaced"]
-        one.in_step()
-
-
-def test_a_direction_that_is_closed_or_a_flow_that_was_off_makes_nothing_meet_again(tmp_path: Path) -> None:
-    with met(tmp_path) as one:
-        one.config["flows"]["customers"] = "import"
-        one.goes()
-        one.in_crafter(phone="020-2")
-        one.in_books(MAIL_BUS="b@jansen.nl")
-        one.config["flows"]["customers"] = "off"
-        one.goes()
-        one.config["flows"]["customers"] = "import"
-        one.goes()
-        assert (one.klant()["phone"], one.klant()["email"]) == ("020-2", "b@jansen.nl")
-        assert one.books()["TEL_BUS"] == "010-0"
-        assert one.errors() == []
-        one.rests()
