@@ -628,7 +628,7 @@ class Writer:
             return False
         with self.store.transaction():
             mark_gone(self.store, link)
-            self.store.inbox.done(one.job.entries)
+            _park(self.session, one.job.entries)
             tell(self.session, one.job.action, [], link)
         return True
 
