@@ -195,7 +195,8 @@ def _plan(record: Record, link: Link | None, known: Known) -> Planned:
     if apart is not None:
         raise apart
     planned = lines.plan(order.accountview, standing or [])
-    if planned.writes and standing is None:  # there is something to write, and no order to write it on
+    changed = any(one.code == "line_gone" for one in planned.remarks)
+    if (planned.writes or changed) and standing is None:  # there is something to write, and no order to write it on
         raise Refuse("order_closed", lost=None if order.state == "gone" else order.link, order=order.accountview)
     return planned
 

@@ -746,3 +746,18 @@ def test_an_imported_order_takes_the_lines_of_its_work_order(tmp_path: Path) -> 
         one.goes()
         assert one.standing("500") == [("VALVE-3", "1"), ("PUMP-1", "2"), ("VALVE-3", "1")]
         one.in_step()
+
+
+def test_a_quantity_changed_on_an_order_that_is_gone_says_so_of_the_order(tmp_path: Path) -> None:
+    """Not of the line, which nobody can put on an order that is not there."""
+    with shop(tmp_path, FLOWS) as one:
+        one.work_order("wo-1", status="checked", lines=[line("l1", quantity="2")])
+        one.goes()
+        one.change("wo-1", lines=[line("l1", quantity="3")])
+        one.box.accountview.remove("SO_HDR", one.order_number())
+        assert one.run()["exit"] == 1
+        assert one.problem()["code"] == "order_closed"
+        one.rests(1)
+        one.change("wo-1", lines=[line("l1", quantity="2")])
+        one.goes()
+        assert one.errors() == []
