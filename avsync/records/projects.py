@@ -141,7 +141,7 @@ def _verdict(now: Mapping[str, Canonical], link: Link, agreed: Set[str] = frozen
     if not same:
         return "other"
     by_a_word = same == {"name"} and "name" not in agreed and squeeze(now["name"]) != squeeze(told["name"])
-    if by_a_word and not agreed:
+    if by_a_word:
         return "unclear"
     begun = "start_date" not in known or "start_date" in same
     return "same" if {"name", "customer"} <= same or (begun and len(same) > len(known) - 2) else "unclear"
