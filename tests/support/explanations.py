@@ -33,9 +33,8 @@ class Open:
 
 def without_cause(found: list[Open], now: Snapshot, life: Life) -> list[str]:
     """The problems that should not be there (any more)."""
-    asked = {
-        one.record for one in found if one.code == "same_customer_by_number"
-    }  # what refers to it waits for a person
+    questions = [one for one in found if one.code == "same_customer_by_number"]  # what refers to it waits for a person
+    asked = {name for one in questions for name in (one.record, one.params["number"])}
     rest = [one for one in found if asked.isdisjoint((one.params.get("parent_id"), _customer_of(one, now)))]
     return [str(one) for one in rest if one.code not in _CAUSES or not _CAUSES[one.code](one, now, life)]
 
