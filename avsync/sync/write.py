@@ -669,6 +669,11 @@ class Writer:
         if there is not None and (company := of_other_company(there.reference, self.session.policy.company)):
             self._not_ours(one, there, company)
             return True
+        if there is not None and there.key != record.key and (record.kind, record.id) not in self.session.again:
+            self.session.again.add((record.kind, record.id))  # it has let go of the key since: put back in this round
+            with self.store.transaction():
+                self.store.inbox.put(record, "plan")
+            return True
         if there is None or linked is not None or there.key != record.key:
             return False
         if self.session.decided.keeps_apart(record, there):
