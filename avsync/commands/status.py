@@ -7,6 +7,7 @@ All of it comes from state.db and the token file; nobody is asked, and no right 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from avsync.state.incidents import Incident
 if TYPE_CHECKING:
     from avsync.commands.run import Talker
 
+_TIED = "\N{NO-BREAK SPACE}"
 _UNITS = ((2 * 86_400, 86_400, "days"), (2 * 3600, 3600, "hours"), (60, 60, "minutes"), (0, 1, "now"))
 
 
@@ -137,13 +139,15 @@ def _runs(runs: Sequence[Mapping[str, Any]], language: str) -> list[str]:
         return []
     rows = [
         [run["run"], run["command"], local(run["started"]), took(run), ended(run["exit"], language),
-         did(run["flows"], language)]
+         re.sub(r"(?<!,) ", _TIED, did(run["flows"], language))]
         for run in runs
     ]  # fmt: skip
     names = [
         phrase("status", f"head_{name}", language) for name in ("run", "command", "started", "took", "exit", "did")
     ]
-    return ["", table(rows, names, tablefmt="simple", disable_numparse=True)]
+    widths = [None, 9, None, None, 14, 20]  # with the rest no wider than a terminal
+    shown = table(rows, names, tablefmt="simple", disable_numparse=True, maxcolwidths=widths)
+    return ["", shown.replace(_TIED, " ")]
 
 
 def took(run: Mapping[str, Any]) -> str:

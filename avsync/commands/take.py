@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from avsync.commands import run as launch
@@ -203,7 +203,10 @@ class _Reader:
             return
         alone = next((NEW[side] for side in SERVICES if not ids[other(side)]), "")
         verdict = (before.verdict if before else "") or self.verdicts.get(pair) or alone or QUESTION
-        self.taken.decisions.append(Decision(*pair, word, verdict))
+        self.taken.decisions.append(Decision(*pair, word, verdict, self._called(kind, ids)))
+
+    def _called(self, kind: Kind, ids: Mapping[Side, str]) -> str:
+        return next(filter(None, (self.names.get((kind.name, side, ids[side])) for side in (ACCOUNTVIEW, CRAFTER))), "")
 
     def _take_back(self, line: _Line) -> None:
         """A row of which the decision was emptied. Two that were kept apart stay so."""
@@ -218,7 +221,7 @@ class _Reader:
         if before is not None and before.word == APART:
             self.taken.stay.append(line)
         elif before is not None:
-            self.taken.back.append(before)
+            self.taken.back.append(replace(before, name=self._called(kind, {ACCOUNTVIEW: ids[0], CRAFTER: ids[1]})))
 
     def _is_done(self, kind: Kind, word: Word, line: _Line) -> bool:
         """Whether it was obeyed already, so that nothing is left to do; what is linked otherwise no longer fits."""
@@ -309,6 +312,7 @@ def _keep(store: Store, taken: _Taken, now: str) -> None:
     with store.transaction():
         for one in taken.back:
             store.decisions.take_back(*one.pair)
+            store.decisions.told("undecided", one)
         for one in taken.decisions:
             store.decisions.take(one, now)
             if one.word == LINK:  # it may have been kept to be met only

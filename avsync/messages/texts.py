@@ -141,6 +141,7 @@ def text(
         shown |= {"this": _this(kind, side, language), "those": those, "id": number, "system": _SYSTEMS.get(side, "")}
     shown |= {name[0].upper() + name[1:]: upper(str(shown[name])) for name in _MAY_BEGIN if name in shown}
     found = row(code)
+    found = found.get("of", {}).get(kind, found)
     for name, variant in found.get("without", {}).items():
         found = variant if params.get(name) in (None, "", "-") else found
     sentence, step = (said.format_map(shown) for said in found["en" if language == "en" else "nl"])

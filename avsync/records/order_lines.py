@@ -8,6 +8,7 @@ only lines outside that set count as ours (behaviour 4).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -53,6 +54,7 @@ FLOW = "invoice"
 CHECKED = "checked"
 _STATUS = "status"  # the one field that is no line
 _TICKED, _FAULT, _UNTICKED = "+", "!", "-"  # how a line's field begins
+_TWICE = "id_twice"  # what is wrong with lines that have one id together
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +97,22 @@ def _of_the_row(found: list[Record], side: Side, row: Row) -> list[Record]:
     if not isinstance(lines, list):
         raise Malformed("lines", type(lines).__name__)
     record = found[0]
-    read = dict(_read_line(raw, position) for position, raw in enumerate(lines))
+    read = _told_apart([_read_line(raw, position) for position, raw in enumerate(lines)])
     hidden = ("number", "own_number", "description", "made_at")
     kept = {name: value for name, value in record.fields.items() if name not in hidden}
     facts = {name: record.fields[name] or "" for name in ("number", "own_number")}
     return [replace(record, fields={**read, **kept}, mark="", reference="", facts=facts)]
+
+
+def _told_apart(lines: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """By id. Of several under one id nobody can say which of them was sent: none goes, and each is said."""
+    count, found = Counter(name for name, _ in lines), dict(lines)
+    for name in [one for one in found if count[one] > 1]:
+        ticked = [told for one, told in lines if one == name and told != _UNTICKED]
+        articles = {told[1:].split("\t")[2 if told[0] == _FAULT else 0] for told in ticked}
+        if ticked:
+            found[name] = f"{_FAULT}{_TWICE}\t{count[name]}\t{', '.join(sorted(filter(None, articles)))}"
+    return found
 
 
 def _read_line(raw: object, position: int) -> tuple[str, str]:
@@ -195,7 +208,8 @@ def _plan(record: Record, link: Link | None, known: Known) -> Planned:
     if apart is not None:
         raise apart
     planned = lines.plan(order.accountview, standing or [])
-    if planned.writes and standing is None:  # there is something to write, and no order to write it on
+    changed = any(one.code == "line_gone" for one in planned.remarks)
+    if (planned.writes or changed) and standing is None:  # there is something to write, and no order to write it on
         raise Refuse("order_closed", lost=None if order.state == "gone" else order.link, order=order.accountview)
     return planned
 
@@ -272,7 +286,9 @@ class _Lines:
         there = {line.id: line for line in standing}
         free, work = self._free(standing), _Work()
         for name, fault in self._faulty().items():
-            work.remarks.append(Remark("line_unreadable", {**_fault(fault), "slot": name}, again=True))
+            said = _fault(fault)
+            code = "lines_alike" if said["field"] == _TWICE else "line_unreadable"
+            work.remarks.append(Remark(code, {**said, "slot": name}, again=True))
         for raw in self.ticked():
             line, rounded = self._fitted(raw)
             if line.id not in self.sent:

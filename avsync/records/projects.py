@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from avsync.records.kind import (
@@ -127,22 +127,28 @@ _TELLING = ("name", "customer", "start_date")
 def _identity(record: Record, link: Link) -> Verdict:
     """Another project under a code that was given out again: nothing of it is the same (behaviour 36). One that changes
     customer keeps its name and the day it began; one that gets another name keeps its customer and that day."""
+    return _verdict(record.fields, link)
+
+
+def _verdict(now: Mapping[str, Canonical], link: Link, agreed: Set[str] = frozenset()) -> Verdict:
+    """`agreed`: what Crafter's project says as AccountView's does now. A word in common says little of another
+    customer's project."""
     told = link.told(ACCOUNTVIEW)
     known = {name for name in _TELLING if told.get(name)}
-    return _verdict(known, {name for name in known if _alike(name, record.fields[name], told[name])})
+    same = (agreed & known) | {name for name in known if _alike(name, now[name], told[name])}
+    if len(known) < 2 or agreed >= {"name", "customer"} or same == known:
+        return "same"
+    if not same:
+        return "other"
+    by_a_word = same == {"name"} and "name" not in agreed and squeeze(now["name"]) != squeeze(told["name"])
+    if by_a_word:
+        return "unclear"
+    begun = "start_date" not in known or "start_date" in same
+    return "same" if {"name", "customer"} <= same or (begun and len(same) > len(known) - 2) else "unclear"
 
 
 def _alike(name: str, one: Canonical, two: Canonical) -> bool:
     return share_a_word(one, two) if name == "name" else one == two
-
-
-def _verdict(known: set[str], same: set[str]) -> Verdict:
-    if len(known) < 2 or {"name", "customer"} <= same:
-        return "same"
-    if not same:
-        return "other"
-    begun = "start_date" not in known or "start_date" in same
-    return "same" if begun and len(same) > len(known) - 2 else "unclear"
 
 
 def _question(link: Link, versions: Versions, known: Known) -> Refuse | None:
@@ -151,9 +157,7 @@ def _question(link: Link, versions: Versions, known: Known) -> Refuse | None:
     owner = known.of("link", "customer", ACCOUNTVIEW, there["customer"])
     agreed = {"customer"} if owner.crafter and owner.crafter == here["customer"] else set()
     agreed |= {"name"} if squeeze(there["name"]) == squeeze(here["name"]) else set()
-    before = {name for name in _TELLING if told.get(name)}
-    same = agreed | {name for name in before if _alike(name, there[name], told[name])}
-    if _verdict(before, same) == "same":
+    if _verdict(there, link, agreed) == "same":
         return None
     now = ", ".join(filter(None, (there["name"], f"{there['customer']} {owner.name}".strip(), there["start_date"])))
     return Refuse("project_same_or_other", number=link.accountview, was=told.get("name"), now=now)

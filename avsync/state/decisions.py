@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from avsync.records.kind import BOTH, Decided, Link
+from avsync.records.registry import KINDS
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Side, other
 from avsync.state.db import Database
+from avsync.state.events import Event, Events
 
 Word = Literal["link", "apart", "skip"]
 LINK: Word = "link"
@@ -20,13 +22,14 @@ _COLUMNS = "kind, accountview, crafter, decision, verdict"
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One decision about a pair; of what stands alone the other id is empty. `verdict`: what avsync made of the two
-    when it was taken."""
+    when it was taken; `name`: what people call them, for the trail alone."""
 
     kind: str
     accountview: str
     crafter: str
     word: Word
     verdict: str = ""
+    name: str = ""
 
     @property
     def pair(self) -> tuple[str, str, str]:
@@ -35,10 +38,11 @@ class Decision:
 
 
 class Decisions:
-    """Reads and writes the table `decisions`."""
+    """Reads and writes the table `decisions`. That a person has decided something is an event."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, events: Events) -> None:
         self.db = db
+        self._events = events
 
     def all(self) -> Decided:
         """As planning goes by them."""
@@ -79,6 +83,15 @@ class Decisions:
             f"INSERT INTO decisions ({_COLUMNS}, under, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
             [*decision.pair, decision.word, decision.verdict, _name(*under.pair) if under else "", now],
         )
+        if under is None:
+            self.told(f"decided_{decision.word}", decision)
+
+    def told(self, action: str, decision: Decision) -> None:
+        """A person decided this, or took it back; for the trail."""
+        kind = KINDS[decision.kind]
+        key = decision.accountview if kind.known_by not in ((), ("id",)) else ""
+        ids = decision.accountview, decision.crafter
+        self._events.record(Event(kind.flow, kind.name, "", action, key, decision.name, *ids))
 
     def take_back(self, kind: str, accountview: str, crafter: str) -> None:
         """Nothing is decided about this pair any more, nor what came with that."""

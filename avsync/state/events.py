@@ -24,7 +24,8 @@ Change = tuple[Canonical, Canonical]  # a field's value before and after
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened. `action`: create, update, adopt, gone, back, renumber, forget, problem, solved, ignored.
+    """Something that happened. `action`: create, update, adopt, gone, back, renumber, forget, problem, solved,
+    ignored; decided_link, decided_apart, decided_skip and undecided by a person.
 
     `side` is where it was done, or where the problem stands. `accountview` and `crafter` are the record's ids there as
     far as known, `owner` that of the record it belongs to. `values` holds old and new of each field; `facts` what

@@ -118,6 +118,15 @@ class Links:
         for details in _details(link, now, bool(wrote), freed):
             self._record(*details)
 
+    def unlearn(self, identity: int, fields: Collection[str]) -> None:
+        """The two never had these fields in common: each side tells them anew."""
+        link = self.by_id(identity)
+        for side in BOTH if link is not None else ():
+            told = link.end[side].told if link is not None else None
+            if told is not None:
+                kept = {name: value for name, value in told.items() if name not in fields}
+                self.db.execute(f"UPDATE links SET {side}_told = ? WHERE id = ?", [_dump(kept), identity])
+
     def point(self, identity: int, side: Side, end: End) -> None:
         """Point one end at another record that was made there, or at none until one is."""
         before = self.by_id(identity)

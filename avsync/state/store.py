@@ -43,7 +43,7 @@ class Store:
         self.intents = Intents(db)
         self.problems = Problems(db, self.events)
         self.incidents = Incidents(db)
-        self.decisions = Decisions(db)
+        self.decisions = Decisions(db, self.events)
         self.path = str(db.conn.execute("PRAGMA database_list").fetchone()[2]) or FILE_NAME
 
     @contextmanager

@@ -7,10 +7,10 @@ from typing import Any
 
 from avsync.errors import AvsyncError, FitsNothing, Malformed, TryLater
 from avsync.records.kind import RETIRED, Kind, Link, Policy
-from avsync.records.registry import KINDS, children, listing
+from avsync.records.registry import KINDS, children, listing, title_of
 from avsync.records.rows import read_records
 from avsync.records.values import ACCOUNTVIEW, CRAFTER, Record, Side, of_other_company, other
-from avsync.state.decisions import APART, Decision
+from avsync.state.decisions import APART, LINK, Decision
 from avsync.state.store import Store
 from avsync.sync.causes import SERVICES
 from avsync.sync.pairs import SURE
@@ -45,6 +45,7 @@ def join(session: Session, kind: Kind, keys: Mapping[Side, str]) -> tuple[Record
             if half is not None:  # of what is gone, or was to be made again
                 store.links.remove(half.id, "replaced")
         store.decisions.take_back(kind.name, av.id, cr.id)
+        store.decisions.told("decided_link", Decision(kind.name, av.id, cr.id, LINK, name=av.name or cr.name))
         store.links.add(link)
         store.decisions.done(link)
         for side in (ACCOUNTVIEW, CRAFTER):
@@ -128,7 +129,7 @@ def part(store: Store, policy: Policy, kind: Kind, key: str, now: str) -> Link:
     for one in (link, *hanging):
         if one.id in store.intents.held_links(one.kind):
             raise TryLater("write_under_way", parent_kind=kind.name, key=key)
-    decision = Decision(link.kind, link.accountview, link.crafter, APART, SURE)
+    decision = Decision(link.kind, link.accountview, link.crafter, APART, SURE, title_of(link))
     with store.transaction():
         for one in (link, *hanging):
             _let_go(store, policy, one)
@@ -153,7 +154,7 @@ def _hanging(store: Store, link: Link) -> Iterator[Link]:
 def _let_go(store: Store, policy: Policy, link: Link) -> None:
     """Both halves stand alone from now on, as they were told last."""
     kind = KINDS[link.kind]
-    store.links.remove(link.id)
+    store.links.remove(link.id, "replaced")
     for side in (ACCOUNTVIEW, CRAFTER) if kind.plan is None and not link.gone else ():
         there = store.inbox.one(link.kind, side, link.end[side].id)
         if there is None and link.end[side].told is not None:

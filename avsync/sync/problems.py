@@ -36,8 +36,8 @@ def tell(session: Session, action: Action, causes: Sequence[Cause], link: Link |
     """The record now has exactly these problems; those that its other half had from earlier planning are over. `made`:
     it may have been linked since `link` was looked for."""
     record, store = action.record, session.store
-    if link is None and causes and made:  # its timeline is there since
-        link = store.links.one(record.kind, record.side, record.id)
+    if causes and made and not (link and link.crafter):  # its timeline may be there since
+        link = store.links.one(record.kind, record.side, record.id) or link
     store.problems.replace(about_record(session, action.kind, record, link), causes, session.now())
     across = other(record.side)
     half = action.partner.id if action.partner and action.partner.side == across else ""

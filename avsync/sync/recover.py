@@ -322,9 +322,12 @@ def _follow(session: Session, kind: Kind, link: Link, number: str) -> None:
         for child in _in_its_row(kind):
             for linked in session.store.links.in_row(child.name, link.accountview):
                 _follow_child(session.store, linked, number, hanging)
-        for version in [record, *hanging]:
-            known = version is record or session.store.links.one(version.kind, CRAFTER, version.id)
-            session.store.inbox.put(version, "plan" if known else "keep")
+        session.store.inbox.put(record, "plan")
+        for version in hanging:
+            of, known = KINDS[version.kind], session.store.links.one(version.kind, CRAFTER, version.id)
+            fate = "plan" if known else (of.fate or of.usual_fate)(version, session.policy)
+            if fate != "drop":
+                session.store.inbox.put(version, fate)
 
 
 def _now(session: Session, kind: Kind, row: dict[str, Any] | None) -> Record | None:

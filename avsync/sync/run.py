@@ -22,6 +22,7 @@ from avsync.services.accountview.client import pick_company
 from avsync.state.events import KEPT_DAYS
 from avsync.state.store import Store
 from avsync.sync import caution, habits
+from avsync.sync.anew import meet_anew
 from avsync.sync.causes import called_as
 from avsync.sync.clock import CACHE_KEY as CLOCK
 from avsync.sync.incidents import note_incidents
@@ -69,6 +70,7 @@ def _prepare(session: Session) -> None:
     session.notice_gap()
     pass_gate(session)
     caution.recall(session)
+    meet_anew(session)
     _read(session)
     _see_that_it_is_there(session)
     session.set_clock()

@@ -137,6 +137,7 @@ class Session:
         init=False, default_factory=dict
     )  # listing → its first page, asked for already
     unread: dict[str, list[Record]] = field(init=False, default_factory=dict)  # what is legible of what was not read
+    again: set[tuple[str, str]] = field(init=False, default_factory=set)  # (kind, id): refused, tried once more
     looked: dict[str, set[Any]] = field(
         init=False, default_factory=dict
     )  # kind → where its rows were looked for already

@@ -636,7 +636,7 @@ class Writer:
             return False
         with self.store.transaction():
             mark_gone(self.store, link)
-            self.store.inbox.done(one.job.entries)
+            _park(self.session, one.job.entries)
             tell(self.session, one.job.action, [], link)
         return True
 
@@ -676,6 +676,11 @@ class Writer:
             return True
         if there is not None and (company := of_other_company(there.reference, self.session.policy.company)):
             self._not_ours(one, there, company)
+            return True
+        if there is not None and there.key != record.key and (record.kind, record.id) not in self.session.again:
+            self.session.again.add((record.kind, record.id))  # it has let go of the key since: put back in this round
+            with self.store.transaction():
+                self.store.inbox.put(record, "plan")
             return True
         if there is None or linked is not None or there.key != record.key:
             return False

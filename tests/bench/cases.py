@@ -228,6 +228,50 @@ def full_pass(rows: int, times: int) -> Iterator[Row]:
         )
 
 
+def loader(rows: int, times: int) -> Iterator[Row]:
+    """Taking in everything for the first time and once more, against dlt that loads the same pages into SQLite."""
+    with _office("in_step", -(-rows // 3), customers="import") as office, _with_dlt() as python:
+        server: Any = office.box
+        _avsync(office, "sync", "customers")  # it marks what it links in Crafter, which is no part of this
+        for file in office.state.glob("state.db*"):
+            file.unlink()
+        first = _avsync(office, "sync", "customers")
+        server.ask("requests")
+        read = json.loads(_avsync(office, "sync", "customers", "--full").out)["flows"]["customers"]["read"]
+        requests = [one for one in server.ask("requests") if one[4] == 200 and one[1] == "GET"]
+        for disposition, what in (("replace", "for the first time"), ("merge", "once more")):
+            theirs = [_load(office, python, requests, disposition) for _ in range(times)]
+            ours = [first] if disposition == "replace" else [
+                _avsync(office, "sync", "customers", "--full") for _ in range(times)
+            ]  # fmt: skip
+            told = f"{read:,} records {what}"
+            for name, unit, target in (("seconds", "seconds", "<= 0.35"), ("peak", "peak MB", "<= 0.5")):
+                here, there = typical(ours, name), typical(theirs, name)
+                yield _row(f"{told}: {unit} (floor: dlt into SQLite, {disposition})", f"{here:.1f}", f"{there:.1f}",
+                           f"{here / there:.2f}", target)  # fmt: skip
+
+
+def _load(office: Office, python: str, requests: list[Any], disposition: str) -> Cost:
+    server: Any = office.box
+    told = {**server.names, "token": server.grant()["access_token"], "requests": requests, "disposition": disposition}
+    file, folder = office.folder / "loader.json", office.folder / "loaded"
+    file.write_text(json.dumps(told), encoding="utf-8")
+    if disposition == "replace":
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(exist_ok=True)
+    return run([python, str(Path(__file__).with_name("loader.py")), str(file), str(folder)])
+
+
+@contextmanager
+def _with_dlt() -> Iterator[str]:
+    """The Python of an environment that holds dlt; only there, and only for as long as this takes."""
+    with tempfile.TemporaryDirectory(prefix="bench-dlt-") as folder:
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        python = str(Path(folder, "bin", "python"))
+        subprocess.run([python, "-m", "pip", "install", "-q", "dlt[sqlalchemy]", "requests"], check=True)
+        yield python
+
+
 def start(times: int) -> Iterator[Row]:
     """The time until a command answers, against a process that imports click; and a run that finds the lock taken."""
     with _office("in_step", 10) as office:

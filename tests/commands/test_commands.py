@@ -471,10 +471,10 @@ def test_errors_and_status_leave_the_state_as_it_is(troubled: Office) -> None:
 def test_every_row_speaks_both_languages_with_the_same_gaps() -> None:
     raw = yaml.safe_load(Path(texts.__file__).with_name("problems.yaml").read_text(encoding="utf-8"))
     for code, row in raw.items():
-        assert set(row) - {"cause", "without"} == {"who", "severity", "nl", "en"}, code
+        assert set(row) - {"cause", "without", "of"} == {"who", "severity", "nl", "en"}, code
         assert row["who"] in ("operator", "bookkeeper", "planner", "support", "nobody", "side"), code
         assert row["severity"] in ("error", "warning", "waiting"), code
-        for said in (row, *row.get("without", {}).values()):
+        for said in (row, *row.get("without", {}).values(), *row.get("of", {}).values()):
             assert len(said["nl"]) == len(said["en"]) == 2, code
             for dutch, english in zip(said["nl"], said["en"], strict=True):
                 assert _gaps(dutch) == _gaps(english), code

@@ -207,6 +207,22 @@ def test_one_that_has_an_address_keeps_it_whatever_is_added_in_crafter(tmp_path:
         one.in_step()
 
 
+@pytest.mark.parametrize("marks", [True, False])
+def test_a_first_address_goes_in_the_run_that_finds_its_debtor_under_another_number(
+    tmp_path: Path, marks: bool
+) -> None:
+    with office(tmp_path, flows=BOTH, ext_id=marks) as one:
+        klant = typed(one, minutes=61, phone="058-123")
+        one.goes()
+        (debtor,) = one.box.accountview.rows("CONTACT")
+        on_the_kade(one, klant)
+        one.box.accountview.edit("CONTACT", debtor["SUB_NR"], SUB_NR="77001")
+        one.goes()
+        assert debtors(one) == [("Bakkerij Vos", *KADE)]
+        assert one.klant("77001")["id"] == klant
+        one.in_step()
+
+
 def test_with_the_state_lost_in_between_the_first_address_still_goes(tmp_path: Path) -> None:
     with office(tmp_path, flows=BOTH) as one:
         klant = typed(one, minutes=61)

@@ -954,3 +954,17 @@ def test_a_line_entered_again_that_accountview_refuses_is_told_of_as_crafter_has
         one.goes()
         assert [row[5] for row in one.booked()] == ["3"]
         one.in_step()
+
+
+def test_lines_follow_their_work_order_though_its_order_was_deleted_at_the_same_time(tmp_path: Path) -> None:
+    """That only the refused write finds out; the project on the work order holds for the hours all the same."""
+    with shop(tmp_path, {**FLOWS, "orders": "export"}) as one:
+        one.work_order("wo-1")
+        one.hour("h1", work_order_id="wo-1")
+        one.goes()
+        one.rests()
+        one.change("wo-1", project_id="project-1")
+        one.box.accountview.remove("SO_HDR", one.order_number())
+        one.goes()
+        assert [row[1] for row in one.booked()] == ["P1"]
+        one.rests()

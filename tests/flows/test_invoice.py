@@ -746,3 +746,48 @@ def test_an_imported_order_takes_the_lines_of_its_work_order(tmp_path: Path) -> 
         one.goes()
         assert one.standing("500") == [("VALVE-3", "1"), ("PUMP-1", "2"), ("VALVE-3", "1")]
         one.in_step()
+
+
+def test_a_quantity_changed_on_an_order_that_is_gone_says_so_of_the_order(tmp_path: Path) -> None:
+    """Not of the line, which nobody can put on an order that is not there."""
+    with shop(tmp_path, FLOWS) as one:
+        one.work_order("wo-1", status="checked", lines=[line("l1", quantity="2")])
+        one.goes()
+        one.change("wo-1", lines=[line("l1", quantity="3")])
+        one.box.accountview.remove("SO_HDR", one.order_number())
+        assert one.run()["exit"] == 1
+        assert one.problem()["code"] == "order_closed"
+        one.rests(1)
+        one.change("wo-1", lines=[line("l1", quantity="2")])
+        one.goes()
+        assert one.errors() == []
+
+
+def test_lines_under_one_id_are_said_and_none_of_them_goes(tmp_path: Path) -> None:
+    """Which of them is which nobody can say: one of the two was lost without a word."""
+    with shop(tmp_path, {**FLOWS, "orders": "export"}) as one:
+        twins = [line("l1", quantity="2"), line("l1", "PIPE-2", quantity="5"), line("l1", ticked=False)]
+        one.work_order("wo-1", status="checked", lines=[*twins, line("l2", "VALVE-3")])
+        assert one.run()["exit"] == 1
+        assert one.standing(one.order_number()) == [("VALVE-3", "1")]
+        found = one.problem()
+        assert found["code"] == "lines_alike"
+        assert "PIPE-2, PUMP-1" in found["message"]
+        one.rests(1)
+        one.change("wo-1", lines=[line("l1", quantity="2"), line("l3", "PIPE-2", quantity="5"), line("l2", "VALVE-3")])
+        one.goes()
+        assert one.standing(one.order_number()) == [("VALVE-3", "1"), ("PUMP-1", "2"), ("PIPE-2", "5")]
+        one.rests()
+
+
+def test_sent_lines_that_get_one_id_together_are_not_told_to_be_unticked(tmp_path: Path) -> None:
+    with shop(tmp_path, {**FLOWS, "orders": "export"}) as one:
+        one.work_order("wo-1", status="checked", lines=[line("l1"), line("l2", "PIPE-2")])
+        one.goes()
+        one.change("wo-1", lines=[line("l1"), line("l1", "PIPE-2")])
+        assert one.run()["exit"] == 1
+        assert "lines_alike" in one.codes()
+        one.change("wo-1", lines=[line("l1"), line("l2", "PIPE-2")])
+        one.goes()
+        assert one.errors() == []
+        assert one.standing(one.order_number()) == [("PUMP-1", "1"), ("PIPE-2", "1")]

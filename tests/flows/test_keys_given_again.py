@@ -455,3 +455,29 @@ def test_a_contact_code_given_out_again_is_another_person(tmp_path: Path) -> Non
         one.goes()
         assert len(one.box.crafter.records("contacts")) == 2
         one.rests()
+
+
+# what little is the same
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_word_in_common_does_not_make_another_customers_project_the_same(tmp_path: Path, seen: bool) -> None:
+    """Deleted and its code given out again, whether a run came by in between or not."""
+    with shop(tmp_path) as one:
+        one.goes()
+        one.box.accountview.remove("PROJECTS", "P2")
+        if seen:
+            one.goes("--full")
+        another = {"PROJ_DESC": "Project Havenkade", "SUB_NR": "10002", "PRO_TYPE": "ONDERHOUD"}
+        one.box.accountview.add("PROJECTS", PROJ_CODE="P2", **another)
+        assert one.run("--full")["exit"] == 1
+        assert one.codes() == ["project_same_or_other"]
+        before = one.box.crafter.record("projects", "project-2")
+        assert (before["name"], before["customer_id"]) == ("Project P2", "klant-1")
+        one.rests(1)
+        one.box.crafter.edit("projects", "project-2", project_code="P2-oud")
+        one.run()
+        one.goes()
+        made = [found for found in one.box.crafter.records("projects") if found["project_code"] == "P2"]
+        assert [(found["name"], found["customer_id"]) for found in made] == [("Project Havenkade", "klant-2")]
+        assert one.box.crafter.record("projects", "project-2")["name"] == "Project P2"

@@ -797,3 +797,23 @@ def test_a_lost_state_has_lost_its_decisions(tmp_path: Path) -> None:
         one.goes()
         assert one.klant("10001")["id"] == "zoon"
         one.rests()
+
+
+def test_who_decided_what_is_in_the_history(tmp_path: Path) -> None:
+    with office(tmp_path, flows={"customers": "both"}) as one:
+        one.debtor("10001", ACCT_NAME="Vos")
+        identity = one.new_klant("Vossen", customer_number="10009")
+        agrees(one, {("10001", ""): "overslaan"})
+        rows = [row | {"besluit": ""} for row in listed(one)]
+        take_rows(one, rows)
+        one.avsync("link", "klant", "10001", identity)
+        one.goes()
+        assert one.avsync("unlink", "klant", "10001").exit == 0
+        told = one.avsync("history", "10001").out
+        for said in ("overgeslagen", "ingetrokken", "medewerker gekoppeld", "uit elkaar gehouden"):
+            assert said in told, told
+        assert "vervallen" not in told
+        shapes = one.avsync("--json", "history", "10001").json
+        assert [shape["action"] for shape in shapes if "decided" in shape["action"]] == [
+            "decided_skip", "undecided", "decided_link", "decided_apart",
+        ]  # fmt: skip

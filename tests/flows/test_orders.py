@@ -653,6 +653,11 @@ def test_on_import_a_closed_project_is_left_out_with_a_warning_until_it_is_linke
         assert "P9" in found["message"]
         assert "P9" in one.told(bon["id"])[0]
         one.rests()
+        one.box.crafter.remove("work-orders", bon["id"])  # it comes back, and there it is told at once
+        one.goes()
+        (bon,) = one.box.crafter.records("work-orders")
+        assert "P9" in one.told(bon["id"])[0]
+        one.rests()
         one.box.accountview.edit("PROJECTS", "P9", END_DATE="")
         one.run()
         one.goes()
@@ -883,3 +888,20 @@ def test_an_edit_of_an_order_invoiced_in_accountview_is_a_problem_that_quotes_it
         one.change("w1", description="Ketel w1")
         one.goes()
         assert one.codes() == []
+
+
+def test_a_number_that_a_linked_work_order_took_by_mistake_is_free_again_in_the_same_run(tmp_path: Path) -> None:
+    """The planner types the number of a new sales order over that of another work order: one is put back, the other
+    gets a work order of its own, and nobody is told of a number in use."""
+    with shop(tmp_path, {"orders": "both"}) as one:
+        one.work_order("wo-1")
+        one.goes()
+        number = one.order_number()
+        one.sales_order("700")
+        one.change("wo-1", order_number="700")
+        one.goes()
+        assert one.werkbon("wo-1")["order_number"] == number
+        made = [bon["description"] for bon in one.box.crafter.records("work-orders") if bon["order_number"] == "700"]
+        assert made == ["Order 700"]
+        assert one.codes() == ["conflict"]
+        one.rests()

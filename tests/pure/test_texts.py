@@ -39,6 +39,8 @@ def _rows() -> Iterator[tuple[str, dict[str, Any]]]:
         yield code, row
         for name, variant in row.get("without", {}).items():
             yield f"{code} without {name}", variant
+        for name, variant in row.get("of", {}).items():
+            yield f"{code} of {name}", variant
 
 
 def _sentences(language: str) -> Iterator[tuple[str, str]]:
@@ -221,3 +223,8 @@ def test_a_row_by_itself_says_what_it_says_in_its_file(file: str) -> None:
     assert list(rows) == list(written)
     assert {name: rows[name] for name in rows} == written
     assert texts._read(file).get("no such row") is None
+
+
+def test_a_contact_person_has_no_number_to_fill_in() -> None:
+    for kind, step in (("customer", "nummer uit AccountView in"), ("contact", "hetzelfde e-mailadres")):
+        assert step in texts.text("several_candidates", "nl", {"candidates": "Jan"}, kind, CRAFTER, 1)[1]

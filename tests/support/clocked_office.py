@@ -233,7 +233,9 @@ class Stage:
         self.until_quiet()
         self.life.lines_rest = False
         self.check()
-        assert self.writes() == []
+        wrote = self.writes()
+        assert not wrote, self.shown({"one more run wrote": wrote})
         self.writes("--full")  # only now some deletes in AccountView show
         self.check()
-        assert self.writes() == []
+        wrote = self.writes()
+        assert not wrote, self.shown({"one more run wrote": wrote})

@@ -33,10 +33,9 @@ class Open:
 
 def without_cause(found: list[Open], now: Snapshot, life: Life) -> list[str]:
     """The problems that should not be there (any more)."""
-    asked = {
-        one.record for one in found if one.code == "same_customer_by_number"
-    }  # what refers to it waits for a person
-    rest = [one for one in found if one.params.get("parent_id") not in asked]
+    questions = [one for one in found if one.code == "same_customer_by_number"]  # what refers to it waits for a person
+    asked = {name for one in questions for name in (one.record, one.params["number"])}
+    rest = [one for one in found if asked.isdisjoint((one.params.get("parent_id"), _customer_of(one, now)))]
     return [str(one) for one in rest if one.code not in _CAUSES or not _CAUSES[one.code](one, now, life)]
 
 
@@ -92,6 +91,11 @@ def _record(one: Open, now: Snapshot, resource: str) -> Row:
     if found is None and resource == "work-orders":  # told of the order in AccountView
         found = next((other for other in now.records(resource) if other["order_number"] == one.record), None)
     return found or {}
+
+
+def _customer_of(one: Open, now: Snapshot) -> Any:
+    """Whose work order has no order yet."""
+    return _record(one, now, "work-orders").get("customer_id") if one.code == "order_not_linked" else None
 
 
 def _owner_unknown(now: Snapshot, record: Row) -> bool:
@@ -174,8 +178,11 @@ def _replaced(one: Open, now: Snapshot, life: Life) -> bool:
 
 
 def _unalike(one: Open, now: Snapshot, life: Life) -> bool:
-    """Two that met by number have no word of their names in common (behaviour 6)."""
-    ours, theirs = (set(one.params[side].casefold().split()) for side in ("accountview", "crafter"))
+    """Two that met by number have no word of their names in common (behaviour 6), of which `'t` and `B.` are none."""
+    words = (
+        [word.strip(".,'&") for word in one.params[side].casefold().split()] for side in ("accountview", "crafter")
+    )
+    ours, theirs = ({word for word in some if len(word) > 1} for some in words)
     return not ours & theirs
 
 
@@ -205,6 +212,7 @@ _CAUSES: dict[str, Cause] = {
     "order_cancelled": lambda one, now, life: _record(one, now, "work-orders").get("status") == "cancelled",
     "order_not_linked": lambda one, now, life: (
         held(_record(one, now, "work-orders").get("order_number"), upper=True) not in now.books["SO_HDR"]
+        or _of_two_customers(one, now, life)
     ),
     "order_closed": _lines_refused,
     "lines_rejected": _lines_refused,

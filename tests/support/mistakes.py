@@ -64,6 +64,13 @@ def typed_number(life: Life) -> str | None:
     )  # fmt: skip
 
 
+def _goes_to(life: Life, work_order: str) -> str | None:
+    """The debtor for whom it has yet to become an order: none once it has one, as when he was not blocked for once."""
+    order = life.plan.record("work-orders", work_order)
+    klant = life.plan.record("customers", order["customer_id"]) if order and not order["order_number"] else None
+    return ((klant or {}).get("customer_number") or "").upper()
+
+
 @edit(1)
 def blocked_debtor(life: Life) -> str | None:
     klant = life.pick(life.klanten())
@@ -74,7 +81,7 @@ def blocked_debtor(life: Life) -> str | None:
     found = life.plan.add("work-orders", customer_id=klant["id"], description="Voor een geblokkeerde klant")
     return _slip(
         life, f"customer {number} is blocked for order {found}", found, "rejected_by_accountview",
-        still=lambda: bool((life.books.row("CONTACT", number) or {"BLK_SP": False})["BLK_SP"]),
+        still=lambda: _goes_to(life, found) == number and bool((life.books.row("CONTACT", number) or {}).get("BLK_SP")),
         mend=lambda: life.books.edit("CONTACT", number, BLK_SP=False),
     )  # fmt: skip
 

@@ -601,6 +601,8 @@ def strike_line(life: Life) -> str | None:
     told = {line: [one for one, sent in life.sent.items() if sent == line] for line in life.sent.values()}
     rows = [(row, told.get((row["ORD_NR"], row["ART_CODE"], row["ORD_QTY"]), [])) for row in life.books.rows("SO_LINE")]
     fit = [(row, ids) for row, ids in rows if not ids or (len(ids) == 1 and row["ORD_NR"] not in life.adopted)]
+    here = {line["id"] for one in life.records("work-orders") for line in one["lines"]}
+    fit = [(row, ids) for row, ids in fit if here.issuperset(ids)]  # else nobody here knows what their ids are now
     twins = {row["REC_ID"] for row, ids in fit if ids and row["REC_ID"] in life.own}
     fit = [(row, ids) for row, ids in fit if row["REC_ID"] not in twins and (ids or row["REC_ID"] in life.own)]
     if not fit or life.lines_rest:

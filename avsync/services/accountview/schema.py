@@ -11,8 +11,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 
-from avsync.errors import ConfigError
-from avsync.services import names_of
+from avsync.services import names_of, refuse_doubles
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def load_schema(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dic
 
 def _table(kind: str, parts: Mapping[str, Any], override: Mapping[str, Any]) -> TableSchema:
     columns: dict[str, str] = {**parts["columns"], **override.get("columns", {})}
-    _refuse_doubles(kind, columns)
+    refuse_doubles(f"accountview.schema.{kind}.columns", columns)
     return TableSchema(
         kind=kind,
         business_object=override.get("business_object", parts["business_object"]),
@@ -120,15 +119,7 @@ def _header(kind: str, parts: Mapping[str, Any], override: Mapping[str, Any]) ->
         return None
     code = override.get("business_object", parts["business_object"])
     columns = {"key": given["key"], **given["columns"]}
-    _refuse_doubles(f"{kind}.header", columns)
+    refuse_doubles(f"accountview.schema.{kind}.header.columns", columns)
     expected = _sheet(f"{kind}.header", parts["sheet"])
     table = replace(expected, business_object=code, table=given["table"], columns=columns)
     return Header(table, given.get("period", "week"), given.get("create", True))
-
-
-def _refuse_doubles(kind: str, columns: Mapping[str, str]) -> None:
-    seen: dict[str, str] = {}
-    for neutral, column in columns.items():
-        other = seen.setdefault(column.lower(), neutral)
-        if other != neutral:
-            raise ConfigError("schema_column_twice", kind=kind, column=column, first=other, second=neutral)

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from avsync.errors import FeatureOff, LoginNeeded, Malformed, TryLater
-from avsync.services import names_of
+from avsync.services import names_of, refuse_doubles
 from avsync.services.http import Answer, Auth, Done, Flaw, Http, Outcome, Page, Rejected, Unknown, described, words
 
 LIMIT = 200
@@ -69,10 +69,13 @@ def load_schema(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dic
     Overrides are taken as the config has checked them.
     """
     both = [(kind, parts, (overrides or {}).get(kind, {})) for kind, parts in names_of("crafter").items()]
-    return {
+    found = {
         kind: Resource(kind, own.get("path", parts["path"]), {**parts["fields"], **own.get("fields", {})})
         for kind, parts, own in both
     }
+    for kind, resource in found.items():
+        refuse_doubles(f"crafter.schema.{kind}.fields", resource.fields)
+    return found
 
 
 class Crafter:
