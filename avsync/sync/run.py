@@ -313,12 +313,14 @@ def _safety_stop(session: Session) -> None:
 
 def _comes_to_something(session: Session) -> bool:
     """Whether what does not rest would change anything that planning goes by; yes where nothing rests."""
-    some = False
+    rests = awake = False
     for flow in session.running():
         with _stops(session, flow):
-            some = any(resting(session, kind) for kind in kinds_of(flow)) or some
-    if not some:
-        return True
+            for kind in kinds_of(flow):
+                without = resting(session, kind)
+                rests, awake = rests or bool(without), awake or _some(session, kind, without)
+    if not (rests and awake):
+        return awake
     before = session.store.inbox.epoch()
     with closing(_foreseen(session, awake=True)) as actions:
         found = any(not _changes_nothing(action) for action in actions)
