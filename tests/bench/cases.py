@@ -268,7 +268,7 @@ def _with_dlt() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="bench-dlt-") as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         python = str(Path(folder, "bin", "python"))
-        subprocess.run([python, "-m", "pip", "install", "-q", "dlt[sqlalchemy]", "requests"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-qq", "dlt[sqlalchemy]", "requests"], check=True)
         yield python
 
 

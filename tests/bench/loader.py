@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import requests
 
+os.environ["LOAD__WORKERS"] = "1"  # more than one lock each other out of SQLite
 dlt = importlib.import_module("dlt")  # no dependency of the project
 
 
