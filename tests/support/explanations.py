@@ -177,6 +177,13 @@ def _replaced(one: Open, now: Snapshot, life: Life) -> bool:
     return all(old and new and old != new for _, old, new in one.params["changes"]) and bool(one.params["changes"])
 
 
+def _let_go(one: Open, now: Snapshot, life: Life) -> bool:
+    """An edit of a card, or of what hangs on it, whose number is another's by now (behaviour 36)."""
+    place = now.plan["work-locations"].get(one.record, {"customer_id": one.record})
+    klant = now.plan["customers"].get(place["customer_id"], {})
+    return klant.get("customer_number") != one.params["number"]
+
+
 def _unalike(one: Open, now: Snapshot, life: Life) -> bool:
     """Two that met by number have no word of their names in common (behaviour 6), of which `'t` and `B.` are none."""
     words = (
@@ -225,6 +232,7 @@ _CAUSES: dict[str, Cause] = {
         one.params["project"] not in {held(found["project_code"], upper=True) for found in now.records("projects")}
     ),
     "project_unknown": lambda one, now, life: _project_unknown(now, {"work_order_id": one.record, **_any(one, now)}),
+    "key_of_another": _let_go,
     "parent_gone": _parent_gone,
     "waiting_for_parent": _waits,
     "rejected_by_accountview": _refused,
