@@ -50,7 +50,7 @@ def _cases(size: Sizes) -> dict[str, Callable[[], Iterator[cases.Row]]]:
         "hours": lambda: cases.first_import("hours", "hours", size.hours, 0.01, size.times),
         "pace": lambda: cases.pace(size.customers, 0.02, size.times),
         "full": lambda: (row for rows in size.passes for row in cases.full_pass(rows, size.times)),
-        "loader": lambda: cases.loader(size.passes[-1], 1),
+        "loader": lambda: cases.loader(size.passes[-1], size.times),
         "edits": lambda: cases.edits(62, 0.04, size.times),
         "problems": lambda: cases.problems(10_000, size.times),
         "companies": lambda: cases.companies(size.companies, 2 * size.times),

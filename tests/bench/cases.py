@@ -239,26 +239,26 @@ def loader(rows: int, times: int) -> Iterator[Row]:
         server.ask("requests")
         read = json.loads(_avsync(office, "sync", "customers", "--full").out)["flows"]["customers"]["read"]
         requests = [one for one in server.ask("requests") if one[4] == 200 and one[1] == "GET"]
-        for disposition, what in (("replace", "for the first time"), ("merge", "once more")):
-            theirs = [_load(office, python, requests, disposition) for _ in range(times)]
-            ours = [first] if disposition == "replace" else [
-                _avsync(office, "sync", "customers", "--full") for _ in range(times)
-            ]  # fmt: skip
-            told = f"{read:,} records {what}"
-            for name, unit, target in (("seconds", "seconds", "<= 0.35"), ("peak", "peak MB", "<= 0.5")):
+        theirs = [_load(office, python, requests) for _ in range(times)]
+        again = [_avsync(office, "sync", "customers", "--full") for _ in range(times)]
+        for ours, what, targets in (
+            ([first], "met for the first time", ("", "")),
+            (again, "once more", ("0.35", "0.5")),
+        ):
+            for name, unit, target in zip(("seconds", "peak"), ("seconds", "peak MB"), targets, strict=True):
                 here, there = typical(ours, name), typical(theirs, name)
-                yield _row(f"{told}: {unit} (floor: dlt into SQLite, {disposition})", f"{here:.1f}", f"{there:.1f}",
-                           f"{here / there:.2f}", target)  # fmt: skip
+                yield _row(f"{read:,} records {what}: {unit} (floor: dlt loads them into SQLite)", f"{here:.1f}",
+                           f"{there:.1f}", f"{here / there:.2f}", f"<= {target}" if target else "")  # fmt: skip
 
 
-def _load(office: Office, python: str, requests: list[Any], disposition: str) -> Cost:
+def _load(office: Office, python: str, requests: list[Any]) -> Cost:
+    """Whole and anew: keeping what is there by key (`merge`) takes it minutes in SQLite."""
     server: Any = office.box
-    told = {**server.names, "token": server.grant()["access_token"], "requests": requests, "disposition": disposition}
+    told = {**server.names, "token": server.grant()["access_token"], "requests": requests}
     file, folder = office.folder / "loader.json", office.folder / "loaded"
     file.write_text(json.dumps(told), encoding="utf-8")
-    if disposition == "replace":
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     return run([python, str(Path(__file__).with_name("loader.py")), str(file), str(folder)])
 
 

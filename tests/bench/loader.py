@@ -48,7 +48,7 @@ def load(told: dict[str, Any], folder: Path) -> None:
         tables.setdefault(f"{one[0]}_{name}_{one[3].partition('BusinessObject=')[2].partition('&')[0]}", []).append(one)
     pipeline.run(
         [
-            dlt.resource(rows(requested), name=name, primary_key="key", write_disposition=told["disposition"])
+            dlt.resource(rows(requested), name=name, primary_key="key", write_disposition="replace")
             for name, requested in tables.items()
         ]
     ).raise_on_failed_jobs()
