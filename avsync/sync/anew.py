@@ -33,7 +33,7 @@ def meet_anew(session: Session) -> None:
 
     Errors: PersonMustLook("key_changed") where the keys by which linked records are known have another name.
     """
-    store, now = session.store, {flow: _meant(session, flow) for flow in session.on()}
+    store, now = session.store, {flow: _meant(session, flow) for flow in session.running()}
     before: dict[str, Any] = store.cached(_CACHE_KEY) or {}
     if {**before, **now} == before:
         return

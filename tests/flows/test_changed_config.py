@@ -141,3 +141,17 @@ def test_two_of_ours_on_one_name_of_crafters_are_refused(tmp_path: Path) -> None
         told = one.avsync("run-all")
         assert told.exit == 2
         assert "crafter.schema.customer.fields" in told.err
+
+
+def test_a_name_that_does_not_exist_and_is_put_right_again_makes_nothing_meet_anew(tmp_path: Path) -> None:
+    with shop(tmp_path) as one:
+        one.in_books(TEL_BUS="010-0")
+        one.goes()
+        one.config["accountview"]["schema"] = {"customer": {"columns": {"phone": "TEL_BUZ"}}}
+        assert one.run()["exit"] == 2
+        one.in_crafter(phone="010-1")
+        one.config["accountview"]["schema"] = {}
+        one.goes()
+        assert (one.books()["TEL_BUS"], one.klant()["phone"]) == ("010-1", "010-1")
+        assert one.errors() == []
+        one.rests()
