@@ -153,7 +153,7 @@ def invoiced_order(life: Life) -> str | None:
     late = {"article_number": article, "description": "te laat", "quantity": "99", "checked": True}
     life.plan.edit("work-orders", one["id"], lines=[*one["lines"], late])
     return _slip(
-        life, f"order {number} was invoiced", one["id"], "lines_rejected", "order_closed",
+        life, f"order {number} was invoiced", one["id"], "lines_rejected", "order_closed", "order_not_linked",
         still=lambda: bool((life.books.row("SO_HDR", number) or {"CLOSED": False})["CLOSED"]),
         mend=lambda: life.books.edit("SO_HDR", number, CLOSED=False),
     )  # fmt: skip
