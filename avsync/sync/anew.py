@@ -15,16 +15,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from avsync.errors import PersonMustLook
-from avsync.records.kind import Kind, Link, Policy
+from avsync.records.kind import BOTH, Kind, Link, Policy
 from avsync.records.registry import kinds_of
 from avsync.records.values import ACCOUNTVIEW, CRAFTER
+from avsync.sync.causes import SERVICES
 
 if TYPE_CHECKING:
     from avsync.sync.session import Session
 
 log = logging.getLogger(__name__)
 _CACHE_KEY = "meant"
-_SERVICES = ("AccountView", "Crafter")
 
 
 def meet_anew(session: Session) -> None:
@@ -80,8 +80,9 @@ def _same_keys(session: Session, kind: Kind, then: list[str] | None, now: list[s
     """Under another key every record would be one that nobody knows."""
     if then is None or not session.store.links.some(kind.name):
         return
-    for service, before, name in zip(_SERVICES, then, now, strict=True):
+    for side, before, name in zip(BOTH, then, now, strict=True):
         if before != name:
+            service = SERVICES[side]
             raise PersonMustLook("key_changed", parent_kind=kind.name, service=service, before=before, now=name)
 
 
